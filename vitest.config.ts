@@ -1,0 +1,17 @@
+import { defineConfig } from 'vitest/config';
+
+const exclude = ['node_modules/**', '.data/**'];
+
+/** The tier of a test is its suffix: unit (pure, milliseconds), int (real stores), e2e (the whole stack over HTTP). */
+export default defineConfig({
+  test: {
+    pool: 'forks',
+    allowOnly: false,
+    passWithNoTests: false,
+    projects: [
+      { test: { name: 'unit', include: ['**/*.unit.test.ts'], exclude, testTimeout: 10_000 } },
+      { test: { name: 'int', include: ['**/*.int.test.ts'], exclude, testTimeout: 60_000, hookTimeout: 60_000 } },
+      { test: { name: 'e2e', include: ['**/*.e2e.test.ts'], exclude, testTimeout: 120_000, hookTimeout: 120_000 } },
+    ],
+  },
+});
