@@ -1,0 +1,26 @@
+/** Limits of the product that clients see (text in Unicode code points, sizes in bytes, times in milliseconds). */
+export const LIMITS = {
+  username: { min: 3, max: 30 },
+  fullName: 100,
+  bio: 150,
+  website: 200,
+  caption: 2200,
+  comment: 2200,
+  altText: 1000,
+  placeName: 100,
+  hashtagsPerPost: 30,
+  mediaPerPost: 10,
+  imageBytes: 30 * 1024 * 1024,
+  videoBytes: 100 * 1024 * 1024,
+  storyLifetimeMs: 24 * 3_600_000,
+} as const;
+
+/** The home feed's numbers. */
+export const FEED = {
+  entries: 500,
+  /** A set may grow by this share before it is trimmed. */
+  slack: 0.1,
+  windowMs: 7 * 24 * 3_600_000,
+  celebrityEntries: 100,
+  celebritiesMerged: 50,
+} as const;
