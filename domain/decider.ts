@@ -7,7 +7,9 @@ export type Decision<Event, Code extends string> =
   | { readonly ok: false; readonly refusal: Refusal<Code> };
 
 /** The pure core of one aggregate. Time, ids and looked-up facts arrive inside the command. */
-export type Decider<State, Command, Event, Code extends string> = {
+export type Decider<State, Command, Event extends { readonly type: string }, Code extends string> = {
+  /** The event types that may stand in the aggregate's streams; anything else there is a defect. */
+  readonly eventTypes: readonly Event['type'][];
   readonly initial: State;
   readonly evolve: (state: State, event: Event) => State;
   readonly decide: (command: Command, state: State) => Decision<Event, Code>;

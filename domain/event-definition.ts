@@ -51,3 +51,8 @@ export function defineEvent<const T extends string, Shape extends z.ZodRawShape>
 
 /** The TypeScript type of an event, from its definition. */
 export type EventOf<D> = D extends EventDefinition<infer T, infer S> ? { readonly type: T; readonly data: z.infer<S> } : never;
+
+/** The type names of some definitions, for a decider's or a projection's list of what it handles. */
+export function typesOf<T extends string>(definitions: readonly EventDefinition<T>[]): readonly T[] {
+  return definitions.map(({ type }) => type);
+}

@@ -44,6 +44,11 @@ export type DomainEvent<E extends AnyEvent = AnyEvent> = E & EventEnvelope;
 /** The domain event of one type, for handlers that take just that. */
 export type EventOfType<T extends EventType> = DomainEvent<Extract<AnyEvent, { type: T }>>;
 
+/** Narrows an event to the types in a list; the list comes from `typesOf(definitions)`. */
+export function isOneOf<E extends AnyEvent>(types: readonly E['type'][], event: DomainEvent): event is DomainEvent & E {
+  return types.some((type) => type === event.type);
+}
+
 /** An event that the program cannot read: unknown version, or data that its schema refuses. */
 export class UnreadableEventError extends Error {
   override readonly name = 'UnreadableEventError';

@@ -1,0 +1,129 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { z } from 'zod';
+import type { Decider, Refusal } from '../domain/decider.ts';
+import { definitionOf, isOneOf, parseEvent, type AnyEvent, type DomainEvent } from '../domain/event-log.ts';
+import type { OwnerId } from '../domain/ids.ts';
+import type { Actor } from '../domain/metadata.ts';
+import type { Position } from '../domain/position.ts';
+import { OutcomeUnknownError, VersionConflictError, type EventStore, type NewEvent } from '../infra/event-store.ts';
+import { eventIdOf } from '../infra/ids.ts';
+import { openPersonalData, sealingAccount, sealPersonalData, type DataKeys } from '../infra/personal-data.ts';
+
+/** The log and the keys that open it: all that loading a state needs. */
+export type Log = { readonly store: EventStore; readonly keys: DataKeys };
+
+/** Who commands, why and when; the same for every stream that one command touches. */
+export type CommandContext = {
+  /** UUID; a retry of the command carries the same one and appends nothing twice. */
+  readonly commandId: string;
+  readonly actorId: Actor;
+  readonly correlationId: string;
+  /** The event or request that led to the command. */
+  readonly causationId: string;
+  readonly now: Date;
+  readonly traceparent?: string;
+};
+
+/** What an append made visible: reads wait for it through a consistency token. */
+export type Written = { readonly position: Position; readonly owners: readonly OwnerId[] };
+
+/** `events` are the facts that the command made true, now or the first time; `written` is undefined when there are none. */
+export type Handled<State, Event, Code extends string> =
+  | { readonly ok: true; readonly state: State; readonly events: readonly Event[]; readonly written: Written | undefined }
+  | { readonly ok: false; readonly refusal: Refusal<Code> };
+
+export type Handling<State, Command, Event extends AnyEvent, Code extends string> = {
+  readonly decider: Decider<State, Command, Event, Code>;
+  readonly streamId: string;
+  readonly command: Command;
+  /** Whose lanes must see each event. */
+  readonly owners: (event: Event) => readonly OwnerId[];
+};
+
+type Evolving<State, Event extends AnyEvent> = Pick<Decider<State, never, Event, string>, 'eventTypes' | 'initial' | 'evolve'>;
+
+const ATTEMPTS = 4;
+const StoredJson = z.record(z.string(), z.json());
+
+/** The events of a stream, opened and parsed, oldest first. Throws when it holds an event that its aggregate does not know. */
+export async function loadEvents<Event extends AnyEvent>(log: Log, types: readonly Event['type'][], streamId: string): Promise<(DomainEvent & Event)[]> {
+  const recorded = await openPersonalData(await log.store.readStream(streamId), log.keys);
+  return recorded.map((one) => {
+    const event = parseEvent(one);
+    if (event === undefined || !isOneOf<Event>(types, event)) throw new Error(`${streamId} holds ${one.type}, which does not belong there`);
+    return event;
+  });
+}
+
+/** The state of one aggregate, as its stream tells it; the initial state when there is no stream. */
+export async function loadState<State, Event extends AnyEvent>(log: Log, decider: Evolving<State, Event>, streamId: string): Promise<State> {
+  return fold(decider, await loadEvents(log, decider.eventTypes, streamId));
+}
+
+/**
+ * Load, evolve, decide, append at the revision that was read. After a version conflict it decides again; after an
+ * unknown outcome it looks whether its events are there; each at most three more times with a growing pause, then the
+ * error is the caller's. A command id that the stream already carries appends nothing and answers as the first time.
+ */
+export async function handle<State, Command, Event extends AnyEvent, Code extends string>(log: Log, context: CommandContext, handling: Handling<State, Command, Event, Code>): Promise<Handled<State, Event, Code>> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await attemptOnce(log, context, handling);
+    } catch (error) {
+      const mayRetry = error instanceof VersionConflictError || error instanceof OutcomeUnknownError;
+      if (!mayRetry || attempt >= ATTEMPTS) throw error;
+      await delay(Math.random() * 5 * 4 ** attempt);
+    }
+  }
+}
+
+async function attemptOnce<State, Command, Event extends AnyEvent, Code extends string>(log: Log, context: CommandContext, handling: Handling<State, Command, Event, Code>): Promise<Handled<State, Event, Code>> {
+  const { decider, streamId, owners } = handling;
+  const past = await loadEvents(log, decider.eventTypes, streamId);
+  const state = fold(decider, past);
+  const earlier = past.filter((event) => event.meta.commandId === context.commandId);
+  const lastEarlier = earlier.at(-1);
+  if (lastEarlier !== undefined) {
+    return { ok: true, state, events: earlier, written: { position: lastEarlier.position, owners: allOwners(earlier, owners) } };
+  }
+  const decision = decider.decide(handling.command, state);
+  if (!decision.ok) return decision;
+  const { events } = decision;
+  if (events.length === 0) return { ok: true, state, events, written: undefined };
+  const proposed = await Promise.all(events.map((event, index) => propose(log.keys, context, event, { streamId, index, owners: owners(event) })));
+  const { position } = await log.store.append(streamId, past.at(-1)?.revision ?? 'no_stream', proposed);
+  return { ok: true, state: events.reduce(decider.evolve, state), events, written: { position, owners: allOwners(events, owners) } };
+}
+
+function fold<State, Event extends AnyEvent>(decider: Evolving<State, Event>, events: readonly Event[]): State {
+  return events.reduce(decider.evolve, decider.initial);
+}
+
+function allOwners<Event>(events: readonly Event[], owners: (event: Event) => readonly OwnerId[]): OwnerId[] {
+  return [...new Set(events.flatMap(owners))];
+}
+
+async function propose(keys: DataKeys, context: CommandContext, event: AnyEvent, place: { streamId: string; index: number; owners: readonly OwnerId[] }): Promise<NewEvent> {
+  const definition = definitionOf(event.type);
+  if (definition === undefined) throw new Error(`${event.type} is not in the registry of events`);
+  const data = StoredJson.parse(definition.schema.parse(event.data));
+  const account = sealingAccount(definition, data);
+  const key = account === undefined ? undefined : (await keys.forAccounts(new Set([account]))).get(account);
+  if (account !== undefined && key === undefined) throw new Error(`${event.type}: no data key for ${account} in the vault`);
+  const { commandId, actorId, correlationId, causationId, now, traceparent } = context;
+  return {
+    id: eventIdOf(commandId, place.streamId, place.index),
+    type: event.type,
+    data: key === undefined ? data : sealPersonalData(definition, data, key),
+    metadata: {
+      $correlationId: correlationId,
+      $causationId: causationId,
+      commandId,
+      actorId,
+      owners: [...place.owners],
+      occurredAt: now.toISOString(),
+      ...(traceparent === undefined ? {} : { traceparent }),
+      schemaVersion: definition.version,
+    },
+  };
+}

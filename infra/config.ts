@@ -1,0 +1,61 @@
+import { z } from 'zod';
+
+const port = (fallback: number) => z.coerce.number().int().min(0).max(65_535).default(fallback);
+const count = (fallback: number) => z.coerce.number().int().min(1).default(fallback);
+const url = (protocols: string[]) =>
+  z.string().refine((text) => protocols.some((protocol) => text.startsWith(`${protocol}://`)), `must start with ${protocols.map((p) => `${p}://`).join(' or ')}`);
+const postgresUrl = url(['postgres', 'postgresql']);
+
+/** Every environment variable that Shutterlog reads; `.env.example` lists them with their meaning. */
+const Environment = z.object({
+  PORT: port(4000),
+  WRITE_API_PORT: port(4001),
+  READ_API_PORT: port(4002),
+  PROJECTOR_PORT: port(4003),
+  REACTOR_PORT: port(4004),
+  /** Interface to listen on. */
+  HOST: z.string().default('127.0.0.1'),
+  /** Origin under which clients reach the edge; used in upload and media addresses. */
+  PUBLIC_URL: url(['http', 'https']).optional(),
+  EVENTSTORE_URL: url(['esdb', 'esdb+discover']),
+  DATABASE_URL: postgresUrl,
+  DATABASE_READ_URL: postgresUrl.optional(),
+  DATABASE_POOL_SIZE: count(10),
+  /** One address, or several comma-separated ones of a Redis Cluster. */
+  REDIS_URL: z.string().refine((text) => text.split(',').every((part) => /^rediss?:\/\//.test(part.trim())), 'must start with redis:// or rediss://'),
+  KAFKA_BROKERS: z.string().optional(),
+  S3_ENDPOINT: url(['http', 'https']).optional(),
+  S3_BUCKET: z.string().default('shutterlog-media'),
+  S3_FALLBACK_BUCKET: z.string().optional(),
+  S3_REGION: z.string().default('us-east-1'),
+  S3_ACCESS_KEY_ID: z.string().optional(),
+  S3_SECRET_ACCESS_KEY: z.string().optional(),
+  MEDIA_DIR: z.string().default('.data/media'),
+  MEDIA_WORKERS: count(2),
+  JWT_SECRET: z.string().min(32, 'must have at least 32 characters'),
+  /** 32 bytes in base64: wraps the data keys of accounts. */
+  MASTER_KEY: z.string().refine((text) => Buffer.from(text, 'base64').length === 32, 'must be 32 bytes in base64'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: url(['http', 'https']).optional(),
+  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  RATE_LIMITS: z.enum(['on', 'off']).default('on'),
+  CELEBRITY_THRESHOLD: count(10_000),
+  CELEBRITY_REVOKE_BELOW: count(9_000),
+  SUPER_CELEBRITY_THRESHOLD: count(1_000_000),
+});
+
+/** The program's settings, read once at start and handed on by parameter. */
+export type Config = z.infer<typeof Environment>;
+
+/** A wrong or missing environment value; `message` has one line for each. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+/** Checks the environment. Throws ConfigError that names each wrong variable and what it must be; never shows a value. */
+export function readConfig(env: Record<string, string | undefined>): Config {
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
+  const parsed = Environment.safeParse(given);
+  if (parsed.success) return parsed.data;
+  const lines = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${given[String(issue.path[0])] === undefined ? 'is missing' : issue.message}`);
+  throw new ConfigError(lines.join('\n'));
+}

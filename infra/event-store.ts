@@ -1,0 +1,208 @@
+import { EventStoreDBClient, FORWARDS, BACKWARDS, START, END, NO_STREAM, ANY, STREAM_EXISTS, StreamNotFoundError, WrongExpectedVersionError, jsonEvent, type AllStreamResolvedEvent, type ResolvedEvent, type AppendExpectedRevision } from '@eventstore/db-client';
+import { randomUUID } from 'node:crypto';
+import { z } from 'zod';
+import { Position, START_OF_LOG } from '../domain/position.ts';
+import type { JsonObject, RecordedEvent } from '../domain/recorded-event.ts';
+
+export type ExpectedRevision = bigint | 'no_stream' | 'any' | 'stream_exists';
+
+export type NewEvent = { readonly id: string; readonly type: string; readonly data: JsonObject; readonly metadata: JsonObject };
+
+/** The stream has moved on since it was read; read again and decide again. */
+export class VersionConflictError extends Error {
+  override readonly name = 'VersionConflictError';
+}
+
+/** The store did not answer in time or went away: the events may or may not be recorded. Retry with the same ids. */
+export class OutcomeUnknownError extends Error {
+  override readonly name = 'OutcomeUnknownError';
+}
+
+/** A live subscription ended; the caller opens another from its last handled position. */
+export class SubscriptionEndedError extends Error {
+  override readonly name = 'SubscriptionEndedError';
+}
+
+/** The log, as the rest of the program sees it. */
+export type EventStore = {
+  /** The identity of the physical log; an imported copy has another. */
+  readonly storeId: string;
+  /** All events of a stream in order; a missing or deleted stream is empty. */
+  readStream(streamId: string): Promise<RecordedEvent[]>;
+  /**
+   * Appends all events or none, and resolves once they are durable. Throws VersionConflictError, or OutcomeUnknownError
+   * after `appendLimitMs` or a lost connection.
+   */
+  append(streamId: string, expected: ExpectedRevision, events: readonly NewEvent[]): Promise<{ revision: bigint; position: Position }>;
+  /** Events of the whole log after `after` (from the start when absent), without system events, oldest first, to the present end. */
+  readAll(options?: { after?: Position; limit?: number }): AsyncIterable<RecordedEvent>;
+  /** The same, then live; ends only by `signal` (cleanly) or with SubscriptionEndedError. */
+  subscribe(options: { after: Position; signal: AbortSignal }): AsyncIterable<RecordedEvent>;
+  /** The position of the newest event of ours, START_OF_LOG when there is none. */
+  head(): Promise<Position>;
+  close(): Promise<void>;
+};
+
+const STORE_STREAM = 'shutterlog-store';
+const StoreCreated = z.object({ storeId: z.uuid() });
+const UNAVAILABLE = 14;
+
+/**
+ * Connects with the official client and learns (or, on a new log, records) the store id. One client for each process:
+ * pending appends of several clients share one table inside the library, and losing one connection rejects them all.
+ */
+export async function openEventStore(url: string, options: { appendLimitMs?: number } = {}): Promise<EventStore> {
+  const client = EventStoreDBClient.connectionString(url);
+  const limitMs = options.appendLimitMs ?? 5_000;
+  const storeId = await identify(client, limitMs);
+  return {
+    storeId,
+    readStream: (streamId) => readWholeStream(client, streamId),
+    append: (streamId, expected, events) => append({ client, limitMs }, streamId, expected, events),
+    readAll: (range) => readAll(client, range ?? {}),
+    subscribe: (from) => subscribe(client, from),
+    head: () => headOf(client),
+    close: () => client.dispose(),
+  };
+}
+
+async function identify(client: EventStoreDBClient, limitMs: number): Promise<string> {
+  const known = async () => (await readWholeStream(client, STORE_STREAM))[0];
+  let first = await known();
+  if (first === undefined) {
+    const created: NewEvent = { id: randomUUID(), type: 'StoreCreated', data: { storeId: randomUUID() }, metadata: {} };
+    // Two processes may start on an empty log at once: the loser reads what the winner wrote.
+    await append({ client, limitMs }, STORE_STREAM, 'no_stream', [created]).catch((error: unknown) => {
+      if (!(error instanceof VersionConflictError)) throw error;
+    });
+    first = await known();
+  }
+  return StoreCreated.parse(first?.data).storeId;
+}
+
+async function readWholeStream(client: EventStoreDBClient, streamId: string): Promise<RecordedEvent[]> {
+  const events: RecordedEvent[] = [];
+  try {
+    for await (const resolved of client.readStream(streamId, { direction: FORWARDS, fromRevision: START })) {
+      const event = toRecorded(resolved);
+      if (event !== undefined) events.push(event);
+    }
+  } catch (error) {
+    if (error instanceof StreamNotFoundError) return [];
+    throw error;
+  }
+  return events;
+}
+
+async function append(via: { client: EventStoreDBClient; limitMs: number }, streamId: string, expected: ExpectedRevision, events: readonly NewEvent[]): Promise<{ revision: bigint; position: Position }> {
+  const proposed = events.map(({ id, type, data, metadata }) => jsonEvent({ id, type, data, metadata }));
+  try {
+    const result = await within(via.limitMs, via.client.appendToStream(streamId, proposed, { expectedRevision: expectedRevision(expected) }));
+    if (result.position === undefined) throw new Error('the event store gave no position for an append');
+    return { revision: result.nextExpectedRevision, position: positionOf(result.position) };
+  } catch (error) {
+    if (error instanceof WrongExpectedVersionError) throw new VersionConflictError(`${streamId} is no longer at ${expected}`, { cause: error });
+    if (isUnavailable(error)) throw new OutcomeUnknownError(`append to ${streamId}: the event store went away`, { cause: error });
+    throw error;
+  }
+}
+
+function expectedRevision(expected: ExpectedRevision): AppendExpectedRevision {
+  switch (expected) {
+    case 'no_stream': return NO_STREAM;
+    case 'any': return ANY;
+    case 'stream_exists': return STREAM_EXISTS;
+    default: return expected;
+  }
+}
+
+// The client's own deadline does not end an append that the server never answers.
+async function within<T>(limitMs: number, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new OutcomeUnknownError(`the event store did not answer within ${limitMs} ms`)), limitMs);
+  });
+  try {
+    return await Promise.race([work, limit]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+// While the server is down the client rejects with a plain gRPC error that has a code but no type.
+function isUnavailable(error: unknown): boolean {
+  if (error instanceof OutcomeUnknownError) return false;
+  const { code, type } = z.object({ code: z.unknown(), type: z.unknown() }).partial().catch({}).parse(error);
+  return code === UNAVAILABLE || type === 'unavailable' || type === 'timeout' || type === 'deadline-exceeded' || type === 'cancelled';
+}
+
+async function* readAll(client: EventStoreDBClient, { after, limit }: { after?: Position; limit?: number }): AsyncIterable<RecordedEvent> {
+  const fromPosition = after === undefined || after === START_OF_LOG ? START : parsePosition(after);
+  let given = 0;
+  // A read includes the position that it starts from, and system events count towards the server's own limit.
+  for await (const resolved of client.readAll({ direction: FORWARDS, fromPosition, resolveLinkTos: false })) {
+    const event = toRecorded(resolved);
+    if (event === undefined || (after !== undefined && event.position <= after)) continue;
+    if (limit !== undefined && given >= limit) return;
+    given += 1;
+    yield event;
+  }
+}
+
+async function* subscribe(client: EventStoreDBClient, { after, signal }: { after: Position; signal: AbortSignal }): AsyncIterable<RecordedEvent> {
+  if (signal.aborted) return;
+  const fromPosition = after === START_OF_LOG ? START : parsePosition(after);
+  // Unfiltered: filtered checkpoints run ahead of what the consumer has handled.
+  const subscription = client.subscribeToAll({ fromPosition });
+  const stop = () => { void subscription.unsubscribe(); };
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    for await (const resolved of subscription) {
+      if (signal.aborted) return;
+      const event = toRecorded(resolved);
+      if (event !== undefined) yield event;
+    }
+  } catch (error) {
+    if (signal.aborted) return;
+    throw new SubscriptionEndedError('the subscription to the log broke', { cause: error });
+  } finally {
+    signal.removeEventListener('abort', stop);
+    await subscription.unsubscribe().catch(() => undefined);
+  }
+  // A server that stops ends the stream without an error.
+  if (!signal.aborted) throw new SubscriptionEndedError('the event store closed the subscription');
+}
+
+async function headOf(client: EventStoreDBClient): Promise<Position> {
+  for await (const resolved of client.readAll({ direction: BACKWARDS, fromPosition: END })) {
+    const event = toRecorded(resolved);
+    if (event !== undefined) return event.position;
+  }
+  return START_OF_LOG;
+}
+
+function toRecorded(resolved: ResolvedEvent | AllStreamResolvedEvent): RecordedEvent | undefined {
+  const event = resolved.event;
+  if (event === undefined || event.type.startsWith('$') || event.streamId.startsWith('$')) return undefined;
+  if (event.position === undefined) throw new Error(`the event store gave no position for ${event.id}`);
+  return {
+    streamId: event.streamId,
+    revision: event.revision,
+    position: positionOf(event.position),
+    id: event.id,
+    type: event.type,
+    data: event.data,
+    metadata: event.metadata,
+    createdAt: event.created,
+  };
+}
+
+const hex = (value: bigint) => value.toString(16).padStart(16, '0');
+
+function positionOf({ commit, prepare }: { commit: bigint; prepare: bigint }): Position {
+  return Position.parse(hex(commit) + hex(prepare));
+}
+
+function parsePosition(position: Position): { commit: bigint; prepare: bigint } {
+  return { commit: BigInt(`0x${position.slice(0, 16)}`), prepare: BigInt(`0x${position.slice(16)}`) };
+}

@@ -1,0 +1,49 @@
+import pg from 'pg';
+
+/** What a query needs: a pool, or one client inside a transaction. */
+export type Sql = Pick<pg.ClientBase, 'query'> | Pick<pg.Pool, 'query'>;
+export type Pool = pg.Pool;
+export type Transaction = pg.PoolClient;
+
+/** SQLSTATE codes that the program acts on. */
+export const SQLSTATE = { uniqueViolation: '23505', lockNotAvailable: '55P03', undefinedTable: '42P01', serializationFailure: '40001', deadlock: '40P01' } as const;
+
+/**
+ * A bounded pool. Statements end after `statementTimeoutMs`; waiting for a connection ends after 5 s.
+ * bigint columns arrive as strings (the driver's default): convert where a number is known to be small.
+ */
+export function openPool(url: string, options: { size: number; name: string; statementTimeoutMs?: number }): Pool {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: options.size,
+    application_name: options.name,
+    connectionTimeoutMillis: 5_000,
+    idleTimeoutMillis: 30_000,
+    statement_timeout: options.statementTimeoutMs ?? 30_000,
+  });
+  // A broken idle connection is reported here; the pool drops it and the next query opens another, so nothing is left to do.
+  pool.on('error', () => undefined);
+  return pool;
+}
+
+/** Runs `work` in one transaction: commits when it resolves, rolls back when it throws, and gives the connection back. */
+export async function inTransaction<T>(pool: Pool, work: (tx: Transaction) => Promise<T>): Promise<T> {
+  const client = await pool.connect();
+  let broken: Error | undefined;
+  try {
+    await client.query('begin');
+    const result = await work(client);
+    await client.query('commit');
+    return result;
+  } catch (error) {
+    await client.query('rollback').catch((failure: Error) => { broken = failure; });
+    throw error;
+  } finally {
+    client.release(broken);
+  }
+}
+
+/** The SQLSTATE of a database error, or undefined when it is something else. */
+export function sqlStateOf(error: unknown): string | undefined {
+  return error instanceof pg.DatabaseError ? error.code : undefined;
+}
