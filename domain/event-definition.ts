@@ -38,12 +38,18 @@ type Definition<T extends string, Shape extends z.ZodRawShape> = {
   upcasters?: readonly Upcaster[];
 };
 
+// An optional personal field is wrapped; the mark sits on what it wraps.
+function isPersonal(field: z.core.$ZodType): boolean {
+  if (field instanceof z.ZodOptional) return isPersonal(field.unwrap());
+  return field instanceof z.ZodType && personalFields.has(field);
+}
+
 /** Declares an event type. Throws at start-up when personal fields have no subject, or versions have no upcaster. */
 export function defineEvent<const T extends string, Shape extends z.ZodRawShape>(
   definition: Definition<T, Shape>,
 ): EventDefinition<T, z.ZodObject<Shape>> {
   const { type, says, data, subject, version = 1, upcasters = [] } = definition;
-  const personalNames = Object.entries(data).filter(([, field]) => personalFields.has(field as z.ZodType)).map(([name]) => name);
+  const personalNames = Object.entries(data).filter(([, field]) => isPersonal(field)).map(([name]) => name);
   if (personalNames.length > 0 && subject === undefined) throw new Error(`${type} has personal fields but no subject`);
   if (upcasters.length !== version - 1) throw new Error(`${type} version ${version} needs ${version - 1} upcasters`);
   return { type, says, version, schema: z.object(data), subject, personal: personalNames, upcasters };

@@ -1,0 +1,50 @@
+import { describe, expect, it } from 'vitest';
+import { eventDefinitions, parseEvent, UnreadableEventError } from './event-log.ts';
+import { START_OF_LOG } from './position.ts';
+import type { RecordedEvent } from './recorded-event.ts';
+
+const follower = 'acc_01jd0000000000000000000001';
+const followee = 'acc_01jd0000000000000000000002';
+const metadata = { $correlationId: 'c', $causationId: 'c', commandId: '5e0e28f0-8f0c-4d8e-9a55-7d3a8f6f0f11', actorId: follower, owners: [followee], occurredAt: '2026-03-01T10:00:00.000Z', schemaVersion: 1 };
+
+function recorded(overrides: Partial<RecordedEvent>): RecordedEvent {
+  return { streamId: 's', revision: 0n, position: START_OF_LOG, id: 'e', type: 'AccountFollowed', data: { followerId: follower, followeeId: followee }, metadata, createdAt: new Date(0), ...overrides };
+}
+
+describe('reading the log', () => {
+  it('gives an event its type and its envelope', () => {
+    expect(parseEvent(recorded({}))).toMatchObject({ type: 'AccountFollowed', data: { followerId: follower }, meta: { occurredAt: new Date('2026-03-01T10:00:00Z') } });
+  });
+
+  it('passes over types of other programs', () => {
+    expect(parseEvent(recorded({ type: 'SomethingElseHappened' }))).toBeUndefined();
+  });
+
+  it('refuses data that its schema does not know', () => {
+    expect(() => parseEvent(recorded({ data: { followerId: 'nobody' } }))).toThrow(UnreadableEventError);
+  });
+
+  it('refuses an event from a newer program and says to upgrade', () => {
+    expect(() => parseEvent(recorded({ metadata: { ...metadata, schemaVersion: 2 } }))).toThrow(/upgrade first/);
+  });
+
+  it('refuses an event without proper metadata', () => {
+    expect(() => parseEvent(recorded({ metadata: {} }))).toThrow(/metadata are malformed/);
+  });
+});
+
+describe('the registry of events', () => {
+  it('has each type once', () => {
+    const types = eventDefinitions.map(({ type }) => type);
+    expect(new Set(types).size).toBe(types.length);
+  });
+
+  it.each(eventDefinitions.map(({ type }) => [type]))('names %s as a fact in the past tense that says what happened', (type) => {
+    expect(type).toMatch(/^[A-Z][A-Za-z]+(?:ed|Chosen|Withdrawn|MadePrivate|MadePublic)$/);
+    expect(type).not.toMatch(/Updated$|^Changed$/);
+  });
+
+  it('explains each type in one sentence', () => {
+    for (const { says } of eventDefinitions) expect(says).toMatch(/^[A-Z].*\.$/);
+  });
+});
