@@ -27,18 +27,17 @@ export async function drawPhoto(seed: number, size?: PhotoSize): Promise<Buffer>
   const scene = SCENES[Math.abs(Math.trunc(seed)) % SCENES.length] ?? SCENES[0];
   const drawing = scene?.({ width, height, chance }) ?? '';
   const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${String(width)}" height="${String(height)}">${drawing}</svg>`;
+  const tile = Math.min(256, width, height);
   return sharp(Buffer.from(svg))
     .flatten({ background: '#000' })
-    .composite([{ input: grain(chance), raw: { width: GRAIN, height: GRAIN, channels: 4 }, tile: true, blend: 'over' }])
+    .composite([{ input: grain(chance, tile), raw: { width: tile, height: tile, channels: 4 }, tile: true, blend: 'over' }])
     .jpeg({ quality: 88 })
     .toBuffer();
 }
 
-const GRAIN = 256;
-
 /** Grey noise of little weight: without it a drawing compresses as no photo does. */
-function grain(chance: Chance): Buffer {
-  const pixels = Buffer.alloc(GRAIN * GRAIN * 4);
+function grain(chance: Chance, side: number): Buffer {
+  const pixels = Buffer.alloc(side * side * 4);
   for (let at = 0; at < pixels.length; at += 4) {
     pixels.fill(chance() < 0.5 ? 0 : 255, at, at + 3);
     pixels[at + 3] = Math.floor(chance() ** 2 * 22);
