@@ -34,8 +34,8 @@ export type EventStore = {
    * after `appendLimitMs` or a lost connection.
    */
   append(streamId: string, expected: ExpectedRevision, events: readonly NewEvent[]): Promise<{ revision: bigint; position: Position }>;
-  /** Events of the whole log after `after` (from the start when absent), without system events, oldest first, to the present end. */
-  readAll(options?: { after?: Position; limit?: number }): AsyncIterable<RecordedEvent>;
+  /** Events of the whole log after `after` (from the start when absent), without system events, oldest first, to the present end; all of them newest first with `backwards`. */
+  readAll(options?: { after?: Position; limit?: number; backwards?: boolean }): AsyncIterable<RecordedEvent>;
   /** The same, then live; ends only by `signal` (cleanly) or with SubscriptionEndedError. */
   subscribe(options: { after: Position; signal: AbortSignal }): AsyncIterable<RecordedEvent>;
   /** The position of the newest event of ours, START_OF_LOG when there is none. */
@@ -136,11 +136,12 @@ function isUnavailable(error: unknown): boolean {
   return code === UNAVAILABLE || type === 'unavailable' || type === 'timeout' || type === 'deadline-exceeded' || type === 'cancelled';
 }
 
-async function* readAll(client: EventStoreDBClient, { after, limit }: { after?: Position; limit?: number }): AsyncIterable<RecordedEvent> {
-  const fromPosition = after === undefined || after === START_OF_LOG ? START : parsePosition(after);
+async function* readAll(client: EventStoreDBClient, { after, limit, backwards = false }: { after?: Position; limit?: number; backwards?: boolean }): AsyncIterable<RecordedEvent> {
+  const start = after === undefined || after === START_OF_LOG ? START : parsePosition(after);
+  const reading = backwards ? client.readAll({ direction: BACKWARDS, fromPosition: END }) : client.readAll({ direction: FORWARDS, fromPosition: start });
   let given = 0;
   // A read includes the position that it starts from, and system events count towards the server's own limit.
-  for await (const resolved of client.readAll({ direction: FORWARDS, fromPosition, resolveLinkTos: false })) {
+  for await (const resolved of reading) {
     const event = toRecorded(resolved);
     if (event === undefined || (after !== undefined && event.position <= after)) continue;
     if (limit !== undefined && given >= limit) return;
@@ -174,10 +175,7 @@ async function* subscribe(client: EventStoreDBClient, { after, signal }: { after
 }
 
 async function headOf(client: EventStoreDBClient): Promise<Position> {
-  for await (const resolved of client.readAll({ direction: BACKWARDS, fromPosition: END })) {
-    const event = toRecorded(resolved);
-    if (event !== undefined) return event.position;
-  }
+  for await (const event of readAll(client, { backwards: true, limit: 1 })) return event.position;
   return START_OF_LOG;
 }
 
