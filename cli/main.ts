@@ -1,0 +1,35 @@
+import { Command, CommanderError } from 'commander';
+import { runWithContext, type CliContext, type ExitCode } from './context.ts';
+import { registerDoctor } from './doctor.ts';
+import { registerEvents } from './events.ts';
+import { registerImport } from './import.ts';
+import { registerProjections } from './projections.ts';
+import { registerToken } from './token.ts';
+
+/** Runs one command's work with an opened context and keeps its exit code. */
+export type Run = (work: (context: CliContext) => Promise<ExitCode>) => Promise<void>;
+
+const program = new Command('shutterlog')
+  .description('Operate Shutterlog: projections, the event log, imports and checks.')
+  .option('--data-dir <folder>', 'the folder of the npm start to work on; the environment wins over it', '.data')
+  .exitOverride()
+  .showHelpAfterError();
+
+const run: Run = async (work) => {
+  const { dataDir } = program.opts<{ dataDir: string }>();
+  process.exitCode = await runWithContext({ dataDir, env: process.env }, work);
+};
+
+registerProjections(program, run);
+registerEvents(program, run);
+registerImport(program, run);
+registerToken(program, run);
+registerDoctor(program, run);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  // Asking for help is no mistake; anything else that commander refuses is wrong use.
+  if (!(error instanceof CommanderError)) throw error;
+  process.exitCode = error.exitCode === 0 ? 0 : 2;
+}
