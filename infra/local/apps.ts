@@ -1,0 +1,64 @@
+import { fileURLToPath } from 'node:url';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Child, Children } from './children.ts';
+import { StartError } from './start-error.ts';
+
+/** The processes of Shutterlog itself; the variable that carries each one's port. */
+export const APPS = {
+  'write-api': { script: 'write-api/main.ts', port: 'WRITE_API_PORT' },
+  'read-api': { script: 'read-api/main.ts', port: 'READ_API_PORT' },
+  projector: { script: 'projections/main.ts', port: 'PROJECTOR_PORT' },
+  reactor: { script: 'commands/reactions/main.ts', port: 'REACTOR_PORT' },
+  edge: { script: 'infra/local/edge-main.ts', port: 'PORT' },
+} as const;
+export type AppName = keyof typeof APPS;
+export const APP_NAMES: readonly AppName[] = ['write-api', 'read-api', 'projector', 'reactor', 'edge'];
+
+/** The folder that holds package.json. */
+export const PROJECT_ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+export type StartAppOptions = {
+  children: Children;
+  args?: string[];
+  env: Record<string, string | undefined>;
+  /** Where its health answers, such as `http://127.0.0.1:4001`. */
+  url: string;
+  onLine?: (line: string) => void;
+};
+
+const READY_LIMIT_MS = 90_000;
+const POLL_MS = 50;
+const ANSWER_LIMIT_MS = 5_000;
+
+/** Starts one process on this Node and resolves once it says it is ready. Throws StartError with its last words otherwise. */
+export async function startApp(name: AppName, options: StartAppOptions): Promise<Child> {
+  const child = await options.children.start({
+    name, command: process.execPath, args: [APPS[name].script, ...options.args ?? []], cwd: PROJECT_ROOT, env: options.env,
+    ...(options.onLine === undefined ? {} : { onLine: options.onLine }),
+  });
+  const deadline = Date.now() + READY_LIMIT_MS;
+  let answer = 'no answer';
+  while (Date.now() < deadline) {
+    if (child.hasEnded()) throw new StartError(`${name} ended while starting: ${reasonIn(child.lastLines())} (${options.children.logFile(name)})`);
+    answer = await askHealth(options.url);
+    if (answer === 'ready') return child;
+    await delay(POLL_MS);
+  }
+  await child.stop();
+  throw new StartError(`${name} was not ready within ${READY_LIMIT_MS / 1000} s (${answer}): see ${options.children.logFile(name)}`);
+}
+
+async function askHealth(url: string): Promise<string> {
+  try {
+    const response = await fetch(`${url}/health/ready`, { signal: AbortSignal.timeout(ANSWER_LIMIT_MS) });
+    const body = await response.text();
+    return response.ok ? 'ready' : `it answers ${response.status} ${body.slice(0, 300)}`;
+  } catch {
+    return 'no answer';
+  }
+}
+
+/** Node prints the reason of a crash above the stack and ends with its version; the first line that names an error says most. */
+function reasonIn(lines: string[]): string {
+  return lines.find((line) => /error/i.test(line))?.trim() ?? lines.at(-1) ?? 'it printed nothing';
+}

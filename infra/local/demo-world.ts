@@ -1,0 +1,49 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { PROJECT_ROOT } from './apps.ts';
+import type { Children } from './children.ts';
+import { readJsonFile, writePrivateFile } from './files.ts';
+import { StartError } from './start-error.ts';
+
+const Login = z.object({ username: z.string(), password: z.string() });
+const DemoWorld = z.discriminatedUnion('state', [
+  z.object({ state: z.literal('created'), login: Login }),
+  /** The first start was told `--empty`: later ones leave the directory as its owner made it. */
+  z.object({ state: z.literal('unwanted') }),
+]);
+export type DemoWorld = z.infer<typeof DemoWorld>;
+
+const SCRIPT = 'scripts/demo-world.ts';
+const fileOf = (dataDir: string) => join(dataDir, 'demo-world.json');
+
+/** What the first start on a data directory decided about the demo world, or undefined before it has. */
+export function readDemoWorld(dataDir: string): DemoWorld | undefined {
+  return readJsonFile(fileOf(dataDir), DemoWorld);
+}
+
+/** True when this checkout can make a demo world. */
+export function canCreateDemoWorld(): boolean {
+  return existsSync(join(PROJECT_ROOT, SCRIPT));
+}
+
+/** Remembers that this directory shall stay without a demo world. */
+export function declineDemoWorld(dataDir: string): void {
+  writePrivateFile(fileOf(dataDir), JSON.stringify({ state: 'unwanted' }));
+}
+
+/**
+ * Runs the script that fills a new stack through its public API and remembers the login that it prints as its last line,
+ * a JSON object with `username` and `password`. Throws StartError when it fails; the next start then tries again.
+ */
+export async function createDemoWorld(dataDir: string, children: Children, env: Record<string, string | undefined>): Promise<DemoWorld> {
+  const child = await children.start({ name: 'demo-world', command: process.execPath, args: [SCRIPT], cwd: PROJECT_ROOT, env });
+  const { code } = await child.ended;
+  if (code !== 0) throw new StartError(`the demo world could not be made: ${child.lastLines().at(-1) ?? 'no reason given'} (${children.logFile('demo-world')})`);
+  const last = child.lastLines().findLast((line) => line.startsWith('{'));
+  const login = Login.safeParse(last === undefined ? undefined : JSON.parse(last));
+  if (!login.success) throw new StartError(`${SCRIPT} did not end with the demo login as a line of JSON`);
+  const world: DemoWorld = { state: 'created', login: login.data };
+  writePrivateFile(fileOf(dataDir), JSON.stringify(world));
+  return world;
+}

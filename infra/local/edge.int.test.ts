@@ -1,0 +1,152 @@
+import { createServer, request as httpRequest, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import { connect } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { startEdge, type EdgeOptions } from './edge.ts';
+
+const releases: (() => Promise<void> | void)[] = [];
+afterEach(async () => {
+  for (const release of releases.splice(0).reverse()) await release();
+});
+
+describe('edge', () => {
+  it('sends reads to the read API and everything else to the write API', async () => {
+    const origin = await edgeBefore({ read: echo('read'), write: echo('write') });
+    expect(await text(`${origin}/v1/feed?limit=3`)).toBe('read GET /v1/feed?limit=3');
+    expect(await text(`${origin}/v1/posts`, { method: 'POST', body: '{}' })).toBe('write POST /v1/posts');
+    expect(await text(`${origin}/v1/posts/1`, { method: 'DELETE' })).toBe('write DELETE /v1/posts/1');
+    expect(await text(`${origin}/upload/a?sig=b`, { method: 'PUT', body: 'x' })).toBe('write PUT /upload/a?sig=b');
+  });
+
+  it('passes a large body and its answer through unchanged', async () => {
+    const body = Buffer.alloc(3_000_000, 'photo');
+    const origin = await edgeBefore({ write: (request, response) => { request.pipe(response); } });
+    const answer = await fetch(`${origin}/v1/posts`, { method: 'POST', body });
+    expect(Buffer.compare(Buffer.from(await answer.arrayBuffer()), body)).toBe(0);
+  });
+
+  it('keeps metrics inside', async () => {
+    const origin = await edgeBefore({ read: echo('read') });
+    const answer = await fetch(`${origin}/metrics`);
+    expect(answer.status).toBe(404);
+    expect(await answer.json()).toMatchObject({ code: 'not_found', status: 404 });
+  });
+
+  it('does not let a client choose the address that the APIs see', async () => {
+    const origin = await edgeBefore({ read: (request, response) => { response.end(String(request.headers['x-forwarded-for'])); } });
+    expect(await text(`${origin}/v1/feed`, { headers: { 'x-forwarded-for': '203.0.113.9' } })).not.toContain('203.0.113.9');
+  });
+
+  it('answers 502 as a problem while an API is down, and recovers with it', async () => {
+    const read = await listening(echo('read'));
+    const origin = await edgeBefore({}, { readApi: originOf(read) });
+    expect(await text(`${origin}/v1/feed`)).toBe('read GET /v1/feed');
+    const port = portOf(read);
+    await stopListening(read);
+    const down = await fetch(`${origin}/v1/feed`);
+    expect(down.status).toBe(502);
+    expect(await down.json()).toMatchObject({ code: 'upstream_unavailable' });
+    await listening(echo('read'), port);
+    expect(await text(`${origin}/v1/feed`)).toBe('read GET /v1/feed');
+  });
+
+  it('breaks off when the API breaks off in the middle of an answer', async () => {
+    const origin = await edgeBefore({ read: (_request, response) => {
+      response.write('half');
+      setImmediate(() => { response.destroy(); });
+    } });
+    await expect(text(`${origin}/v1/feed`)).rejects.toThrow();
+  });
+
+  it('delivers server-sent events as they come and lets go upstream when the client leaves', async () => {
+    let left: () => void = () => undefined;
+    const upstreamClosed = new Promise<void>((resolve) => { left = resolve; });
+    const origin = await edgeBefore({ read: (_request, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.write('data: one\n\n');
+      response.on('close', left);
+    } });
+    const client = httpRequest(`${origin}/v1/live`).end();
+    const answer = await new Promise<IncomingMessage>((resolve) => { client.once('response', resolve); });
+    const first = await new Promise<Buffer>((resolve) => { answer.once('data', resolve); });
+    expect(first.toString()).toBe('data: one\n\n');
+    client.destroy();
+    await upstreamClosed;
+  });
+
+  it('refuses live connections beyond its limit with 503, and takes one again when another ends', async () => {
+    const origin = await edgeBefore({ read: (_request, response) => { response.write('data: open\n\n'); } }, { maxLive: 1 });
+    const held = new AbortController();
+    await fetch(`${origin}/v1/live`, { signal: held.signal });
+    expect((await fetch(`${origin}/v1/live`)).status).toBe(503);
+    held.abort();
+    await expect.poll(async () => {
+      const next = new AbortController();
+      const { status } = await fetch(`${origin}/v1/live`, { signal: next.signal });
+      next.abort();
+      return status;
+    }).toBe(200);
+  });
+
+  it('passes a WebSocket through in both directions', async () => {
+    const read = await listening(echo('read'));
+    read.on('upgrade', (_request, socket) => {
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n');
+      socket.pipe(socket);
+    });
+    const origin = await edgeBefore({}, { readApi: originOf(read) });
+    const socket = connect(Number(new URL(origin).port), '127.0.0.1');
+    releases.push(() => { socket.destroy(); });
+    socket.write('GET /v1/live HTTP/1.1\r\nhost: edge\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n');
+    const head = await new Promise<Buffer>((resolve) => { socket.once('data', resolve); });
+    expect(head.toString()).toContain('101 Switching Protocols');
+    socket.write('ping');
+    const back = await new Promise<Buffer>((resolve) => { socket.once('data', resolve); });
+    expect(back.toString()).toBe('ping');
+  });
+
+  it('shows the demo login on its first page, with markup in names made harmless', async () => {
+    const origin = await edgeBefore({}, { home: () => ({ demo: { username: 'demo', password: '<b>&' } }) });
+    const page = await text(`${origin}/`);
+    expect(page).toContain('href="/docs"');
+    expect(page).toContain('&lt;b&gt;&amp;');
+  });
+});
+
+function echo(name: string): RequestListener {
+  return (request, response) => {
+    request.resume().on('end', () => { response.end(`${name} ${request.method} ${request.url}`); });
+  };
+}
+
+async function edgeBefore(apis: { read?: RequestListener; write?: RequestListener }, options: Partial<EdgeOptions> = {}): Promise<string> {
+  const readApi = options.readApi ?? originOf(await listening(apis.read ?? echo('read')));
+  const writeApi = options.writeApi ?? originOf(await listening(apis.write ?? echo('write')));
+  const edge = await startEdge({ host: '127.0.0.1', port: 0, home: () => ({}), ...options, readApi, writeApi });
+  releases.push(() => edge.close());
+  return `http://127.0.0.1:${edge.port}`;
+}
+
+async function listening(listener: RequestListener, port = 0): Promise<Server> {
+  const server = createServer(listener);
+  await new Promise<void>((resolve) => { server.listen(port, '127.0.0.1', resolve); });
+  releases.push(() => stopListening(server));
+  return server;
+}
+
+function stopListening(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => { resolve(); });
+    server.closeAllConnections();
+  });
+}
+
+function portOf(server: Server): number {
+  const address = server.address();
+  return address !== null && typeof address === 'object' ? address.port : 0;
+}
+
+const originOf = (server: Server) => `http://127.0.0.1:${portOf(server)}`;
+
+async function text(url: string, init?: RequestInit): Promise<string> {
+  return (await fetch(url, init)).text();
+}

@@ -1,0 +1,127 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { localEnvironment, readAddresses, removeAddresses, writeAddresses } from './addresses.ts';
+import { appEnvironment } from './app-environment.ts';
+import { edgeTarget, isLive } from './edge-routes.ts';
+import { readOptions, readSettings } from './options.ts';
+import { ensureSecrets, readSecrets } from './secrets.ts';
+import { boundedPrinter, terminalLine } from './terminal.ts';
+
+let dataDir = '';
+beforeEach(() => { dataDir = mkdtempSync(join(tmpdir(), 'shutterlog-local-')); });
+afterEach(() => { rmSync(dataDir, { recursive: true, force: true }); });
+
+describe('options', () => {
+  it('name the mistake and the usage', () => {
+    expect(() => readOptions(['--emtpy'])).toThrow(/--emtpy[^]*usage: npm start/);
+  });
+
+  it('give one line for each bad environment value and never show it', () => {
+    const read = () => readSettings({ PORT: 'four thousand', JWT_SECRET: 'too-short-secret', RATE_LIMITS: '' });
+    expect(read).toThrow(/^PORT: .+\nJWT_SECRET: .+$/);
+    expect(read).not.toThrow('too-short-secret');
+  });
+});
+
+describe('secrets', () => {
+  it('are made once, at random, and only for their owner to read', () => {
+    const first = ensureSecrets(dataDir);
+    expect(first.created).toBe(true);
+    expect(Buffer.from(first.secrets.MASTER_KEY, 'base64')).toHaveLength(32);
+    expect(statSync(join(dataDir, 'secrets')).mode & 0o777).toBe(0o600);
+    expect(ensureSecrets(dataDir)).toEqual({ secrets: first.secrets, created: false });
+  });
+
+  it('are not made anew for a directory that holds data', () => {
+    mkdirSync(join(dataDir, 'postgres'));
+    expect(() => ensureSecrets(dataDir)).toThrow('restore the file');
+  });
+
+  it('are refused when the file is damaged', () => {
+    writeFileSync(join(dataDir, 'secrets'), 'MASTER_KEY=abc\n');
+    expect(() => readSecrets(dataDir)).toThrow('is damaged');
+  });
+});
+
+describe('addresses', () => {
+  const urls = { edgeUrl: 'http://127.0.0.1:1', writeApiUrl: 'http://127.0.0.1:2', readApiUrl: 'http://127.0.0.1:3', projectorUrl: 'http://127.0.0.1:4', reactorUrl: 'http://127.0.0.1:5' };
+
+  it('are found by a command together with the secrets, and by nobody else', () => {
+    const { secrets } = ensureSecrets(dataDir);
+    writeAddresses(dataDir, { ...urls, environment: { REDIS_URL: 'redis://127.0.0.1:6' } });
+    expect(localEnvironment(dataDir)).toEqual({ REDIS_URL: 'redis://127.0.0.1:6', MASTER_KEY: secrets.MASTER_KEY, JWT_SECRET: secrets.JWT_SECRET });
+    expect(statSync(join(dataDir, 'addresses.json')).mode & 0o777).toBe(0o600);
+    expect(readFileSync(join(dataDir, 'addresses.json'), 'utf8')).not.toContain(secrets.MASTER_KEY);
+  });
+
+  it('are gone when the stack has stopped', () => {
+    writeAddresses(dataDir, { ...urls, environment: {} });
+    removeAddresses(dataDir);
+    expect(readAddresses(dataDir)).toBeUndefined();
+    expect(localEnvironment(dataDir)).toEqual({});
+  });
+
+  it('are refused when the file holds something else', () => {
+    writeFileSync(join(dataDir, 'addresses.json'), '{}');
+    expect(() => readAddresses(dataDir)).toThrow('addresses.json is damaged');
+  });
+});
+
+describe('environment of the processes', () => {
+  it('lets the caller decide secrets, and keeps the private stores and ports', () => {
+    const { environment, shared } = appEnvironment({
+      env: { JWT_SECRET: 'mine', LOG_LEVEL: 'debug', S3_SECRET_ACCESS_KEY: 'cloud', CELEBRITY_THRESHOLD: '5' },
+      secrets: { MASTER_KEY: 'made', JWT_SECRET: 'made' }, host: '0.0.0.0', publicUrl: undefined, dataDir: '/data',
+      ports: { PORT: 1, WRITE_API_PORT: 2, READ_API_PORT: 3, PROJECTOR_PORT: 4, REACTOR_PORT: 5 },
+      stores: { DATABASE_URL: 'd', REDIS_URL: 'r', EVENTSTORE_URL: 'e' },
+    });
+    expect(environment).toMatchObject({ JWT_SECRET: 'mine', MASTER_KEY: 'made', LOG_LEVEL: 'debug', DATABASE_URL: 'd', READ_API_PORT: '3', PUBLIC_URL: 'http://127.0.0.1:1', MEDIA_DIR: '/data/media' });
+    expect(shared).toMatchObject({ DATABASE_URL: 'd', CELEBRITY_THRESHOLD: '5' });
+    expect(Object.keys(shared)).not.toContain('JWT_SECRET');
+    expect(Object.keys(shared)).not.toContain('S3_SECRET_ACCESS_KEY');
+  });
+});
+
+describe('edge routes', () => {
+  it.each([
+    ['GET', '/', undefined, 'home'],
+    ['GET', '/?from=mail', undefined, 'home'],
+    ['POST', '/', undefined, 'write-api'],
+    ['GET', '/v1/feed', undefined, 'read-api'],
+    ['HEAD', '/media/a', undefined, 'read-api'],
+    ['PATCH', '/v1/posts/1', undefined, 'write-api'],
+    ['OPTIONS', '/v1/posts/1', 'GET', 'read-api'],
+    ['OPTIONS', '/v1/posts/1', 'DELETE', 'write-api'],
+    ['GET', '/upload/x', undefined, 'write-api'],
+    ['GET', '/metrics?x', undefined, 'hidden'],
+  ] as const)('%s %s (preflight for %s) goes to %s', (method, url, preflightFor, target) => {
+    expect(edgeTarget(method, url, preflightFor)).toBe(target);
+  });
+
+  it('know a live connection by its path alone', () => {
+    expect([isLive('/v1/live'), isLive('/v1/live?token=x'), isLive('/v1/lives')]).toEqual([true, true, false]);
+  });
+});
+
+describe('terminal', () => {
+  it('shows warnings and errors of a structured log, and whatever is not structured', () => {
+    expect(terminalLine('app', '{"level":30,"msg":"ready"}')).toBeUndefined();
+    expect(terminalLine('app', '{"level":50,"msg":"lost","err":{"message":"ECONNRESET"}}')).toBe('app: error: lost (ECONNRESET)');
+    expect(terminalLine('app', 'SyntaxError: nothing')).toBe('app: SyntaxError: nothing');
+    expect(terminalLine('app', '{not json')).toBe('app: {not json');
+  });
+
+  it('bounds a flood and says where the rest is', () => {
+    const printed: string[] = [];
+    let now = 10_000;
+    const print = boundedPrinter((line) => printed.push(line), '/logs/app.log', () => now);
+    for (let line = 0; line < 100; line += 1) print(`line ${line}`);
+    expect(printed).toHaveLength(11);
+    expect(printed.at(-1)).toBe('… more in /logs/app.log');
+    now += 1_000;
+    print('calm again');
+    expect(printed.at(-1)).toBe('calm again');
+  });
+});

@@ -1,0 +1,85 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
+import { createServer } from 'node:net';
+
+/** True when this process could listen on the port, on the given interface and on all of them. */
+export async function isPortFree(port: number, host = '127.0.0.1'): Promise<boolean> {
+  return await canListen(port, host) && await canListen(port, '0.0.0.0');
+}
+
+/** The preferred port when it is free, otherwise any free one. */
+export async function freePort(preferred?: number): Promise<number> {
+  if (preferred !== undefined && await isPortFree(preferred)) return preferred;
+  return new Promise((resolve, reject) => {
+    const server = createServer().once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => {
+        if (address === null || typeof address === 'string') reject(new Error('the system gave no port'));
+        else resolve(address.port);
+      });
+    });
+  });
+}
+
+/** Who listens on a port, as `name (process 123)`, or undefined when the system does not tell. */
+export function portHolder(port: number): string | undefined {
+  const pid = process.platform === 'linux' ? linuxHolder(port) : lsofHolder(port);
+  if (pid === undefined) return undefined;
+  return `${commandOf(pid)} (process ${pid})`;
+}
+
+function canListen(port: number, host: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => { resolve(false); });
+    server.listen({ port, host, exclusive: true }, () => server.close(() => { resolve(true); }));
+  });
+}
+
+const LISTENING = '0A';
+
+function linuxHolder(port: number): number | undefined {
+  const hexPort = port.toString(16).toUpperCase().padStart(4, '0');
+  const inodes = ['/proc/net/tcp', '/proc/net/tcp6'].flatMap((table) => lines(table))
+    .map((line) => line.trim().split(/\s+/))
+    .filter((fields) => fields[1]?.endsWith(`:${hexPort}`) === true && fields[3] === LISTENING)
+    .map((fields) => `socket:[${fields[9] ?? ''}]`);
+  return list('/proc').filter((entry) => /^\d+$/.test(entry)).map(Number)
+    .find((pid) => list(`/proc/${pid}/fd`).some((fd) => inodes.includes(link(`/proc/${pid}/fd/${fd}`))));
+}
+
+function lsofHolder(port: number): number | undefined {
+  const { status, stdout } = spawnSync('lsof', ['-nP', `-iTCP:${port}`, '-sTCP:LISTEN', '-t'], { encoding: 'utf8' });
+  return status === 0 ? Number(stdout.split('\n')[0]) : undefined;
+}
+
+function commandOf(pid: number): string {
+  const { stdout } = spawnSync('ps', ['-o', 'comm=', '-p', String(pid)], { encoding: 'utf8' });
+  return lines(`/proc/${pid}/comm`)[0] || stdout?.trim() || 'a program';
+}
+
+// Processes come and go, and other users' are closed to us: what cannot be read holds nothing that we can name.
+function lines(path: string): string[] {
+  try {
+    return readFileSync(path, 'utf8').split('\n');
+  } catch {
+    return [];
+  }
+}
+
+function list(path: string): string[] {
+  try {
+    return readdirSync(path);
+  } catch {
+    return [];
+  }
+}
+
+function link(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return '';
+  }
+}

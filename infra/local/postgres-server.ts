@@ -1,0 +1,90 @@
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import pg from 'pg';
+import type { Child, Children } from './children.ts';
+import { sendSignal } from './child-registry.ts';
+import { readTextFile } from './files.ts';
+import { createCluster, programForCluster } from './postgres-cluster.ts';
+import { processStamp } from './process-identity.ts';
+import { StartError } from './start-error.ts';
+import { unprivilegedRunner } from './system-user.ts';
+
+export type PostgresOptions = {
+  children: Children;
+  /** Path of the `postgres` program. */
+  program: string;
+  /** Where the cluster lives; made when it is missing. */
+  directory: string;
+  port: number;
+  /** Password of the only role, `shutterlog`; without one, everybody on this machine may connect. */
+  password?: string;
+  /** Server settings on top of the defaults. */
+  settings?: Record<string, string>;
+};
+
+const ROLE = 'shutterlog';
+const READY_LIMIT_MS = 120_000;
+const POLL_MS = 30;
+
+/**
+ * Starts a private PostgreSQL on 127.0.0.1 and resolves to its process once the database of `postgresUrl` accepts statements.
+ * Throws StartError with the server's last words when it does not come up.
+ */
+export async function startPostgres(options: PostgresOptions): Promise<Child> {
+  const runner = unprivilegedRunner();
+  await endForgottenServer(options.directory);
+  const program = programForCluster(options) ?? createCluster({ ...options, role: ROLE }, runner);
+  const settings = { listen_addresses: '127.0.0.1', unix_socket_directories: '', port: String(options.port), ...options.settings };
+  const args = ['-D', options.directory, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])];
+  const child = await options.children.start({
+    name: 'postgres', ...runner.command(program, args), cwd: '/', env: { ...process.env, LC_ALL: 'C' }, stopSignal: 'SIGINT',
+  });
+  await whenReady(child, options);
+  return child;
+}
+
+/** The address of the database `shutterlog` on a server that `startPostgres` brings up with the same options. */
+export function postgresUrl(options: Pick<PostgresOptions, 'port' | 'password'>, database: string = ROLE): string {
+  const credentials = options.password === undefined ? ROLE : `${ROLE}:${options.password}`;
+  return `postgres://${credentials}@127.0.0.1:${options.port}/${database}`;
+}
+
+// A postmaster that the registry does not know (its parent died between spawning and noting it) still holds the cluster.
+async function endForgottenServer(directory: string): Promise<void> {
+  const pid = Number(readTextFile(join(directory, 'postmaster.pid'))?.split('\n')[0]);
+  const stamp = pid > 0 ? processStamp(pid) : undefined;
+  if (stamp === undefined || readTextFile(`/proc/${pid}/cmdline`)?.includes(directory) !== true) return;
+  sendSignal(pid, 'SIGINT');
+  const deadline = Date.now() + READY_LIMIT_MS;
+  while (processStamp(pid) === stamp && Date.now() < deadline) await delay(POLL_MS);
+}
+
+async function whenReady(child: Child, options: PostgresOptions): Promise<void> {
+  const log = options.children.logFile('postgres');
+  const deadline = Date.now() + READY_LIMIT_MS;
+  let refusal = 'no answer';
+  while (Date.now() < deadline) {
+    if (child.hasEnded()) throw new StartError(`PostgreSQL did not start: ${child.lastLines().at(-1) ?? 'it printed nothing'} (${log})`);
+    const answer = await tryDatabase(options);
+    if (answer === 'ready') return;
+    refusal = answer.refusal;
+    await delay(POLL_MS);
+  }
+  await child.stop();
+  throw new StartError(`PostgreSQL was not ready within ${READY_LIMIT_MS / 1000} s (${refusal}): see ${log}`);
+}
+
+async function tryDatabase(options: PostgresOptions): Promise<'ready' | { refusal: string }> {
+  const client = new pg.Client({ connectionString: postgresUrl(options, 'postgres'), connectionTimeoutMillis: 5_000 });
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    const { rowCount } = await client.query('SELECT 1 FROM pg_database WHERE datname = $1', [ROLE]);
+    if (rowCount === 0) await client.query(`CREATE DATABASE ${ROLE}`);
+    return 'ready';
+  } catch (error) {
+    return { refusal: error instanceof Error ? error.message : String(error) };
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}

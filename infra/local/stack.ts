@@ -1,0 +1,143 @@
+import { join } from 'node:path';
+import { removeAddresses, writeAddresses } from './addresses.ts';
+import { appEnvironment, appUrls, type AppEnvironmentInput } from './app-environment.ts';
+import { APP_NAMES, startApp, type AppName } from './apps.ts';
+import { openChildRegistry } from './child-registry.ts';
+import { createChildren, type Child, type Children } from './children.ts';
+import { canCreateDemoWorld, createDemoWorld, declineDemoWorld, readDemoWorld } from './demo-world.ts';
+import { withoutEmpty, type LocalOptions, type LocalSettings, type Ports } from './options.ts';
+import { planAppPorts, planStorePorts } from './port-plan.ts';
+import { ensureSecrets } from './secrets.ts';
+import { describeFailure } from './start-error.ts';
+import { planStores, type Store } from './stores.ts';
+import { supervise, type Supervised } from './supervise.ts';
+import { boundedPrinter, step, terminalLine } from './terminal.ts';
+
+export type StackOptions = LocalOptions & LocalSettings & {
+  env: Record<string, string | undefined>;
+  print: (line: string) => void;
+  /** Resolves when the person wants everything to stop. */
+  signalled: Promise<void>;
+};
+
+type Run = {
+  options: StackOptions;
+  children: Children;
+  /** What runs by now, in the order of starting. */
+  stores: Supervised[];
+  apps: Supervised[];
+};
+
+/**
+ * Brings everything up, prints where it is, and waits for the signal; then stops it, the processes before their stores.
+ * Rejects (after stopping what ran already) with a StartError when something cannot be had.
+ */
+export async function runStack(options: StackOptions): Promise<void> {
+  const { dataDir, print, signalled } = options;
+  const registry = openChildRegistry(dataDir);
+  const leftovers = await registry.endLeftovers();
+  if (leftovers.length > 0) print(`Ended what an earlier run had left behind: ${leftovers.join(', ')}`);
+  removeAddresses(dataDir);
+  const run: Run = { options, children: createChildren(dataDir, registry), stores: [], apps: [] };
+  const up = startAll(run);
+  // After a signal during the start this rejects once its children are stopped, and nobody waits for it any more.
+  up.catch(() => undefined);
+  try {
+    await Promise.race([up, signalled]);
+    await signalled;
+    print('Stopping');
+  } finally {
+    await stopAll(run);
+  }
+  print('Stopped; the data stays in ' + dataDir);
+}
+
+async function startAll(run: Run): Promise<void> {
+  const { options, children } = run;
+  const { dataDir, print } = options;
+  const started = performance.now();
+  const env = withoutEmpty(options.env);
+  const ports = await planAppPorts(options.ports, options.host);
+  const { secrets, created } = ensureSecrets(dataDir);
+  print(`Shutterlog in ${dataDir}`);
+  if (created) print(`  Made random secrets in ${join(dataDir, 'secrets')}: keep a copy, losing them loses all personal data`);
+  const stores = planStores({ dataDir, children, secrets, env, print, ports: await planStorePorts(dataDir) });
+  await Promise.all([stores.postgres, stores.redis, stores.eventStore].map((store) => startStore(run, store)));
+
+  const input: AppEnvironmentInput = {
+    env, secrets, ports, host: options.host, publicUrl: options.publicUrl, dataDir,
+    stores: { DATABASE_URL: stores.postgres.url, REDIS_URL: stores.redis.url, EVENTSTORE_URL: stores.eventStore.url },
+  };
+  const { environment, shared } = appEnvironment(input);
+  const urls = appUrls(ports, options.host);
+  await Promise.all(APP_NAMES.filter((name) => name !== 'edge').map((name) => startSupervised(run, name, { env: environment, ports })));
+  await startSupervised(run, 'edge', { env: environment, ports });
+  writeAddresses(dataDir, {
+    edgeUrl: urls.edge, writeApiUrl: urls['write-api'], readApiUrl: urls['read-api'], projectorUrl: urls.projector, reactorUrl: urls.reactor,
+    environment: shared,
+  });
+  await makeDemoWorld(run, { ...environment, WRITE_API_URL: urls['write-api'], READ_API_URL: urls['read-api'], EDGE_URL: urls.edge });
+  printSummary(options, urls, performance.now() - started);
+}
+
+async function startStore({ options, stores }: Run, store: Store): Promise<void> {
+  await step(store.name, options.print, async () => {
+    if ('check' in store) await store.check();
+    else stores.push(await supervise(store.name, { start: store.start, say: options.print }));
+    return { result: undefined, detail: store.shown };
+  });
+}
+
+async function startSupervised({ options, children, apps }: Run, name: AppName, { env, ports }: { env: Record<string, string>; ports: Ports }): Promise<void> {
+  const url = appUrls(ports, options.host)[name];
+  const toTerminal = boundedPrinter(options.print, children.logFile(name));
+  const onLine = (line: string) => {
+    const shown = terminalLine(name, line);
+    if (shown !== undefined) toTerminal(shown);
+  };
+  const args = name === 'edge' ? edgeArgs(options, ports) : [];
+  const start = (): Promise<Child> => startApp(name, { children, env, url, onLine, args });
+  await step(name, options.print, async () => {
+    apps.push(await supervise(name, { start, say: options.print }));
+    return { result: undefined, detail: url };
+  });
+}
+
+function edgeArgs({ host, dataDir }: StackOptions, ports: Ports): string[] {
+  const urls = appUrls(ports, host);
+  return ['--host', host, '--port', String(ports.PORT), '--read-api', urls['read-api'], '--write-api', urls['write-api'], '--data-dir', dataDir];
+}
+
+async function makeDemoWorld({ options, children }: Run, env: Record<string, string>): Promise<void> {
+  const { dataDir, empty, print } = options;
+  if (readDemoWorld(dataDir) !== undefined) return;
+  if (empty) { declineDemoWorld(dataDir); return; }
+  if (!canCreateDemoWorld()) return;
+  try {
+    await step('demo world', print, async () => ({ result: await createDemoWorld(dataDir, children, env), detail: 'made for the first start; --empty goes without' }));
+  } catch (error) {
+    // Everything else works: an empty network is a better start than none.
+    print(describeFailure(error));
+  }
+}
+
+function printSummary({ dataDir, print }: StackOptions, urls: Record<AppName, string>, tookMs: number): void {
+  const world = readDemoWorld(dataDir);
+  print(`Ready in ${(tookMs / 1000).toFixed(1)} s`);
+  print(`  Everything   ${urls.edge}  (documentation: ${urls.edge}/docs)`);
+  print(`  Write API    ${urls['write-api']}`);
+  print(`  Read API     ${urls['read-api']}`);
+  print(`  Projector    ${urls.projector}`);
+  print(`  Reactor      ${urls.reactor}`);
+  if (world?.state === 'created') print(`  Demo login   ${world.login.username} / ${world.login.password}`);
+  print('Ctrl-C stops everything');
+}
+
+async function stopAll({ options, children, stores, apps }: Run): Promise<void> {
+  removeAddresses(options.dataDir);
+  const [edge, ...others] = [...apps].reverse();
+  await edge?.stop();
+  await Promise.all(others.map((app) => app.stop()));
+  await Promise.all(stores.map((store) => store.stop()));
+  await children.close();
+}
