@@ -1,0 +1,71 @@
+import type { Sql } from '../infra/postgres.ts';
+import { runsOf } from './batch.ts';
+import { addToCounts, sumByKey, type CountTable } from './rows.ts';
+
+/** A table of pairs that hold since a time: likes, saves, blocks. `columns` are both keys and the time, in this order. */
+export type PairTable = {
+  readonly table: string;
+  readonly columns: readonly [left: string, right: string, since: string];
+  /** Counts the pairs by their left side; absent when nobody needs to know. */
+  readonly counts?: CountTable;
+};
+
+/** What one event says: a pair holds since a time, or (null) no longer; or all pairs with an id in a column are gone. */
+export type PairFact =
+  | { readonly left: string; readonly right: string; readonly since: Date | null }
+  | { readonly gone: string; readonly column: string };
+
+type Change = Extract<PairFact, { left: string }>;
+type Pair = { readonly left: string; readonly right: string };
+
+/** Applies facts in log order, set-based: within a run the last word on each pair counts, and counts follow real changes. */
+export async function applyPairFacts(tx: Sql, table: PairTable, facts: readonly PairFact[]): Promise<void> {
+  const kindOf = (fact: PairFact) => ('gone' in fact ? fact.column : '');
+  for (const { kind, events } of runsOf(facts, kindOf)) {
+    if (kind === '') await changePairs(tx, table, events.filter((fact) => 'left' in fact));
+    else await removePairs(tx, table, kind, events.flatMap((fact) => ('gone' in fact ? fact.gone : [])));
+  }
+}
+
+async function changePairs(tx: Sql, table: PairTable, changes: readonly Change[]): Promise<void> {
+  const last = [...new Map(changes.map((change) => [`${change.left} ${change.right}`, change])).values()];
+  const added = await add(tx, table, last.filter((change) => change.since !== null));
+  const removed = await remove(tx, table, last.filter((change) => change.since === null));
+  await count(tx, table, [...added.map(({ left }) => [left, 1] as const), ...removed.map(({ left }) => [left, -1] as const)]);
+}
+
+/** The pairs that did not hold before. */
+async function add(tx: Sql, { table, columns: [left, right, since] }: PairTable, changes: readonly Change[]): Promise<Pair[]> {
+  if (changes.length === 0) return [];
+  // A row that an insert created has no xmax; one that the conflict clause updated has, and does not count again.
+  const { rows } = await tx.query<Pair & { created: boolean }>(
+    `insert into ${table} (${left}, ${right}, ${since})
+     select * from unnest($1::text[], $2::text[], $3::timestamptz[])
+     on conflict (${left}, ${right}) do update set ${since} = excluded.${since}
+     returning ${left} as left, ${right} as right, xmax = 0 as created`,
+    [changes.map((change) => change.left), changes.map((change) => change.right), changes.map((change) => change.since)],
+  );
+  return rows.filter((row) => row.created);
+}
+
+async function remove(tx: Sql, { table, columns: [left, right] }: PairTable, changes: readonly Change[]): Promise<Pair[]> {
+  if (changes.length === 0) return [];
+  const { rows } = await tx.query<Pair>(
+    `delete from ${table} t using unnest($1::text[], $2::text[]) as gone(l, r)
+     where t.${left} = gone.l and t.${right} = gone.r
+     returning t.${left} as left, t.${right} as right`,
+    [changes.map((change) => change.left), changes.map((change) => change.right)],
+  );
+  return rows;
+}
+
+/** Removes every pair with one of `ids` in `column`; the counts follow. */
+export async function removePairs(tx: Sql, table: PairTable, column: string, ids: readonly string[]): Promise<void> {
+  const [left, right] = table.columns;
+  const { rows } = await tx.query<Pair>(`delete from ${table.table} where ${column} = any($1::text[]) returning ${left} as left, ${right} as right`, [ids]);
+  await count(tx, table, rows.map((row) => [row.left, -1] as const));
+}
+
+async function count(tx: Sql, { counts }: PairTable, changes: readonly (readonly [string, number])[]): Promise<void> {
+  if (counts !== undefined) await addToCounts(tx, counts, sumByKey(changes));
+}

@@ -1,0 +1,45 @@
+import type { EventOfType } from '../domain/event-log.ts';
+import { declaredOf, unreachable } from './batch.ts';
+import { applyPairFacts, type PairFact, type PairTable } from './pairs.ts';
+import type { PostgresProjection } from './projection.ts';
+
+const handles = ['StoryViewed', 'StoryDeleted', 'AccountErased'] as const;
+type Handled = EventOfType<(typeof handles)[number]>;
+
+/** Who saw which story, and how many did. A deleted story loses its viewers; an erased account is no viewer any more. */
+export const storyViews: PostgresProjection = {
+  store: 'postgres',
+  name: 'story-views',
+  version: 1,
+  handles,
+  ddl: (schema) => `
+    create table ${schema}.story_view (
+      story_id text collate "C" not null,
+      account_id text collate "C" not null,
+      viewed_at timestamptz not null,
+      primary key (story_id, account_id)
+    );
+    create index on ${schema}.story_view (story_id, viewed_at desc, account_id desc);
+    create index on ${schema}.story_view (account_id);
+    create table ${schema}.story_view_count (story_id text collate "C" primary key, views bigint not null);`,
+  apply: (tx, schema, events) => applyPairFacts(tx, tableIn(schema), declaredOf(handles, events).map(factOf)),
+  tables: [
+    { table: 'story_view', key: ['story_id', 'account_id'], columns: ['viewed_at'] },
+    { table: 'story_view_count', key: ['story_id'], columns: ['views'] },
+  ],
+};
+
+const tableIn = (schema: string): PairTable => ({
+  table: `${schema}.story_view`,
+  columns: ['story_id', 'account_id', 'viewed_at'],
+  counts: { table: `${schema}.story_view_count`, key: 'story_id', count: 'views' },
+});
+
+function factOf(event: Handled): PairFact {
+  switch (event.type) {
+    case 'StoryViewed': return { left: event.data.storyId, right: event.data.accountId, since: event.meta.occurredAt };
+    case 'StoryDeleted': return { gone: event.data.storyId, column: 'story_id' };
+    case 'AccountErased': return { gone: event.data.accountId, column: 'account_id' };
+    default: return unreachable(event);
+  }
+}
