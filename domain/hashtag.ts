@@ -1,4 +1,4 @@
-const TAG = /(?<![\p{L}\p{N}_&/])#([\p{L}\p{N}_]{1,100})/gu;
+const TAG = /(?<![\p{L}\p{M}\p{N}_&/])#([\p{L}\p{M}\p{N}_]{1,100})/gu;
 const HAS_LETTER = /\p{L}/u;
 
 /** One spelling for a hashtag however it was typed: composed, lower case, without the leading `#`. */

@@ -10,6 +10,10 @@ describe('hashtagsOf', () => {
     expect(hashtagsOf('we are #1, see https://example.org/page#top and &#39;')).toEqual([]);
   });
 
+  it('keeps the vowel signs of scripts that write them as marks', () => {
+    expect(hashtagsOf('#हिन्दी #ไทยนี้')).toEqual(['हिन्दी', 'ไทยนี้'.normalize('NFKC')]);
+  });
+
   it('ends a tag at punctuation and starts one right after it', () => {
     expect(hashtagsOf('(#one)#two!#three')).toEqual(['one', 'two', 'three']);
   });

@@ -12,6 +12,9 @@ export const LIMITS = {
   mediaPerPost: 10,
   imageBytes: 30 * 1024 * 1024,
   videoBytes: 100 * 1024 * 1024,
+  /** How long an address for an upload may be used, and the upload completed. */
+  uploadLifetimeMs: 3_600_000,
+  storyDurationMs: { default: 5_000, max: 60_000 },
   storyLifetimeMs: 24 * 3_600_000,
 } as const;
 

@@ -1,10 +1,14 @@
 import { z } from 'zod';
-import { defineEvent, personal, type EventOf } from './event-definition.ts';
+import { accept, refuse, type Decider } from './decider.ts';
+import { defineEvent, personal, typesOf, type EventOf } from './event-definition.ts';
+import { hashtagsOf } from './hashtag.ts';
 import { AccountId, MediaId, PostId } from './ids.ts';
 import { LIMITS } from './limits.ts';
+import { unusableBy, type MediaState } from './media.ts';
+import { boundedText } from './text.ts';
 
 export const Filter = z.enum(['clarendon', 'gingham', 'moon', 'lark', 'juno']);
-export const Place = z.object({ name: z.string().min(1).max(LIMITS.placeName), lat: z.number().min(-90).max(90), lng: z.number().min(-180).max(180) });
+export const Place = z.object({ name: boundedText(LIMITS.placeName).min(1), lat: z.number().min(-90).max(90), lng: z.number().min(-180).max(180) });
 
 // Events
 export const postEvents = [
@@ -15,20 +19,155 @@ export const postEvents = [
     data: {
       postId: PostId,
       authorId: AccountId,
-      caption: personal(z.string().max(LIMITS.caption)),
+      caption: personal(boundedText(LIMITS.caption)),
       mediaIds: z.array(MediaId).min(1).max(LIMITS.mediaPerPost),
       filter: Filter.nullable(),
       /** One for each medium, in order; empty when none was given. */
-      altTexts: personal(z.array(z.string().max(LIMITS.altText)).max(LIMITS.mediaPerPost)),
+      altTexts: personal(z.array(boundedText(LIMITS.altText)).max(LIMITS.mediaPerPost)),
       location: personal(Place),
       commentsDisabled: z.boolean(),
     },
   }),
   defineEvent({ type: 'PostPublished', says: 'All media of the post are ready: followers see it from now on.', data: { postId: PostId, authorId: AccountId, publishedAt: z.iso.datetime() } }),
   defineEvent({ type: 'PostRejected', says: 'A medium of the post cannot be shown, so the post never appears.', data: { postId: PostId, authorId: AccountId, reason: z.string().max(100) } }),
-  defineEvent({ type: 'CaptionEdited', says: 'The author rewrote the caption.', subject: 'authorId', data: { postId: PostId, authorId: AccountId, caption: personal(z.string().max(LIMITS.caption)) } }),
+  defineEvent({ type: 'CaptionEdited', says: 'The author rewrote the caption.', subject: 'authorId', data: { postId: PostId, authorId: AccountId, caption: personal(boundedText(LIMITS.caption)) } }),
   defineEvent({ type: 'PostArchived', says: 'The author hid the post from everybody else.', data: { postId: PostId, authorId: AccountId } }),
   defineEvent({ type: 'PostUnarchived', says: 'The author brought the post back, at its own time.', data: { postId: PostId, authorId: AccountId } }),
   defineEvent({ type: 'PostDeleted', says: 'The post is gone for good.', data: { postId: PostId, authorId: AccountId } }),
 ] as const;
 export type PostEvent = EventOf<(typeof postEvents)[number]>;
+
+// State
+type Composed = { readonly postId: PostId; readonly authorId: AccountId; readonly caption: string | null; readonly mediaIds: readonly MediaId[]; readonly commentsDisabled: boolean };
+export type PostState =
+  | { readonly status: 'absent' }
+  | ({ readonly status: 'processing' } & Composed)
+  | ({ readonly status: 'published'; readonly publishedAt: string } & Composed)
+  | ({ readonly status: 'archived'; readonly publishedAt: string } & Composed)
+  | ({ readonly status: 'rejected'; readonly reason: string } & Composed)
+  | ({ readonly status: 'deleted' } & Composed);
+
+function evolve(state: PostState, event: PostEvent): PostState {
+  if (event.type === 'PostCreated') return { status: 'processing', ...composedOf(event.data) };
+  if (state.status === 'absent') throw new Error(`a post began with ${event.type}`);
+  return evolveExisting(state, event);
+}
+
+function composedOf({ postId, authorId, caption, mediaIds, commentsDisabled }: Composed): Composed {
+  return { postId, authorId, caption, mediaIds, commentsDisabled };
+}
+
+function evolveExisting(state: Exclude<PostState, { status: 'absent' }>, event: Exclude<PostEvent, { type: 'PostCreated' }>): PostState {
+  const composed = composedOf(state);
+  switch (event.type) {
+    case 'PostPublished':
+      return { status: 'published', ...composed, publishedAt: event.data.publishedAt };
+    case 'PostRejected':
+      return { status: 'rejected', ...composed, reason: event.data.reason };
+    case 'CaptionEdited':
+      return { ...state, caption: event.data.caption };
+    case 'PostArchived':
+      return state.status === 'published' ? { ...state, status: 'archived' } : state;
+    case 'PostUnarchived':
+      return state.status === 'archived' ? { ...state, status: 'published' } : state;
+    case 'PostDeleted':
+      return { status: 'deleted', ...composed };
+    default:
+      return event satisfies never;
+  }
+}
+
+/** What a command about a post (a like, a comment) must know of it: a post that the account may not see looks like none. */
+export type PostFact = { readonly visible: false } | { readonly visible: true; readonly authorId: AccountId; readonly commentsDisabled: boolean };
+
+// Commands
+type Composition = Extract<PostEvent, { type: 'PostCreated' }>['data'];
+type By = { readonly by: AccountId };
+export type PostCommand =
+  /** `media` are the states of the media, in the order of `mediaIds`. */
+  | { readonly type: 'CreatePost'; readonly post: Composition; readonly media: readonly MediaState[] }
+  | { readonly type: 'PublishPost'; readonly publishedAt: string }
+  | { readonly type: 'RejectPost'; readonly reason: string }
+  | ({ readonly type: 'EditCaption'; readonly caption: string } & By)
+  | ({ readonly type: 'ArchivePost' } & By)
+  | ({ readonly type: 'UnarchivePost' } & By)
+  | ({ readonly type: 'DeletePost' } & By);
+export type PostRefusal =
+  | 'post_id_taken' | 'media_not_found' | 'media_not_uploaded' | 'media_rejected' | 'media_repeated' | 'alt_texts_mismatch' | 'too_many_hashtags'
+  | 'post_not_found' | 'post_not_yours' | 'post_not_published';
+
+function createPost(state: PostState, { post, media }: Extract<PostCommand, { type: 'CreatePost' }>) {
+  if (state.status !== 'absent') return refuse('post_id_taken');
+  if (new Set(post.mediaIds).size !== post.mediaIds.length) return refuse('media_repeated', 'each medium may appear once');
+  for (const [index, mediaId] of post.mediaIds.entries()) {
+    const why = unusableBy(media[index] ?? { status: 'absent' }, post.authorId);
+    if (why !== undefined) return refuse(why, mediaId);
+  }
+  const altTexts = post.altTexts ?? [];
+  if (altTexts.length > 0 && altTexts.length !== post.mediaIds.length) return refuse('alt_texts_mismatch', 'give one alt text for each medium, or none');
+  if (hasTooManyHashtags(post.caption)) return refuseHashtags();
+  return accept<PostEvent>({ type: 'PostCreated', data: post });
+}
+
+// What media processing decides; a post that is gone, or decided already, stays as it is.
+function settle(state: PostState, command: Extract<PostCommand, { type: 'PublishPost' | 'RejectPost' }>) {
+  if (state.status !== 'processing') return accept<PostEvent>();
+  const { postId, authorId } = state;
+  return command.type === 'PublishPost'
+    ? accept<PostEvent>({ type: 'PostPublished', data: { postId, authorId, publishedAt: command.publishedAt } })
+    : accept<PostEvent>({ type: 'PostRejected', data: { postId, authorId, reason: command.reason } });
+}
+
+function changeOwn(state: PostState, command: Extract<PostCommand, By>) {
+  if (state.status === 'absent' || state.status === 'deleted') return refuse('post_not_found');
+  if (state.authorId !== command.by) return refuse('post_not_yours');
+  const { postId, authorId } = state;
+  switch (command.type) {
+    case 'EditCaption':
+      if (hasTooManyHashtags(command.caption)) return refuseHashtags();
+      return command.caption === state.caption ? accept<PostEvent>() : accept<PostEvent>({ type: 'CaptionEdited', data: { postId, authorId, caption: command.caption } });
+    case 'ArchivePost':
+      return turn(state, { from: 'published', to: 'archived', event: { type: 'PostArchived', data: { postId, authorId } } });
+    case 'UnarchivePost':
+      return turn(state, { from: 'archived', to: 'published', event: { type: 'PostUnarchived', data: { postId, authorId } } });
+    case 'DeletePost':
+      return accept<PostEvent>({ type: 'PostDeleted', data: { postId, authorId } });
+    default:
+      return command satisfies never;
+  }
+}
+
+function turn(state: PostState, { from, to, event }: { from: PostState['status']; to: PostState['status']; event: PostEvent }) {
+  if (state.status === to) return accept<PostEvent>();
+  return state.status === from ? accept<PostEvent>(event) : refuse('post_not_published');
+}
+
+function hasTooManyHashtags(caption: string | null): boolean {
+  return caption !== null && hashtagsOf(caption).length > LIMITS.hashtagsPerPost;
+}
+
+function refuseHashtags() {
+  return refuse('too_many_hashtags', `a caption may have ${LIMITS.hashtagsPerPost} different hashtags`);
+}
+
+function decide(command: PostCommand, state: PostState) {
+  switch (command.type) {
+    case 'CreatePost':
+      return createPost(state, command);
+    case 'PublishPost':
+    case 'RejectPost':
+      return settle(state, command);
+    case 'EditCaption':
+    case 'ArchivePost':
+    case 'UnarchivePost':
+    case 'DeletePost':
+      return changeOwn(state, command);
+    default:
+      return command satisfies never;
+  }
+}
+
+/** One post: composed, shown once its media are ready, hidden or gone by its author's will. */
+export const postDecider: Decider<PostState, PostCommand, PostEvent, PostRefusal> = {
+  eventTypes: typesOf(postEvents), initial: { status: 'absent' }, evolve, decide,
+};
