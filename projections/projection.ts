@@ -10,6 +10,8 @@ export type Builds = {
   schema(projection: string): string;
   /** The key prefix of a Redis projection's build. */
   prefix(projection: string): string;
+  /** The id of a projection's build, by which its checkpoint is known. */
+  id(projection: string): number;
 };
 
 /** What a read query needs. Queries are plain functions `(read, ...) => Promise<rows>` in the projection's own file. */
