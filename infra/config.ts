@@ -59,3 +59,6 @@ export function readConfig(env: Record<string, string | undefined>): Config {
   const lines = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${given[String(issue.path[0])] === undefined ? 'is missing' : issue.message}`);
   throw new ConfigError(lines.join('\n'));
 }
+
+/** The names of all variables, for the test that keeps `.env.example` complete. */
+export const CONFIG_VARIABLES: readonly string[] = Object.keys(Environment.shape);
