@@ -6,36 +6,40 @@ import { addToCounts, sumByKey, type CountTable } from './rows.ts';
 export type PairTable = {
   readonly table: string;
   readonly columns: readonly [left: string, right: string, since: string];
-  /** Counts the pairs by their left side; absent when nobody needs to know. */
+  /** Where `applyPairFacts` counts the pairs by their left side; absent when nobody needs to know. */
   readonly counts?: CountTable;
 };
 
 /** What one event says: a pair holds since a time, or (null) no longer; or all pairs with an id in a column are gone. */
-export type PairFact =
-  | { readonly left: string; readonly right: string; readonly since: Date | null }
-  | { readonly gone: string; readonly column: string };
+export type PairFact = PairChange | { readonly gone: string; readonly column: string };
+export type PairChange = Pair & { readonly since: Date | null };
+export type Pair = { readonly left: string; readonly right: string };
 
-type Change = Extract<PairFact, { left: string }>;
-type Pair = { readonly left: string; readonly right: string };
+/** The pairs whose state really changed; counters follow these. */
+export type PairsChanged = { readonly added: readonly Pair[]; readonly removed: readonly Pair[] };
 
 /** Applies facts in log order, set-based: within a run the last word on each pair counts, and counts follow real changes. */
 export async function applyPairFacts(tx: Sql, table: PairTable, facts: readonly PairFact[]): Promise<void> {
   const kindOf = (fact: PairFact) => ('gone' in fact ? fact.column : '');
   for (const { kind, events } of runsOf(facts, kindOf)) {
-    if (kind === '') await changePairs(tx, table, events.filter((fact) => 'left' in fact));
-    else await removePairs(tx, table, kind, events.flatMap((fact) => ('gone' in fact ? fact.gone : [])));
+    const { added, removed } = kind === ''
+      ? await changePairs(tx, table, events.filter((fact) => 'left' in fact))
+      : { added: [], removed: await removePairs(tx, table, kind, events.flatMap((fact) => ('gone' in fact ? fact.gone : []))) };
+    const changes = [...added.map(({ left }) => [left, 1] as const), ...removed.map(({ left }) => [left, -1] as const)];
+    if (table.counts !== undefined) await addToCounts(tx, table.counts, sumByKey(changes));
   }
 }
 
-async function changePairs(tx: Sql, table: PairTable, changes: readonly Change[]): Promise<void> {
+/** Sets pairs on and off, set-based: the last word on each pair counts. Leaves the table's counts to the caller. */
+export async function changePairs(tx: Sql, table: PairTable, changes: readonly PairChange[]): Promise<PairsChanged> {
   const last = [...new Map(changes.map((change) => [`${change.left} ${change.right}`, change])).values()];
   const added = await add(tx, table, last.filter((change) => change.since !== null));
   const removed = await remove(tx, table, last.filter((change) => change.since === null));
-  await count(tx, table, [...added.map(({ left }) => [left, 1] as const), ...removed.map(({ left }) => [left, -1] as const)]);
+  return { added, removed };
 }
 
 /** The pairs that did not hold before. */
-async function add(tx: Sql, { table, columns: [left, right, since] }: PairTable, changes: readonly Change[]): Promise<Pair[]> {
+async function add(tx: Sql, { table, columns: [left, right, since] }: PairTable, changes: readonly PairChange[]): Promise<Pair[]> {
   if (changes.length === 0) return [];
   // A row that an insert created has no xmax; one that the conflict clause updated has, and does not count again.
   const { rows } = await tx.query<Pair & { created: boolean }>(
@@ -48,7 +52,7 @@ async function add(tx: Sql, { table, columns: [left, right, since] }: PairTable,
   return rows.filter((row) => row.created);
 }
 
-async function remove(tx: Sql, { table, columns: [left, right] }: PairTable, changes: readonly Change[]): Promise<Pair[]> {
+async function remove(tx: Sql, { table, columns: [left, right] }: PairTable, changes: readonly PairChange[]): Promise<Pair[]> {
   if (changes.length === 0) return [];
   const { rows } = await tx.query<Pair>(
     `delete from ${table} t using unnest($1::text[], $2::text[]) as gone(l, r)
@@ -59,13 +63,8 @@ async function remove(tx: Sql, { table, columns: [left, right] }: PairTable, cha
   return rows;
 }
 
-/** Removes every pair with one of `ids` in `column`; the counts follow. */
-export async function removePairs(tx: Sql, table: PairTable, column: string, ids: readonly string[]): Promise<void> {
-  const [left, right] = table.columns;
-  const { rows } = await tx.query<Pair>(`delete from ${table.table} where ${column} = any($1::text[]) returning ${left} as left, ${right} as right`, [ids]);
-  await count(tx, table, rows.map((row) => [row.left, -1] as const));
-}
-
-async function count(tx: Sql, { counts }: PairTable, changes: readonly (readonly [string, number])[]): Promise<void> {
-  if (counts !== undefined) await addToCounts(tx, counts, sumByKey(changes));
+/** Removes every pair with one of `ids` in `column`, and says which they were. Leaves the table's counts to the caller. */
+export async function removePairs(tx: Sql, { table, columns: [left, right] }: PairTable, column: string, ids: readonly string[]): Promise<Pair[]> {
+  const { rows } = await tx.query<Pair>(`delete from ${table} where ${column} = any($1::text[]) returning ${left} as left, ${right} as right`, [ids]);
+  return rows;
 }
