@@ -1,7 +1,6 @@
 import { fileURLToPath } from 'node:url';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Child, Children } from './children.ts';
-import { StartError } from './start-error.ts';
+import { whenReady } from './readiness.ts';
 
 /** The processes of Shutterlog itself; the variable that carries each one's port. */
 export const APPS = {
@@ -27,7 +26,6 @@ export type StartAppOptions = {
 };
 
 const READY_LIMIT_MS = 90_000;
-const POLL_MS = 50;
 const ANSWER_LIMIT_MS = 5_000;
 
 /** Starts one process on this Node and resolves once it says it is ready. Throws StartError with its last words otherwise. */
@@ -36,16 +34,7 @@ export async function startApp(name: AppName, options: StartAppOptions): Promise
     name, command: process.execPath, args: [APPS[name].script, ...options.args ?? []], cwd: PROJECT_ROOT, env: options.env,
     ...(options.onLine === undefined ? {} : { onLine: options.onLine }),
   });
-  const deadline = Date.now() + READY_LIMIT_MS;
-  let answer = 'no answer';
-  while (Date.now() < deadline) {
-    if (child.hasEnded()) throw new StartError(`${name} ended while starting: ${reasonIn(child.lastLines())} (${options.children.logFile(name)})`);
-    answer = await askHealth(options.url);
-    if (answer === 'ready') return child;
-    await delay(POLL_MS);
-  }
-  await child.stop();
-  throw new StartError(`${name} was not ready within ${READY_LIMIT_MS / 1000} s (${answer}): see ${options.children.logFile(name)}`);
+  return whenReady(child, { children: options.children, title: name, limitMs: READY_LIMIT_MS, ask: () => askHealth(options.url) });
 }
 
 async function askHealth(url: string): Promise<string> {
@@ -56,9 +45,4 @@ async function askHealth(url: string): Promise<string> {
   } catch {
     return 'no answer';
   }
-}
-
-/** Node prints the reason of a crash above the stack and ends with its version; the first line that names an error says most. */
-function reasonIn(lines: string[]): string {
-  return lines.find((line) => /error/i.test(line))?.trim() ?? lines.at(-1) ?? 'it printed nothing';
 }

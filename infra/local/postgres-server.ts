@@ -1,26 +1,13 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
-import type { Child, Children } from './children.ts';
+import type { Child } from './children.ts';
 import { sendSignal } from './child-registry.ts';
 import { readTextFile } from './files.ts';
 import { createCluster, programForCluster } from './postgres-cluster.ts';
 import { processStamp } from './process-identity.ts';
-import { StartError } from './start-error.ts';
+import { reasonOf, whenReady, type ServerOptions } from './readiness.ts';
 import { unprivilegedRunner } from './system-user.ts';
-
-export type PostgresOptions = {
-  children: Children;
-  /** Path of the `postgres` program. */
-  program: string;
-  /** Where the cluster lives; made when it is missing. */
-  directory: string;
-  port: number;
-  /** Password of the only role, `shutterlog`; without one, everybody on this machine may connect. */
-  password?: string;
-  /** Server settings on top of the defaults. */
-  settings?: Record<string, string>;
-};
 
 const ROLE = 'shutterlog';
 const READY_LIMIT_MS = 120_000;
@@ -30,7 +17,7 @@ const POLL_MS = 30;
  * Starts a private PostgreSQL on 127.0.0.1 and resolves to its process once the database of `postgresUrl` accepts statements.
  * Throws StartError with the server's last words when it does not come up.
  */
-export async function startPostgres(options: PostgresOptions): Promise<Child> {
+export async function startPostgres(options: ServerOptions): Promise<Child> {
   const runner = unprivilegedRunner();
   await endForgottenServer(options.directory);
   const program = programForCluster(options) ?? createCluster({ ...options, role: ROLE }, runner);
@@ -39,12 +26,11 @@ export async function startPostgres(options: PostgresOptions): Promise<Child> {
   const child = await options.children.start({
     name: 'postgres', ...runner.command(program, args), cwd: '/', env: { ...process.env, LC_ALL: 'C' }, stopSignal: 'SIGINT',
   });
-  await whenReady(child, options);
-  return child;
+  return whenReady(child, { children: options.children, title: 'PostgreSQL', limitMs: READY_LIMIT_MS, ask: () => tryDatabase(options) });
 }
 
 /** The address of the database `shutterlog` on a server that `startPostgres` brings up with the same options. */
-export function postgresUrl(options: Pick<PostgresOptions, 'port' | 'password'>, database: string = ROLE): string {
+export function postgresUrl(options: Pick<ServerOptions, 'port' | 'password'>, database: string = ROLE): string {
   const credentials = options.password === undefined ? ROLE : `${ROLE}:${options.password}`;
   return `postgres://${credentials}@127.0.0.1:${options.port}/${database}`;
 }
@@ -59,22 +45,7 @@ async function endForgottenServer(directory: string): Promise<void> {
   while (processStamp(pid) === stamp && Date.now() < deadline) await delay(POLL_MS);
 }
 
-async function whenReady(child: Child, options: PostgresOptions): Promise<void> {
-  const log = options.children.logFile('postgres');
-  const deadline = Date.now() + READY_LIMIT_MS;
-  let refusal = 'no answer';
-  while (Date.now() < deadline) {
-    if (child.hasEnded()) throw new StartError(`PostgreSQL did not start: ${child.lastLines().at(-1) ?? 'it printed nothing'} (${log})`);
-    const answer = await tryDatabase(options);
-    if (answer === 'ready') return;
-    refusal = answer.refusal;
-    await delay(POLL_MS);
-  }
-  await child.stop();
-  throw new StartError(`PostgreSQL was not ready within ${READY_LIMIT_MS / 1000} s (${refusal}): see ${log}`);
-}
-
-async function tryDatabase(options: PostgresOptions): Promise<'ready' | { refusal: string }> {
+async function tryDatabase(options: ServerOptions): Promise<string> {
   const client = new pg.Client({ connectionString: postgresUrl(options, 'postgres'), connectionTimeoutMillis: 5_000 });
   client.on('error', () => undefined);
   try {
@@ -83,7 +54,7 @@ async function tryDatabase(options: PostgresOptions): Promise<'ready' | { refusa
     if (rowCount === 0) await client.query(`CREATE DATABASE ${ROLE}`);
     return 'ready';
   } catch (error) {
-    return { refusal: error instanceof Error ? error.message : String(error) };
+    return reasonOf(error);
   } finally {
     await client.end().catch(() => undefined);
   }

@@ -1,14 +1,12 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
-import { Client, credentials } from '@grpc/grpc-js';
 import { Redis } from 'ioredis';
 import pg from 'pg';
-import { PROJECT_ROOT } from './apps.ts';
 import type { Child, Children } from './children.ts';
+import { eventStoreUrl, startEventStore } from './event-store-process.ts';
 import type { StorePorts } from './port-plan.ts';
 import { startPostgres, postgresUrl } from './postgres-server.ts';
 import { ensurePrograms, POSTGRES, REDIS } from './programs.ts';
+import { reasonOf } from './readiness.ts';
 import { redisUrl, startRedis } from './redis-server.ts';
 import type { Secrets } from './secrets.ts';
 import { StartError } from './start-error.ts';
@@ -27,9 +25,7 @@ export type StoreOptions = {
   print: (line: string) => void;
 };
 
-const EVENT_STORE_LIMIT_MS = 60_000;
 const ANSWER_LIMIT_MS = 5_000;
-const POLL_MS = 30;
 
 /** Decides where each store comes from, installing missing programs. Nothing runs yet. */
 export function planStores(options: StoreOptions): Stores {
@@ -67,45 +63,13 @@ function embeddedEventStore({ children, dataDir, ports }: StoreOptions): Store {
   return { name: 'event store', url: eventStoreUrl(ports.eventStore), shown: `127.0.0.1:${ports.eventStore} (embedded)`, start: () => startEventStore(options) };
 }
 
-/** The connection string of an event store that `startEventStore` brings up on a port. */
-export function eventStoreUrl(port: number): string {
-  return `esdb://127.0.0.1:${port}?tls=false`;
-}
-
-/** Starts the embedded event store as a process and resolves once it takes calls. Throws StartError when it does not come up. */
-export async function startEventStore({ children, directory, port }: { children: Children; directory: string; port: number }): Promise<Child> {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const child = await children.start({
-    name: 'event-store', command: process.execPath, cwd: PROJECT_ROOT, env: process.env,
-    args: ['infra/event-store-node/main.ts', '--port', String(port), '--data-dir', directory],
-  });
-  const deadline = Date.now() + EVENT_STORE_LIMIT_MS;
-  while (Date.now() < deadline) {
-    if (child.hasEnded()) throw new StartError(`the event store did not start: ${child.lastLines().at(-1) ?? 'it printed nothing'} (${children.logFile('event-store')})`);
-    if (await takesCalls(port)) return child;
-    await delay(POLL_MS);
-  }
-  await child.stop();
-  throw new StartError(`the event store was not ready within ${EVENT_STORE_LIMIT_MS / 1000} s: see ${children.logFile('event-store')}`);
-}
-
-function takesCalls(port: number): Promise<boolean> {
-  const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
-  return new Promise((resolve) => {
-    client.waitForReady(Date.now() + ANSWER_LIMIT_MS, (error) => {
-      client.close();
-      resolve(error === undefined);
-    });
-  });
-}
-
 async function checkPostgres(connectionString: string): Promise<void> {
   const client = new pg.Client({ connectionString, connectionTimeoutMillis: ANSWER_LIMIT_MS });
   client.on('error', () => undefined);
   try {
     await client.connect();
   } catch (error) {
-    throw new StartError(`DATABASE_URL: PostgreSQL does not answer there: ${reason(error)}`);
+    throw new StartError(`DATABASE_URL: PostgreSQL does not answer there: ${reasonOf(error)}`);
   } finally {
     await client.end().catch(() => undefined);
   }
@@ -119,10 +83,8 @@ async function checkRedis(addresses: string): Promise<void> {
     await client.connect();
     await client.ping();
   } catch (error) {
-    throw new StartError(`REDIS_URL: Redis does not answer there: ${reason(failure ?? error)}`);
+    throw new StartError(`REDIS_URL: Redis does not answer there: ${reasonOf(failure ?? error)}`);
   } finally {
     client.disconnect();
   }
 }
-
-const reason = (error: unknown) => error instanceof Error && error.message !== '' ? error.message : String(error);
