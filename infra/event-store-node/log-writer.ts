@@ -1,0 +1,136 @@
+import { RecentEvents } from './recent-events.ts';
+import { viewRecord, TOMBSTONE_REVISION } from './record.ts';
+import type { Storage } from './storage.ts';
+import { WriteGroup } from './write-group.ts';
+import type { LogEnd, WriteOutcome, WriteRequest } from './write-group.ts';
+
+/** How much the writer takes on at a time. */
+export interface WriterLimits {
+  /** Bytes of waiting events above which callers should hold back. */
+  readonly queueBytes: number;
+  /** Bytes of events after which a commit is full. */
+  readonly groupBytes: number;
+  /** Requests after which a commit is full. */
+  readonly groupRequests: number;
+  /** Events that stay known by id. */
+  readonly recentEvents: number;
+}
+
+const DEFAULT_LIMITS: WriterLimits = {
+  queueBytes: 32 * 1024 * 1024, groupBytes: 8 * 1024 * 1024, groupRequests: 2048, recentEvents: 65_536,
+};
+
+const BYTES_PER_REQUEST = 256;
+
+interface QueuedWrite {
+  readonly request: WriteRequest;
+  readonly bytes: number;
+  readonly resolve: (outcome: WriteOutcome) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * The one writer of the log. Requests that arrive while a commit runs share the next one (group commit), so a commit costs
+ * one fsync however many clients wait for it. Requests are decided in order of arrival.
+ */
+export class LogWriter {
+  readonly #storage: Storage;
+  readonly #limits: WriterLimits;
+  readonly #recent: RecentEvents;
+  readonly #onCommit: (streamNames: Iterable<string>) => void;
+  readonly #waitingForRoom: (() => void)[] = [];
+  #queue: QueuedWrite[] = [];
+  #queuedBytes = 0;
+  #end: LogEnd;
+  #running: Promise<void> | undefined;
+
+  /** `onCommit` is told the streams of every durable commit. */
+  constructor(storage: Storage, onCommit: (streamNames: Iterable<string>) => void, limits: Partial<WriterLimits> = {}) {
+    this.#storage = storage;
+    this.#onCommit = onCommit;
+    this.#limits = { ...DEFAULT_LIMITS, ...limits };
+    this.#recent = new RecentEvents(this.#limits.recentEvents);
+    this.#end = readEnd(storage);
+    this.#recallRecent();
+  }
+
+  /** Whether so much waits that a caller should first await `room()`. */
+  get isFull(): boolean {
+    return this.#queuedBytes >= this.#limits.queueBytes;
+  }
+
+  /** Resolves once the queue has room again. */
+  async room(): Promise<void> {
+    while (this.isFull) await new Promise<void>((resolve) => this.#waitingForRoom.push(resolve));
+  }
+
+  /** Queues a write; resolves with its outcome once that is on disk. Rejects if the disk refuses: then nothing was written. */
+  submit(request: WriteRequest): Promise<WriteOutcome> {
+    return new Promise((resolve, reject) => {
+      const bytes = sizeOf(request);
+      this.#queue.push({ request, bytes, resolve, reject });
+      this.#queuedBytes += bytes;
+      this.#running ??= this.#run();
+    });
+  }
+
+  /** Resolves when everything that was submitted is answered. */
+  async idle(): Promise<void> {
+    while (this.#running !== undefined) await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    // What arrives in the same turn of the event loop shares the first commit.
+    await new Promise((resolve) => setImmediate(resolve));
+    while (this.#queue.length > 0) await this.#commitGroup(this.#takeGroup());
+    this.#running = undefined;
+  }
+
+  #takeGroup(): QueuedWrite[] {
+    let count = 0;
+    for (let bytes = 0; count < this.#queue.length && count < this.#limits.groupRequests && bytes < this.#limits.groupBytes; count++) {
+      bytes += this.#queue[count]?.bytes ?? 0;
+    }
+    const taken = this.#queue.slice(0, count);
+    this.#queue = this.#queue.slice(count);
+    return taken;
+  }
+
+  async #commitGroup(writes: readonly QueuedWrite[]): Promise<void> {
+    const group = new WriteGroup(this.#storage, this.#recent, { end: this.#end, nowMs: Date.now() });
+    try {
+      const outcomes = writes.map((write) => group.apply(write.request));
+      if (group.changes.records.size > 0) await this.#storage.commit(group.changes);
+      this.#end = group.end;
+      for (const [index, write] of writes.entries()) {
+        const outcome = outcomes[index];
+        if (outcome !== undefined) write.resolve(outcome);
+      }
+      this.#onCommit(group.changes.states.keys());
+    } catch (error) {
+      this.#recent.remove(group.eventIds);
+      this.#end = readEnd(this.#storage);
+      for (const write of writes) write.reject(error);
+    }
+    for (const write of writes) this.#queuedBytes -= write.bytes;
+    if (!this.isFull) for (const wake of this.#waitingForRoom.splice(0)) wake();
+  }
+
+  /** After a restart, retries of the last writes are still recognised. */
+  #recallRecent(): void {
+    const { records } = this.#storage.pageBackward(Infinity, { records: this.#limits.recentEvents / 8, bytes: 16 * 1024 * 1024 });
+    for (const record of records.reverse()) {
+      const { id, streamName, revision, position } = viewRecord(record);
+      if (revision !== TOMBSTONE_REVISION) this.#recent.add(id, { streamName, revision: Number(revision), position });
+    }
+  }
+}
+
+function readEnd(storage: Storage): LogEnd {
+  return { nextPosition: storage.nextPosition(), greatestStreamId: storage.greatestStreamId() };
+}
+
+function sizeOf(request: WriteRequest): number {
+  if (request.kind !== 'append') return BYTES_PER_REQUEST;
+  return request.events.reduce((sum, event) => sum + event.data.length + event.customMetadata.length + BYTES_PER_REQUEST, BYTES_PER_REQUEST);
+}
