@@ -106,7 +106,7 @@ export type MediaRefusal =
   | 'upload_not_found' | 'upload_expired' | 'upload_missing' | 'upload_size_mismatch' | 'upload_type_mismatch' | 'upload_checksum_mismatch';
 
 const KIND_OF: Readonly<Record<string, 'image' | 'video'>> = {
-  'image/jpeg': 'image', 'image/png': 'image', 'image/webp': 'image', 'image/avif': 'image', 'image/heic': 'image', 'image/heif': 'image',
+  'image/jpeg': 'image', 'image/png': 'image', 'image/webp': 'image', 'image/avif': 'image', 'image/heic': 'image',
   'video/mp4': 'video', 'video/quicktime': 'video', 'video/webm': 'video',
 };
 
@@ -161,15 +161,9 @@ function completeUpload(state: MediaState, { by, arrived, now }: Extract<MediaCo
 
 function compareWithPromise({ mediaId, ownerId, kind, contentType, fileSize, key, sha256 }: Extract<MediaState, { status: 'requested' }>, arrived: Arrived) {
   if (arrived.fileSize !== fileSize) return refuse('upload_size_mismatch', `${arrived.fileSize} bytes arrived, ${fileSize} were declared`);
-  if (!isSameType(arrived.contentType, contentType)) return refuse('upload_type_mismatch', `the bytes are ${arrived.contentType ?? 'of no known type'}, ${contentType} was declared`);
+  if (arrived.contentType !== contentType) return refuse('upload_type_mismatch', `the bytes are ${arrived.contentType ?? 'of no known type'}, ${contentType} was declared`);
   if (sha256 !== null && arrived.sha256 !== sha256) return refuse('upload_checksum_mismatch');
   return accept<MediaEvent>({ type: 'UploadCompleted', data: { mediaId, ownerId, kind, contentType, fileSize, sha256: arrived.sha256, key } });
-}
-
-// The two names of the HEIF family are used for each other by cameras and clients.
-function isSameType(found: string | null, declared: string): boolean {
-  const family = (type: string | null) => (type === 'image/heif' ? 'image/heic' : type);
-  return family(found) === family(declared);
 }
 
 // Late work on a medium that was deleted, or a second result, changes nothing.

@@ -84,8 +84,8 @@ export type PostFact = { readonly visible: false } | { readonly visible: true; r
 type Composition = Extract<PostEvent, { type: 'PostCreated' }>['data'];
 type By = { readonly by: AccountId };
 export type PostCommand =
-  /** `media` are the states of the media, in the order of `mediaIds`. */
-  | { readonly type: 'CreatePost'; readonly post: Composition; readonly media: readonly MediaState[] }
+  /** `media` are the states of the media, in the order of `mediaIds`; `now` is a time as `toISOString` writes it. */
+  | { readonly type: 'CreatePost'; readonly post: Composition; readonly media: readonly MediaState[]; readonly now: string }
   | { readonly type: 'PublishPost'; readonly publishedAt: string }
   | { readonly type: 'RejectPost'; readonly reason: string }
   | ({ readonly type: 'EditCaption'; readonly caption: string } & By)
@@ -96,17 +96,29 @@ export type PostRefusal =
   | 'post_id_taken' | 'media_not_found' | 'media_not_uploaded' | 'media_rejected' | 'media_repeated' | 'alt_texts_mismatch' | 'too_many_hashtags'
   | 'post_not_found' | 'post_not_yours' | 'post_not_published';
 
-function createPost(state: PostState, { post, media }: Extract<PostCommand, { type: 'CreatePost' }>) {
+function createPost(state: PostState, { post, media, now }: Extract<PostCommand, { type: 'CreatePost' }>) {
   if (state.status !== 'absent') return refuse('post_id_taken');
+  const why = unfitMedia(post, media) ?? unfitTexts(post);
+  if (why !== undefined) return why;
+  const { postId, authorId } = post;
+  const created: PostEvent = { type: 'PostCreated', data: post };
+  const isReady = media.every(({ status }) => status === 'processed');
+  return isReady ? accept<PostEvent>(created, { type: 'PostPublished', data: { postId, authorId, publishedAt: now } }) : accept<PostEvent>(created);
+}
+
+function unfitMedia(post: Composition, media: readonly MediaState[]) {
   if (new Set(post.mediaIds).size !== post.mediaIds.length) return refuse('media_repeated', 'each medium may appear once');
   for (const [index, mediaId] of post.mediaIds.entries()) {
     const why = unusableBy(media[index] ?? { status: 'absent' }, post.authorId);
     if (why !== undefined) return refuse(why, mediaId);
   }
+  return undefined;
+}
+
+function unfitTexts(post: Composition) {
   const altTexts = post.altTexts ?? [];
   if (altTexts.length > 0 && altTexts.length !== post.mediaIds.length) return refuse('alt_texts_mismatch', 'give one alt text for each medium, or none');
-  if (hasTooManyHashtags(post.caption)) return refuseHashtags();
-  return accept<PostEvent>({ type: 'PostCreated', data: post });
+  return hasTooManyHashtags(post.caption) ? refuseHashtags() : undefined;
 }
 
 // What media processing decides; a post that is gone, or decided already, stays as it is.

@@ -52,29 +52,36 @@ export function isShowing(state: StoryState, now: string): state is Extract<Stor
 }
 
 // Commands
+/** From when until when a story shows, should it be published now. */
+export type Showing = { readonly publishedAt: string; readonly expiresAt: string };
 export type StoryCommand =
-  | { readonly type: 'PostStory'; readonly story: Extract<StoryEvent, { type: 'StoryPosted' }>['data']; readonly media: MediaState }
-  | { readonly type: 'PublishStory'; readonly publishedAt: string; readonly expiresAt: string }
+  | { readonly type: 'PostStory'; readonly story: Extract<StoryEvent, { type: 'StoryPosted' }>['data']; readonly media: MediaState; readonly showing: Showing }
+  | { readonly type: 'PublishStory'; readonly showing: Showing }
   | { readonly type: 'RejectStory'; readonly reason: string }
   | { readonly type: 'DeleteStory'; readonly by: AccountId };
 export type StoryRefusal = 'story_id_taken' | 'media_not_found' | 'media_not_uploaded' | 'media_rejected' | 'story_not_found' | 'story_not_yours';
+
+function postStory({ story, media, showing }: Extract<StoryCommand, { type: 'PostStory' }>) {
+  const why = unusableBy(media, story.authorId);
+  if (why !== undefined) return refuse(why, story.mediaId);
+  const { storyId, authorId, audience } = story;
+  const posted: StoryEvent = { type: 'StoryPosted', data: story };
+  return media.status === 'processed' ? accept<StoryEvent>(posted, { type: 'StoryPublished', data: { storyId, authorId, audience, ...showing } }) : accept<StoryEvent>(posted);
+}
 
 // What media processing decides; a story that is gone, or decided already, stays as it is.
 function settle(state: StoryState, command: Extract<StoryCommand, { type: 'PublishStory' | 'RejectStory' }>) {
   if (state.status !== 'processing') return accept<StoryEvent>();
   const { storyId, authorId, audience } = state;
   return command.type === 'PublishStory'
-    ? accept<StoryEvent>({ type: 'StoryPublished', data: { storyId, authorId, audience, publishedAt: command.publishedAt, expiresAt: command.expiresAt } })
+    ? accept<StoryEvent>({ type: 'StoryPublished', data: { storyId, authorId, audience, ...command.showing } })
     : accept<StoryEvent>({ type: 'StoryRejected', data: { storyId, authorId, reason: command.reason } });
 }
 
 function decide(command: StoryCommand, state: StoryState) {
   switch (command.type) {
-    case 'PostStory': {
-      if (state.status !== 'absent') return refuse('story_id_taken');
-      const why = unusableBy(command.media, command.story.authorId);
-      return why === undefined ? accept<StoryEvent>({ type: 'StoryPosted', data: command.story }) : refuse(why, command.story.mediaId);
-    }
+    case 'PostStory':
+      return state.status === 'absent' ? postStory(command) : refuse('story_id_taken');
     case 'PublishStory':
     case 'RejectStory':
       return settle(state, command);

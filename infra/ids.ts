@@ -1,5 +1,5 @@
-import { typeid } from 'typeid-js';
-import { v5 } from 'uuid';
+import { typeid, TypeID } from 'typeid-js';
+import { parse, stringify, v5 } from 'uuid';
 import { AccountId, CommentId, MediaId, MessageId, PostId, StoryId } from '../domain/ids.ts';
 
 /** Fresh TypeIDs (UUIDv7 inside, so they sort by the time of creation). */
@@ -20,4 +20,23 @@ export function eventIdOf(commandId: string, streamId: string, index: number): s
 /** The command id of a reaction to an event: the same each time the event is delivered. */
 export function reactionCommandId(eventId: string, reaction: string): string {
   return v5(reaction, eventId);
+}
+
+/**
+ * Ids for what a command creates: the same each time the command is repeated, and sorted by the command's time.
+ * `ordinal` tells several of one kind apart.
+ */
+export const idFromCommand = {
+  post: (commandId: string) => PostId.parse(TypeID.fromUUID('post', commandId).toString()),
+  media: (commandId: string, ordinal = 0) => MediaId.parse(TypeID.fromUUID('med', relatedUuid(commandId, `media/${ordinal}`)).toString()),
+  comment: (commandId: string) => CommentId.parse(TypeID.fromUUID('cmt', commandId).toString()),
+  story: (commandId: string) => StoryId.parse(TypeID.fromUUID('sty', commandId).toString()),
+} as const;
+
+// Keeps the time of a UUIDv7 (its first 48 bits, then the version) and takes all other bits from a hash.
+function relatedUuid(uuid: string, name: string): string {
+  const bytes = parse(v5(name, uuid));
+  bytes.set(parse(uuid).subarray(0, 6));
+  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x70;
+  return stringify(bytes);
 }
