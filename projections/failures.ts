@@ -1,0 +1,29 @@
+import { z } from 'zod';
+import { sqlStateOf } from '../infra/postgres.ts';
+
+// Connection lost, out of resources, shutting down, disk trouble; a conflict with another transaction; a failover that
+// left us on a read-only server.
+const OUTAGE_CLASSES = new Set(['08', '40', '53', '58']);
+const OUTAGE_STATES = new Set(['55P03', '57P01', '57P02', '57P03', '57P05', '25006']);
+const OUTAGE_CODES = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH']);
+const OUTAGE_MESSAGE = /connection terminated|connection error|timeout exceeded when trying to connect|client was closed|cannot use a pool after/i;
+
+const Failure = z.object({ code: z.unknown(), message: z.unknown(), cause: z.unknown() }).partial().catch({});
+
+/**
+ * Whether an error says that a server is away or busy, which time cures, and not that an event cannot be applied. An
+ * outage is waited for without end; anything else counts against the event that met it.
+ */
+export function isOutage(error: unknown): boolean {
+  const state = sqlStateOf(error);
+  if (state !== undefined) return OUTAGE_STATES.has(state) || OUTAGE_CLASSES.has(state.slice(0, 2));
+  const { code, message, cause } = Failure.parse(error);
+  if (typeof code === 'string' && OUTAGE_CODES.has(code)) return true;
+  if (typeof message === 'string' && OUTAGE_MESSAGE.test(message)) return true;
+  return cause !== undefined && cause !== error && isOutage(cause);
+}
+
+/** One line that tells an operator what went wrong. */
+export function describe(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
