@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { createWriteStream, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { createWriteStream, mkdirSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { sendSignal, type ChildRegistry } from './child-registry.ts';
@@ -126,5 +126,8 @@ function openLog(path: string) {
     rmSync(`${path}.1`, { force: true });
     renameSync(path, `${path}.1`);
   }
-  return createWriteStream(path, { flags: 'a', mode: 0o600 });
+  const file = createWriteStream(path, { fd: openSync(path, 'a', 0o600) });
+  // A full disk must not bring the supervisor down with its logs: the terminal still shows what is wrong.
+  file.on('error', () => undefined);
+  return file;
 }

@@ -1,0 +1,81 @@
+import { spawn } from 'node:child_process';
+import { globSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { PROJECT_ROOT } from '../infra/local/apps.ts';
+import { readTextFile } from '../infra/local/files.ts';
+import { describeFailure } from '../infra/local/start-error.ts';
+import { closingLine, countRun, type Counts } from './closing-line.ts';
+import { openScratch, type Scratch } from './scratch.ts';
+import { startTestStores } from './test-stores.ts';
+import { bringUpTiers, neededTiers } from './tiers.ts';
+
+/** `npm test [-- filters]`: brings up what the tests need, runs them, and says in the last line how it went. */
+const args = process.argv.slice(2);
+const interrupted = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => { interrupted.abort(); });
+const say = (line: string) => { console.log(line); };
+
+let counts: Counts = { passed: 0, failed: 1, skipped: 0 };
+try {
+  const scratch = await openScratch('test');
+  try {
+    counts = await run(scratch);
+  } finally {
+    await scratch.dispose();
+  }
+} catch (error) {
+  say(describeFailure(error));
+}
+process.exitCode = counts.failed > 0 ? 1 : 0;
+say(closingLine(counts));
+
+async function run(scratch: Scratch): Promise<Counts> {
+  const started = performance.now();
+  const { directory, children } = scratch;
+  const stores = await startTestStores({ directory, children, env: process.env, say });
+  const tiers = await bringUpTiers(neededTiers(testFiles()), { dataDir: directory, children, env: process.env, say });
+  say(`Stores ready in ${((performance.now() - started) / 1000).toFixed(1)} s`);
+  try {
+    const report = join(directory, 'report.json');
+    const exitCode = await vitest(report, { ...process.env, ...stores, ...tiers.env, TEST_SCRATCH_DIR: directory });
+    return judge(countRun(parse(readTextFile(report)), exitCode), tiers.skipped);
+  } finally {
+    await tiers.close?.();
+  }
+}
+
+/** Says what was left out; where everything is expected to run (CI=true) each missing tier is a failure. */
+function judge(counts: Counts, skipped: string[]): Counts {
+  const strict = process.env['CI'] === 'true';
+  for (const reason of skipped) say(`${strict ? 'missing' : 'skipped'} tier ${reason}`);
+  return strict ? { ...counts, failed: counts.failed + skipped.length } : counts;
+}
+
+/** The test files that this run may touch: all, or those whose path holds one of the filters. */
+function testFiles(): { text: string }[] {
+  const filters = args.filter((arg) => !arg.startsWith('-'));
+  const paths = globSync('**/*.test.ts', { cwd: PROJECT_ROOT, exclude: (name) => ['node_modules', '.data', '.git'].includes(name) });
+  return paths.filter((path) => filters.length === 0 || filters.some((filter) => path.includes(filter)))
+    .map((path) => ({ text: readFileSync(join(PROJECT_ROOT, path), 'utf8') }));
+}
+
+function vitest(report: string, env: Record<string, string | undefined>): Promise<number | null> {
+  const workers = Math.max(2, Math.min(4, availableParallelism()));
+  const options = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`, `--maxWorkers=${workers}`];
+  const child = spawn(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', ...options, ...args], { cwd: PROJECT_ROOT, env, stdio: ['ignore', 'inherit', 'inherit'] });
+  interrupted.signal.addEventListener('abort', () => { child.kill('SIGTERM'); });
+  if (interrupted.signal.aborted) child.kill('SIGTERM');
+  return new Promise((resolve) => {
+    child.once('error', () => { resolve(1); });
+    child.once('close', (code) => { resolve(code); });
+  });
+}
+
+function parse(text: string | undefined): unknown {
+  try {
+    return text === undefined ? undefined : JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
