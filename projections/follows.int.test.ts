@@ -23,7 +23,7 @@ describe('follows', () => {
 
   it('forgets a follow that ended, and leaves no count of zero behind', async () => {
     const { tables } = await spec.project([happened('AccountFollowed', pair(ann, ben!)), ended(ann, ben!)]);
-    expect(tables).toEqual({ follow: [], follow_request: [], follow_count: [] });
+    expect(tables).toEqual({ follow: [], follow_request: [], follow_count: [], follower_of_erased: [] });
   });
 
   it('takes the time of the newest follow after an unfollow', async () => {

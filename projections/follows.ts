@@ -33,12 +33,19 @@ export const follows: PostgresProjection = {
       account_id text collate "C" primary key,
       followers bigint not null,
       following bigint not null
+    );
+    -- Who followed an account that is erased: their feeds still have to lose its posts when its follows are gone.
+    create table ${schema}.follower_of_erased (
+      account_id text collate "C" not null,
+      follower_id text collate "C" not null,
+      primary key (account_id, follower_id)
     );`,
   apply,
   tables: [
     { table: 'follow', key: ['follower_id', 'followee_id'], columns: ['since'] },
     { table: 'follow_request', key: ['follower_id', 'followee_id'], columns: ['requested_at'] },
     { table: 'follow_count', key: ['account_id'], columns: ['followers', 'following'] },
+    { table: 'follower_of_erased', key: ['account_id', 'follower_id'], columns: [] },
   ],
 };
 

@@ -29,6 +29,7 @@ export const stories: PostgresProjection = {
     );
     create index on ${schema}.story (author_id, published_at desc, story_id desc) where status = 'published';
     create index on ${schema}.story (expires_at) where status = 'published';
+    create index on ${schema}.story (author_id, posted_at desc);
     create index on ${schema}.story (media_id);`,
   apply,
   tables: [{

@@ -1,0 +1,200 @@
+#!lua name=shutterlog
+
+-- Bounded indexes: sorted sets that are absent or complete.
+--
+-- The lowest member of a complete index is its floor: '!' with score 0 as long as the index was never cut, else '!' plus
+-- the id of the newest entry that a cut took away, with that entry's score. What lies at or below the floor is unknown;
+-- above it nothing is missing, and an index that has a floor has at least `cap` entries above it. The floor also keeps a
+-- complete index alive that has no entry.
+-- An index with the single member '?' plus a token is a lease: somebody computes it, and nobody changed it meanwhile.
+-- '!' and '?' sort before every id, so at equal scores an entry lies above its floor.
+
+local FLOOR = 33
+local LEASE = 63
+
+-- Writers name their lane and its epoch. The registry knows the newest epoch of each lane; after Redis was emptied it
+-- knows none, and a writer has to prove again that the lane is still its own.
+local function refusal(registry, lane, epoch)
+  local known = redis.call('HGET', registry, lane)
+  if not known then return redis.error_reply('NOEPOCH no epoch is registered for lane ' .. lane) end
+  if tonumber(known) > tonumber(epoch) then
+    return redis.error_reply('STALE lane ' .. lane .. ' has epoch ' .. known .. ', not ' .. epoch)
+  end
+  if tonumber(known) < tonumber(epoch) then return redis.error_reply('NOEPOCH lane ' .. lane .. ' is registered with epoch ' .. known) end
+  return nil
+end
+
+-- The rank of the floor. It is the lowest member but for entries that came in below it since the last cut.
+local function floor_rank(key, size, cap)
+  local lowest = redis.call('ZRANGE', key, 0, math.max(size - cap, 0))
+  for i = 1, #lowest do
+    if string.byte(lowest[i]) == FLOOR then return i - 1, lowest[i] end
+  end
+  return nil
+end
+
+-- Cuts an index to its `cap` newest entries and puts the floor where the cut was.
+local function cut(key, size, cap)
+  local rank = size - cap - 1
+  local boundary = redis.call('ZRANGE', key, rank, rank, 'WITHSCORES')
+  if string.byte(boundary[1]) == FLOOR then
+    if rank > 0 then redis.call('ZREMRANGEBYRANK', key, 0, rank - 1) end
+    return
+  end
+  redis.call('ZREMRANGEBYRANK', key, 0, rank)
+  redis.call('ZADD', key, boundary[2], '!' .. boundary[1])
+end
+
+-- Whether an index that lost entries still holds its `cap` newest ones.
+local function still_complete(key, cap)
+  local size = redis.call('ZCARD', key)
+  local rank, floor = floor_rank(key, size, cap)
+  if not rank then return false end
+  return floor == '!' or size - 1 - rank >= cap
+end
+
+-- Ends the lease on a key of one member. True when it was one.
+local function break_lease(key)
+  local only = redis.call('ZRANGE', key, 0, 0)[1]
+  if only and string.byte(only) == LEASE then
+    redis.call('UNLINK', key)
+    return true
+  end
+  return false
+end
+
+-- KEYS: registry, then the indexes. ARGV: lane, epoch, cap, most members before a cut, then segments that take the
+-- indexes in order: how many indexes, additions and removals, then score and id of each addition, id of each removal.
+-- Answers: indexes changed, then the numbers (from 1) of those that were unlinked because they are no longer complete.
+local function apply(keys, args)
+  local refused = refusal(keys[1], args[1], args[2])
+  if refused then return refused end
+  local cap, most = tonumber(args[3]), tonumber(args[4])
+  local changed, incomplete = 0, {}
+  local at, key_at = 5, 2
+  while at <= #args do
+    local indexes, additions, removals = tonumber(args[at]), tonumber(args[at + 1]), tonumber(args[at + 2])
+    local first = at + 3
+    local add, remove = nil, nil
+    if additions > 0 then add = { 'ZADD', '', unpack(args, first, first + 2 * additions - 1) } end
+    at = first + 2 * additions
+    if removals > 0 then remove = { 'ZREM', '', unpack(args, at, at + removals - 1) } end
+    at = at + removals
+    for i = key_at, key_at + indexes - 1 do
+      local key = keys[i]
+      local size = redis.call('ZCARD', key)
+      if size > 1 or (size == 1 and not break_lease(key)) then
+        changed = changed + 1
+        if add then
+          add[2] = key
+          size = size + redis.call(unpack(add))
+          if size > most then cut(key, size, cap) end
+        end
+        if remove then
+          remove[2] = key
+          if redis.call(unpack(remove)) > 0 and not still_complete(key, cap) then
+            redis.call('UNLINK', key)
+            incomplete[#incomplete + 1] = i - 1
+          end
+        end
+      end
+    end
+    key_at = key_at + indexes
+  end
+  table.insert(incomplete, 1, changed)
+  return incomplete
+end
+
+-- KEYS: registry, then the indexes. ARGV: lane, epoch. Makes the indexes absent and ends the leases on them.
+local function discard(keys, args)
+  local refused = refusal(keys[1], args[1], args[2])
+  if refused then return refused end
+  return redis.call('UNLINK', unpack(keys, 2))
+end
+
+-- KEYS: index. ARGV: token, lifetime of the lease in ms. Answers 'taken', 'busy' (somebody else computes) or 'present'.
+local function lease(keys, args)
+  local lowest = redis.call('ZRANGE', keys[1], 0, 0)[1]
+  if not lowest then
+    redis.call('ZADD', keys[1], 0, '?' .. args[1])
+    redis.call('PEXPIRE', keys[1], args[2])
+    return 'taken'
+  end
+  return string.byte(lowest) == LEASE and 'busy' or 'present'
+end
+
+-- KEYS: index. ARGV: token, lifetime of the index in ms, score and member of the floor, then score and id of each entry.
+-- Writes a computed index if the lease still stands: 1, else 0.
+local function fill(keys, args)
+  local key = keys[1]
+  if redis.call('ZRANGE', key, 0, 0)[1] ~= '?' .. args[1] then return 0 end
+  redis.call('UNLINK', key)
+  for first = 3, #args, 2000 do
+    redis.call('ZADD', key, unpack(args, first, math.min(first + 1999, #args)))
+  end
+  redis.call('PEXPIRE', key, args[2])
+  return 1
+end
+
+-- KEYS: index. ARGV: token. Gives a lease up.
+local function release(keys, args)
+  if redis.call('ZRANGE', keys[1], 0, 0)[1] == '?' .. args[1] then return redis.call('UNLINK', keys[1]) end
+  return 0
+end
+
+-- KEYS: indexes. ARGV: most entries, new lifetime in ms (0 leaves it). For each: the newest entries as one string of ids
+-- and scores between spaces, '?' while somebody computes it, nil when it is absent.
+local function newest(keys, args)
+  local answers = {}
+  for i = 1, #keys do
+    local found = redis.call('ZREVRANGE', keys[i], 0, args[1] - 1, 'WITHSCORES')
+    local last = found[#found - 1]
+    if not last then
+      answers[i] = false
+    elseif string.byte(last) == LEASE then
+      answers[i] = '?'
+    else
+      if string.byte(last) == FLOOR then
+        found[#found] = nil
+        found[#found] = nil
+      end
+      answers[i] = table.concat(found, ' ')
+      if args[2] ~= '0' then redis.call('PEXPIRE', keys[i], args[2]) end
+    end
+  end
+  return answers
+end
+
+-- KEYS: registry. ARGV: lane, epoch. Raises the epoch of a lane; a lower one than the known one is refused.
+local function take_over(keys, args)
+  local known = redis.call('HGET', keys[1], args[1])
+  if known and tonumber(known) > tonumber(args[2]) then
+    return redis.error_reply('STALE lane ' .. args[1] .. ' has epoch ' .. known .. ', not ' .. args[2])
+  end
+  redis.call('HSET', keys[1], args[1], args[2])
+  return 'OK'
+end
+
+-- KEYS: registry. ARGV: position, then lane and epoch pairs. Notes up to where these lanes' effects are in this Redis;
+-- positions only grow (they are padded, so that strings compare like the log).
+local function mark(keys, args)
+  for i = 2, #args, 2 do
+    local refused = refusal(keys[1], args[i], args[i + 1])
+    if refused then return refused end
+  end
+  for i = 2, #args, 2 do
+    local field = args[i] .. ':position'
+    local known = redis.call('HGET', keys[1], field)
+    if not known or known < args[1] then redis.call('HSET', keys[1], field, args[1]) end
+  end
+  return 'OK'
+end
+
+redis.register_function('index_apply', apply)
+redis.register_function('index_discard', discard)
+redis.register_function('index_lease', lease)
+redis.register_function('index_fill', fill)
+redis.register_function('index_release', release)
+redis.register_function('index_newest', newest)
+redis.register_function('lane_take_over', take_over)
+redis.register_function('lane_mark', mark)

@@ -1,0 +1,163 @@
+import { Cluster } from 'ioredis';
+import { z } from 'zod';
+import { createFunctionCaller, type FunctionCaller } from './redis-functions.ts';
+import type { RedisClient } from './redis.ts';
+
+/** One member of an index: `score` orders it (milliseconds since 1970), `id` breaks ties. */
+export type Entry = { readonly id: string; readonly score: number };
+
+/** Who writes: a lane of a build, and the epoch under which the writer holds it. */
+export type Writer = { readonly lane: number; readonly epoch: number };
+
+/** The same additions and removals for each of some indexes. */
+export type Change = { readonly keys: readonly string[]; readonly add: readonly Entry[]; readonly remove: readonly string[] };
+
+/** An index is cut to `entries` once it has more than `entries` and the slack. */
+export type Bound = { readonly entries: number; readonly slack: number };
+
+/** `absent`, or being computed by the holder of a lease, or complete: its newest entries, newest first. */
+export type Found = { readonly state: 'absent' } | { readonly state: 'computing' } | { readonly state: 'complete'; readonly entries: Entry[] };
+
+export type Lease = 'taken' | 'busy' | 'present';
+
+/** A computed index: its newest entries, newest first; `cut` when there may be more below the last one. */
+export type Computed = { readonly entries: readonly Entry[]; readonly cut: boolean };
+
+/** Indexes on Redis that are absent or complete: redis-functions.lua says what that means. */
+export type SortedIndexes = {
+  /** Adds and removes on those indexes that exist, ends the leases on the others. `incomplete` are unlinked: they lost too much to know their newest entries. */
+  apply(writer: Writer, bound: Bound, changes: readonly Change[]): Promise<{ changed: number; incomplete: string[] }>;
+  /** Makes indexes absent and ends the leases on them. */
+  discard(writer: Writer, keys: readonly string[]): Promise<void>;
+  newest(keys: readonly string[], options: { limit: number; renewMs: number }): Promise<Found[]>;
+  lease(key: string, token: string, lifetimeMs: number): Promise<Lease>;
+  /** False when the lease was broken meanwhile: nothing is written. */
+  fill(key: string, token: string, computed: Computed, lifetimeMs: number): Promise<boolean>;
+  release(key: string, token: string): Promise<void>;
+  /** Raises the lane's epoch everywhere. Throws StaleEpochError when a higher one is known. */
+  takeOver(writer: Writer): Promise<void>;
+  /** Notes that the effects of these lanes up to `position` are in this Redis. */
+  mark(writers: readonly Writer[], position: string): Promise<void>;
+  /** For each lane the earliest position that any part of Redis notes; undefined where none does. */
+  marked(lanes: readonly number[]): Promise<(string | undefined)[]>;
+};
+
+const KEYS_PER_CALL = 1_000;
+const CALLS_UNDER_WAY = 4;
+
+/**
+ * The indexes under one key prefix. Every key carries its bucket as the hash tag. On a single server one call carries
+ * keys of all buckets; in a cluster each bucket has its own calls and its own registry of epochs.
+ */
+export function createSortedIndexes(client: RedisClient, { prefix, buckets }: { prefix: string; buckets: number }): SortedIndexes {
+  const call = createFunctionCaller(client);
+  const clustered = client instanceof Cluster;
+  const groupOf = clustered ? tagOf : () => '';
+  const registryOf = (group: string) => `${prefix}lanes:{${group}}`;
+  const registries = clustered ? Array.from({ length: buckets }, (_, bucket) => registryOf(String(bucket))) : [registryOf('')];
+  return {
+    apply: (writer, bound, changes) => apply({ call, groupOf, registryOf }, { writer, bound, changes }),
+    discard: async (writer, keys) => {
+      for (const [group, chunk] of chunksByGroup(keys, groupOf)) await call('index_discard', [registryOf(group), ...chunk], [writer.lane, writer.epoch]);
+    },
+    newest: async (keys, { limit, renewMs }) => newest(call, groupOf, { keys, args: [limit, renewMs] }),
+    lease: async (key, token, lifetimeMs) => z.enum(['taken', 'busy', 'present']).parse(await call('index_lease', [key], [token, lifetimeMs])),
+    fill: async (key, token, computed, lifetimeMs) => await call('index_fill', [key], [token, lifetimeMs, ...floorOf(computed), ...computed.entries.flatMap(({ id, score }) => [score, id])]) === 1,
+    release: async (key, token) => { await call('index_release', [key], [token]); },
+    takeOver: async ({ lane, epoch }) => { await Promise.all(registries.map((registry) => call('lane_take_over', [registry], [lane, epoch]))); },
+    mark: async (writers, position) => {
+      if (writers.length === 0) return;
+      const args = [position, ...writers.flatMap(({ lane, epoch }) => [lane, epoch])];
+      await Promise.all(registries.map((registry) => call('lane_mark', [registry], args)));
+    },
+    marked: async (lanes) => earliest(await Promise.all(registries.map((registry) => client.hmget(registry, ...lanes.map((lane) => `${lane}:position`)))), lanes.length),
+  };
+}
+
+type Routing = { call: FunctionCaller; groupOf: (key: string) => string; registryOf: (group: string) => string };
+type Work = { writer: Writer; bound: Bound; changes: readonly Change[] };
+
+async function apply({ call, groupOf, registryOf }: Routing, { writer, bound, changes }: Work): Promise<{ changed: number; incomplete: string[] }> {
+  const head = [writer.lane, writer.epoch, bound.entries, 1 + bound.entries + Math.floor(bound.entries * bound.slack)];
+  const total: { changed: number; incomplete: string[] } = { changed: 0, incomplete: [] };
+  const send = async (group: string, { keys, args }: Packed) => {
+    const answer = z.array(z.int()).parse(await call('index_apply', [registryOf(group), ...keys], [...head, ...args]));
+    const [changed = 0, ...incomplete] = answer;
+    total.changed += changed;
+    for (const index of incomplete) total.incomplete.push(keys[index - 1] ?? '');
+  };
+  const failures: unknown[] = [];
+  const underWay = new Set<Promise<void>>();
+  for (const [group, packed] of packedCalls(changes, groupOf)) {
+    const sent: Promise<void> = send(group, packed).catch((error: unknown) => { failures.push(error); }).finally(() => underWay.delete(sent));
+    underWay.add(sent);
+    if (underWay.size >= CALLS_UNDER_WAY) await Promise.race(underWay);
+    if (failures.length > 0) break;
+  }
+  await Promise.all(underWay);
+  if (failures.length > 0) throw failures[0];
+  return total;
+}
+
+type Packed = { keys: string[]; args: (string | number)[] };
+
+/** Packs changes into calls of at most KEYS_PER_CALL keys of one group. */
+function* packedCalls(changes: readonly Change[], groupOf: (key: string) => string): Generator<[group: string, packed: Packed]> {
+  const open = new Map<string, Packed>();
+  for (const { keys, add, remove } of changes) {
+    const tail = [add.length, remove.length, ...add.flatMap(({ id, score }) => [score, id]), ...remove];
+    for (const [group, ofGroup] of grouped(keys, groupOf)) {
+      for (let at = 0; at < ofGroup.length;) {
+        const packed = open.get(group) ?? { keys: [], args: [] };
+        open.set(group, packed);
+        const part = ofGroup.slice(at, at + KEYS_PER_CALL - packed.keys.length);
+        packed.keys.push(...part);
+        packed.args.push(part.length, ...tail);
+        at += part.length;
+        if (packed.keys.length < KEYS_PER_CALL) continue;
+        open.delete(group);
+        yield [group, packed];
+      }
+    }
+  }
+  yield* open;
+}
+
+function* chunksByGroup(keys: readonly string[], groupOf: (key: string) => string): Generator<[group: string, keys: string[]]> {
+  for (const [group, ofGroup] of grouped(keys, groupOf)) {
+    for (let at = 0; at < ofGroup.length; at += KEYS_PER_CALL) yield [group, ofGroup.slice(at, at + KEYS_PER_CALL)];
+  }
+}
+
+const grouped = (keys: readonly string[], groupOf: (key: string) => string) => Map.groupBy(keys, groupOf);
+
+async function newest(call: FunctionCaller, groupOf: (key: string) => string, { keys, args }: { keys: readonly string[]; args: number[] }): Promise<Found[]> {
+  const found = new Map<string, Found>();
+  await Promise.all([...chunksByGroup(keys, groupOf)].map(async ([, chunk]) => {
+    const answers = z.array(z.string().nullable()).parse(await call('index_newest', chunk, args));
+    chunk.forEach((key, i) => found.set(key, toFound(answers[i] ?? null)));
+  }));
+  return keys.map((key) => found.get(key) ?? { state: 'absent' });
+}
+
+function toFound(answer: string | null): Found {
+  if (answer === null) return { state: 'absent' };
+  if (answer === '?') return { state: 'computing' };
+  const words = answer === '' ? [] : answer.split(' ');
+  const entries: Entry[] = [];
+  for (let i = 0; i + 1 < words.length; i += 2) entries.push({ id: words[i] ?? '', score: Number(words[i + 1]) });
+  return { state: 'complete', entries };
+}
+
+function floorOf({ entries, cut }: Computed): [score: number, member: string] {
+  const last = entries.at(-1);
+  return cut && last !== undefined ? [last.score, `!${last.id}`] : [0, '!'];
+}
+
+function tagOf(key: string): string {
+  return key.slice(key.indexOf('{') + 1, key.indexOf('}'));
+}
+
+function earliest(answers: readonly (readonly (string | null)[])[], lanes: number): (string | undefined)[] {
+  return Array.from({ length: lanes }, (_, lane) => answers.map((answer) => answer[lane]).filter((position) => typeof position === 'string').sort().at(0));
+}
