@@ -1,0 +1,103 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { z } from 'zod';
+import { Position } from '../domain/position.ts';
+import type { ConsistencyToken } from '../infra/consistency-token.ts';
+import type { Sql } from '../infra/postgres.ts';
+import type { Builds } from './projection.ts';
+
+/** How a model is partitioned, for those that are; the others have one checkpoint. */
+export type Partitioning = {
+  /** The names of the projections that run on lanes. */
+  readonly laned: ReadonlySet<string>;
+  readonly laneOf: (owner: string) => number;
+  readonly lanes: number;
+};
+
+export type Freshness = {
+  /**
+   * Waits until each of `models`, in the builds that the request uses, has passed the token's position; partitioned ones
+   * only on the lanes of the token's owners. `behind` after `limitMs`: answer anyway and say so. Without a token, or with
+   * one of another log, nothing is waited for.
+   */
+  waitUntilPassed(builds: Builds, token: ConsistencyToken | undefined, models: readonly string[], limitMs?: number): Promise<'passed' | 'behind'>;
+};
+
+const POLL_MS = 4;
+const DEFAULT_LIMIT_MS = 2_000;
+
+type Place = { readonly storeId: string; readonly position: Position };
+type Waiter = { readonly needs: readonly string[]; readonly token: ConsistencyToken; resolve(outcome: 'passed' | 'behind'): void };
+
+/**
+ * Freshness on one server, primary or replica: give it the connection pool that answers the reads. However many requests
+ * wait, one query at a time asks for all of them.
+ */
+export function createFreshness(sql: Sql, partitioning: Partitioning): Freshness {
+  const waiters = new Set<Waiter>();
+  let places: ReadonlyMap<string, Place> = new Map();
+  let polling = false;
+
+  const poll = async () => {
+    while (waiters.size > 0) {
+      places = await readPlaces(sql, [...waiters].flatMap(({ needs }) => needs));
+      for (const waiter of waiters) if (hasPassed(places, waiter)) settle(waiter, 'passed');
+      if (waiters.size > 0) await delay(POLL_MS);
+    }
+  };
+  const settle = (waiter: Waiter, outcome: 'passed' | 'behind') => {
+    if (waiters.delete(waiter)) waiter.resolve(outcome);
+  };
+  const startPolling = () => {
+    if (polling) return;
+    polling = true;
+    // A database that is away makes every read behind; the read itself reports the outage.
+    poll().catch(() => { for (const waiter of waiters) settle(waiter, 'behind'); }).finally(() => {
+      polling = false;
+      // One that came after the last look still waits.
+      if (waiters.size > 0) startPolling();
+    });
+  };
+
+  return {
+    waitUntilPassed: (builds, token, models, limitMs = DEFAULT_LIMIT_MS) => {
+      if (token === undefined) return Promise.resolve('passed');
+      const needs = models.flatMap((model) => needsOf(builds, model, token, partitioning));
+      if (hasPassed(places, { needs, token })) return Promise.resolve('passed');
+      return new Promise((resolve) => {
+        const limit = setTimeout(() => { settle(waiter, 'behind'); }, limitMs);
+        const waiter: Waiter = { needs, token, resolve: (outcome) => { clearTimeout(limit); resolve(outcome); } };
+        waiters.add(waiter);
+        startPolling();
+      });
+    },
+  };
+}
+
+function needsOf(builds: Builds, model: string, token: ConsistencyToken, { laned, laneOf, lanes }: Partitioning): string[] {
+  const build = String(builds.id(model));
+  if (!laned.has(model)) return [build];
+  const concerned = token.owners === 'all' ? Array.from({ length: lanes }, (_, lane) => lane) : [...new Set(token.owners.map(laneOf))];
+  return concerned.map((lane) => `${build}/${String(lane)}`);
+}
+
+function hasPassed(places: ReadonlyMap<string, Place>, { needs, token }: Pick<Waiter, 'needs' | 'token'>): boolean {
+  return needs.every((need) => {
+    const place = places.get(need);
+    return place !== undefined && (place.storeId !== token.storeId || place.position >= token.position);
+  });
+}
+
+const PlaceRow = z.object({ need: z.string(), store_id: z.string(), position: Position });
+
+async function readPlaces(sql: Sql, needs: readonly string[]): Promise<Map<string, Place>> {
+  const ids = [...new Set(needs.map((need) => Number(need.split('/')[0])))];
+  const { rows } = await sql.query<Record<string, unknown>>(
+    `select build_id::text as need, store_id, position from projections.checkpoint where build_id = any($1::int[])
+     union all select build_id || '/' || lane, store_id, position from projections.lane where build_id = any($1::int[])`,
+    [ids],
+  );
+  return new Map(rows.map((raw) => {
+    const row = PlaceRow.parse(raw);
+    return [row.need, { storeId: row.store_id, position: row.position }];
+  }));
+}
