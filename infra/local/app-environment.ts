@@ -41,3 +41,9 @@ export function appUrls(ports: Ports, host: string): Record<AppName, string> {
   const urlOf = (name: AppName) => `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${ports[APPS[name].port]}`;
   return { 'write-api': urlOf('write-api'), 'read-api': urlOf('read-api'), projector: urlOf('projector'), reactor: urlOf('reactor'), edge: urlOf('edge') };
 }
+
+/** The arguments of the edge: where it listens, whom it forwards to, and whose demo login it shows. */
+export function edgeArgs({ host, ports, dataDir }: { host: string; ports: Ports; dataDir: string }): string[] {
+  const urls = appUrls(ports, host);
+  return ['--host', host, '--port', String(ports.PORT), '--read-api', urls['read-api'], '--write-api', urls['write-api'], '--data-dir', dataDir];
+}

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { removeAddresses, writeAddresses } from './addresses.ts';
-import { appEnvironment, appUrls, type AppEnvironmentInput } from './app-environment.ts';
+import { appEnvironment, appUrls, edgeArgs, type AppEnvironmentInput } from './app-environment.ts';
 import { APP_NAMES, startApp, type AppName } from './apps.ts';
 import { openChildRegistry } from './child-registry.ts';
 import { createChildren, type Child, type Children } from './children.ts';
@@ -95,17 +95,12 @@ async function startSupervised({ options, children, apps }: Run, name: AppName, 
     const shown = terminalLine(name, line);
     if (shown !== undefined) toTerminal(shown);
   };
-  const args = name === 'edge' ? edgeArgs(options, ports) : [];
+  const args = name === 'edge' ? edgeArgs({ host: options.host, dataDir: options.dataDir, ports }) : [];
   const start = (): Promise<Child> => startApp(name, { children, env, url, onLine, args });
   await step(name, options.print, async () => {
     apps.push(await supervise(name, { start, say: options.print }));
     return { result: undefined, detail: url };
   });
-}
-
-function edgeArgs({ host, dataDir }: StackOptions, ports: Ports): string[] {
-  const urls = appUrls(ports, host);
-  return ['--host', host, '--port', String(ports.PORT), '--read-api', urls['read-api'], '--write-api', urls['write-api'], '--data-dir', dataDir];
 }
 
 async function makeDemoWorld({ options, children }: Run, env: Record<string, string>): Promise<void> {
