@@ -1,4 +1,5 @@
-import { defineEvent, type EventOf } from './event-definition.ts';
+import { accept, refuse, type Decider } from './decider.ts';
+import { defineEvent, typesOf, type EventOf } from './event-definition.ts';
 import { AccountId } from './ids.ts';
 
 // Events
@@ -7,3 +8,40 @@ export const muteEvents = [
   defineEvent({ type: 'AccountUnmuted', says: 'One account wants to see another in its feed again.', data: { muterId: AccountId, mutedId: AccountId } }),
 ] as const;
 export type MuteEvent = EventOf<(typeof muteEvents)[number]>;
+
+// State
+export type MuteState = { readonly status: 'absent' | 'muted' };
+
+function evolve(_state: MuteState, event: MuteEvent): MuteState {
+  switch (event.type) {
+    case 'AccountMuted':
+      return { status: 'muted' };
+    case 'AccountUnmuted':
+      return { status: 'absent' };
+    default:
+      return event satisfies never;
+  }
+}
+
+// Commands
+/** `mayMeet`: the other account is active and neither blocks the other. */
+export type MuteCommand =
+  | { readonly type: 'Mute'; readonly muterId: AccountId; readonly mutedId: AccountId; readonly mayMeet: boolean }
+  | { readonly type: 'Unmute'; readonly muterId: AccountId; readonly mutedId: AccountId };
+export type MuteRefusal = 'cannot_mute_self' | 'account_not_found';
+
+function decide(command: MuteCommand, { status }: MuteState) {
+  const data = { muterId: command.muterId, mutedId: command.mutedId };
+  switch (command.type) {
+    case 'Mute':
+      if (command.muterId === command.mutedId) return refuse('cannot_mute_self');
+      if (!command.mayMeet) return refuse('account_not_found');
+      return status === 'muted' ? accept<MuteEvent>() : accept<MuteEvent>({ type: 'AccountMuted', data });
+    case 'Unmute':
+      return status === 'absent' ? accept<MuteEvent>() : accept<MuteEvent>({ type: 'AccountUnmuted', data });
+    default:
+      return command satisfies never;
+  }
+}
+
+export const muteDecider: Decider<MuteState, MuteCommand, MuteEvent, MuteRefusal> = { eventTypes: typesOf(muteEvents), initial: { status: 'absent' }, evolve, decide };

@@ -27,6 +27,7 @@ export function reactionCommandId(eventId: string, reaction: string): string {
  * `ordinal` tells several of one kind apart.
  */
 export const idFromCommand = {
+  account: (commandId: string) => AccountId.parse(TypeID.fromUUID('acc', commandId).toString()),
   post: (commandId: string) => PostId.parse(TypeID.fromUUID('post', commandId).toString()),
   media: (commandId: string, ordinal = 0) => MediaId.parse(TypeID.fromUUID('med', relatedUuid(commandId, `media/${ordinal}`)).toString()),
   comment: (commandId: string) => CommentId.parse(TypeID.fromUUID('cmt', commandId).toString()),
