@@ -1,0 +1,28 @@
+import { accountDecider, Username, type ActiveAccount } from '../domain/account.ts';
+import type { AccountId } from '../domain/ids.ts';
+import { usernameReservation } from '../domain/reservation.ts';
+import { streamOf } from '../domain/streams.ts';
+import type { NameHashes } from '../infra/vault-names.ts';
+import { loadState, type Log } from './handle.ts';
+
+/** What finding an account by its name takes: the log, and the keyed hash that names reservation streams. */
+export type AccountFinder = { readonly log: Log; readonly names: NameHashes };
+
+/** The active account that holds a username at this moment, by the streams; undefined when there is none. */
+export async function accountByUsername({ log, names }: AccountFinder, username: string): Promise<AccountId | undefined> {
+  return (await findActiveAccount({ log, names }, username))?.accountId;
+}
+
+/** The same with what its stream says of it. */
+export async function findActiveAccount({ log, names }: AccountFinder, username: string): Promise<ActiveAccount | undefined> {
+  const name = Username.safeParse(username);
+  if (!name.success) return undefined;
+  const holder = await loadState(log, usernameReservation, streamOf.usernameReservation(names.username(name.data)));
+  return holder.status === 'held' ? activeAccount(log, holder.accountId) : undefined;
+}
+
+/** What the stream says of an account, or undefined when it is not (or no longer) active. */
+export async function activeAccount(log: Log, accountId: AccountId): Promise<ActiveAccount | undefined> {
+  const account = await loadState(log, accountDecider, streamOf.account(accountId));
+  return account.status === 'active' ? account : undefined;
+}
