@@ -154,8 +154,8 @@ function created({ data, meta }: EventOfType<'PostCreated'>): PostRow {
 
 async function changeMedia(tx: Sql, schema: string, folded: readonly Folded<PostRow>[], events: readonly PostEvent[]): Promise<void> {
   const begun = new Set(folded.filter(({ before, after }) => before === undefined && after.status !== 'deleted').map(({ after }) => after.post_id));
-  const media = new Map(events.flatMap((event) => (event.type === 'PostCreated' && begun.has(event.data.postId) ? mediaOf(event) : [])).map((row) => [`${row.post_id} ${String(row.ordinal)}`, row]));
-  await upsertRows(tx, { table: `${schema}.post_media`, key: ['post_id', 'ordinal'] }, [...media.values()]);
+  const media = events.flatMap((event) => (event.type === 'PostCreated' && begun.delete(event.data.postId) ? mediaOf(event) : []));
+  await upsertRows(tx, { table: `${schema}.post_media`, key: ['post_id', 'ordinal'] }, media);
   const gone = folded.filter(({ before, after }) => before !== undefined && after.status === 'deleted').map(({ after }) => after.post_id);
   if (gone.length > 0) await tx.query(`delete from ${schema}.post_media where post_id = any($1::text[])`, [gone]);
 }

@@ -17,21 +17,8 @@ export async function upsertRows(tx: Sql, { table, key }: KeyedTable, rows: read
     `insert into ${table} (${columns.join(', ')})
      select ${columns.join(', ')} from json_populate_recordset(null::${table}, $1::json)
      on conflict (${key.join(', ')}) do ${action}`,
-    [storableJson(rows)],
+    [JSON.stringify(rows)],
   );
-}
-
-/**
- * JSON that PostgreSQL can store as text: without NUL characters and lone surrogates, which a client may have sent and
- * no text column takes. Without this one such caption would stop the model.
- */
-export function storableJson(value: unknown): string {
-  return JSON.stringify(value, (_key, item: unknown) => (typeof item === 'string' ? storableText(item) : item));
-}
-
-/** The same for one text. */
-export function storableText(text: string): string {
-  return text.replaceAll('\0', '').toWellFormed();
 }
 
 /** A table of counts: `key` and `count` are its only columns. A key without a row counts 0. */

@@ -1,8 +1,6 @@
-import { storableText } from './rows.ts';
-
 /** How text is compared in searches: lower case, accents and widths folded, blanks collapsed. */
 export function searchable(text: string): string {
-  return storableText(text).normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase().replace(/\s+/g, ' ').trim();
+  return text.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase().replace(/\s+/g, ' ').trim();
 }
 
 /** A LIKE pattern that finds `text` anywhere, with its own wildcards taken literally. */

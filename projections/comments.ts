@@ -1,0 +1,149 @@
+import type { DomainEvent, EventOfType } from '../domain/event-log.ts';
+import type { Sql } from '../infra/postgres.ts';
+import { declaredOf, runsOf, unreachable } from './batch.ts';
+import { erasedAccountDdl, erasedAccountTable, rememberErased } from './erasure.ts';
+import { applyPairFacts, type PairTable } from './pairs.ts';
+import type { PostgresProjection } from './projection.ts';
+import { addToCounts, sumByKey } from './rows.ts';
+
+const handles = ['CommentAdded', 'CommentDeleted', 'CommentLiked', 'CommentUnliked', 'PostDeleted', 'AccountErased'] as const;
+type Handled = EventOfType<(typeof handles)[number]>;
+
+/**
+ * Comments, one level of replies, and their likes, with counts. A comment goes with its replies and likes: when it is
+ * deleted, when its post is, or when whoever wrote it is erased. A count of comments counts replies too.
+ */
+export const comments: PostgresProjection = {
+  store: 'postgres',
+  name: 'comments',
+  version: 1,
+  handles,
+  ddl: (schema) => `
+    create table ${schema}.comment (
+      comment_id text collate "C" primary key,
+      post_id text collate "C" not null,
+      account_id text collate "C" not null,
+      parent_comment_id text collate "C",
+      text text collate "C",
+      replies bigint not null,
+      created_at timestamptz not null
+    );
+    create index on ${schema}.comment (post_id, created_at desc, comment_id desc) where parent_comment_id is null;
+    create index on ${schema}.comment (post_id);
+    create index on ${schema}.comment (parent_comment_id, created_at, comment_id) where parent_comment_id is not null;
+    create index on ${schema}.comment (account_id, created_at desc);
+    create table ${schema}.comment_count (post_id text collate "C" primary key, comments bigint not null);
+    create table ${schema}.comment_like (
+      comment_id text collate "C" not null,
+      account_id text collate "C" not null,
+      liked_at timestamptz not null,
+      primary key (comment_id, account_id)
+    );
+    create index on ${schema}.comment_like (account_id);
+    create table ${schema}.comment_like_count (comment_id text collate "C" primary key, likes bigint not null);
+    ${erasedAccountDdl(schema)}`,
+  apply,
+  tables: [
+    { table: 'comment', key: ['comment_id'], columns: ['post_id', 'account_id', 'parent_comment_id', 'text', 'replies', 'created_at'] },
+    { table: 'comment_count', key: ['post_id'], columns: ['comments'] },
+    { table: 'comment_like', key: ['comment_id', 'account_id'], columns: ['liked_at'] },
+    { table: 'comment_like_count', key: ['comment_id'], columns: ['likes'] },
+    erasedAccountTable,
+  ],
+};
+
+async function apply(tx: Sql, schema: string, events: readonly DomainEvent[]): Promise<void> {
+  for (const { kind, events: run } of runsOf(declaredOf(handles, events), kindOf)) {
+    switch (kind) {
+      case 'added': await add(tx, schema, run.filter((event) => event.type === 'CommentAdded')); break;
+      case 'liked': await like(tx, schema, run.filter((event) => event.type === 'CommentLiked' || event.type === 'CommentUnliked')); break;
+      case 'removed': await remove(tx, schema, run); break;
+      default: return unreachable(kind);
+    }
+  }
+}
+
+function kindOf(event: Handled): 'added' | 'liked' | 'removed' {
+  switch (event.type) {
+    case 'CommentAdded': return 'added';
+    case 'CommentLiked':
+    case 'CommentUnliked': return 'liked';
+    case 'CommentDeleted':
+    case 'PostDeleted':
+    case 'AccountErased': return 'removed';
+    default: return unreachable(event);
+  }
+}
+
+type Added = EventOfType<'CommentAdded'>;
+
+async function add(tx: Sql, schema: string, events: readonly Added[]): Promise<void> {
+  const erased = new Set(await rememberErased(tx, schema, [], events.map((event) => event.data.accountId)));
+  const written = events.filter((event) => !erased.has(event.data.accountId));
+  // Replies second: a reply stays out when its comment is gone, and that comment may begin in the same batch.
+  await insert(tx, schema, written.filter((event) => event.data.parentCommentId === null));
+  await insert(tx, schema, written.filter((event) => event.data.parentCommentId !== null));
+}
+
+async function insert(tx: Sql, schema: string, events: readonly Added[]): Promise<void> {
+  if (events.length === 0) return;
+  const { rows } = await tx.query<Removed>(
+    `insert into ${schema}.comment (comment_id, post_id, account_id, parent_comment_id, text, replies, created_at)
+     select n.comment_id, n.post_id, n.account_id, n.parent_id, n.text, 0, n.created_at
+     from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[]) as n(comment_id, post_id, account_id, parent_id, text, created_at)
+     where n.parent_id is null or exists (select from ${schema}.comment parent where parent.comment_id = n.parent_id)
+     on conflict (comment_id) do nothing
+     returning comment_id, post_id, parent_comment_id`,
+    [
+      events.map(({ data }) => data.commentId), events.map(({ data }) => data.postId), events.map(({ data }) => data.accountId),
+      events.map(({ data }) => data.parentCommentId), events.map(({ data }) => data.text), events.map(({ meta }) => meta.occurredAt),
+    ],
+  );
+  await count(tx, schema, rows, 1);
+}
+
+type Removed = { comment_id: string; post_id: string; parent_comment_id: string | null };
+
+async function remove(tx: Sql, schema: string, events: readonly Handled[]): Promise<void> {
+  const accounts = events.flatMap((event) => (event.type === 'AccountErased' ? event.data.accountId : []));
+  await rememberErased(tx, schema, accounts, []);
+  const { rows } = await tx.query<Removed>(
+    `with named as (
+       select comment_id from ${schema}.comment where comment_id = any($1::text[]) or post_id = any($2::text[]) or account_id = any($3::text[])
+     )
+     delete from ${schema}.comment where comment_id in (select comment_id from named) or parent_comment_id in (select comment_id from named)
+     returning comment_id, post_id, parent_comment_id`,
+    [events.flatMap((event) => (event.type === 'CommentDeleted' ? event.data.commentId : [])), events.flatMap((event) => (event.type === 'PostDeleted' ? event.data.postId : [])), accounts],
+  );
+  await count(tx, schema, rows, -1);
+  await applyPairFacts(tx, likesIn(schema), [
+    ...rows.map((row) => ({ gone: row.comment_id, column: 'comment_id' })),
+    ...accounts.map((account) => ({ gone: account, column: 'account_id' })),
+  ]);
+}
+
+async function count(tx: Sql, schema: string, changed: readonly Removed[], by: 1 | -1): Promise<void> {
+  await addToCounts(tx, { table: `${schema}.comment_count`, key: 'post_id', count: 'comments' }, sumByKey(changed.map((row) => [row.post_id, by] as const)));
+  const replies = [...sumByKey(changed.flatMap((row) => (row.parent_comment_id === null ? [] : [[row.parent_comment_id, by] as const])))];
+  if (replies.length === 0) return;
+  await tx.query(
+    `update ${schema}.comment c set replies = c.replies + d.delta from unnest($1::text[], $2::bigint[]) as d(comment_id, delta) where c.comment_id = d.comment_id`,
+    [replies.map(([parent]) => parent), replies.map(([, delta]) => delta)],
+  );
+}
+
+const likesIn = (schema: string): PairTable => ({
+  table: `${schema}.comment_like`,
+  columns: ['comment_id', 'account_id', 'liked_at'],
+  counts: { table: `${schema}.comment_like_count`, key: 'comment_id', count: 'likes' },
+});
+
+type Liking = EventOfType<'CommentLiked' | 'CommentUnliked'>;
+
+async function like(tx: Sql, schema: string, events: readonly Liking[]): Promise<void> {
+  const { rows } = await tx.query<{ comment_id: string }>(`select comment_id from ${schema}.comment where comment_id = any($1::text[])`, [events.map((event) => event.data.commentId)]);
+  const present = new Set(rows.map((row) => row.comment_id));
+  await applyPairFacts(tx, likesIn(schema), events.filter((event) => present.has(event.data.commentId)).map((event) => (
+    { left: event.data.commentId, right: event.data.accountId, since: event.type === 'CommentLiked' ? event.meta.occurredAt : null }
+  )));
+}
