@@ -1,5 +1,5 @@
-import { blockDecider } from '../domain/block.ts';
-import { followDecider, type FollowState } from '../domain/follow.ts';
+import { blockDecider, type BlockEvent } from '../domain/block.ts';
+import { followDecider, type FollowEvent, type FollowState } from '../domain/follow.ts';
 import type { AccountId } from '../domain/ids.ts';
 import { comparePositions, type Position } from '../domain/position.ts';
 import { streamOf } from '../domain/streams.ts';
@@ -16,7 +16,7 @@ export async function blocking(log: Log, one: AccountId, other: AccountId): Prom
 }
 
 async function blockingBy(log: Log, blocker: AccountId, blocked: AccountId): Promise<Blocking> {
-  const events = await loadEvents(log, blockDecider.eventTypes, streamOf.block(blocker, blocked));
+  const events = await loadEvents<BlockEvent>(log, blockDecider.eventTypes, streamOf.block(blocker, blocked));
   const state = events.reduce(blockDecider.evolve, blockDecider.initial);
   return { blocked: state.status === 'blocked', lastBlock: events.findLast(({ type }) => type === 'AccountBlocked')?.position };
 }
@@ -26,7 +26,7 @@ export type StoredFollow = { readonly state: FollowState; readonly began: Positi
 
 /** Reads one follow stream, as it is stored: a block may have ended the follow already. */
 export async function storedFollow(log: Log, followerId: AccountId, followeeId: AccountId): Promise<StoredFollow> {
-  const events = await loadEvents(log, followDecider.eventTypes, streamOf.follow(followerId, followeeId));
+  const events = await loadEvents<FollowEvent>(log, followDecider.eventTypes, streamOf.follow(followerId, followeeId));
   const state = events.reduce(followDecider.evolve, followDecider.initial);
   return { state, began: events.findLast(({ type }) => type === 'AccountFollowed' || type === 'FollowRequested')?.position };
 }
