@@ -18,12 +18,14 @@ export type Variant = z.infer<typeof Variant>;
 
 /** What the camera wrote into the file; read, then stripped from everything that is served. */
 export const CameraData = z.object({
-  takenAt: z.iso.datetime().optional(),
+  /** Local time at the place, with an offset when the camera knew one. */
+  takenAt: z.iso.datetime({ local: true, offset: true }).optional(),
   make: z.string().max(100).optional(),
   model: z.string().max(100).optional(),
   latitude: z.number().min(-90).max(90).optional(),
   longitude: z.number().min(-180).max(180).optional(),
 });
+export type CameraData = z.infer<typeof CameraData>;
 
 // Events
 export const mediaEvents = [

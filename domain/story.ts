@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { accept, refuse, type Decider } from './decider.ts';
 import { defineEvent, typesOf, type EventOf } from './event-definition.ts';
 import { AccountId, MediaId, StoryId } from './ids.ts';
+import { LIMITS } from './limits.ts';
 import { unusableBy, type MediaState } from './media.ts';
 
 export const StoryAudience = z.enum(['all', 'close_friends']);
@@ -9,7 +10,7 @@ export type StoryAudience = z.infer<typeof StoryAudience>;
 
 // Events
 export const storyEvents = [
-  defineEvent({ type: 'StoryPosted', says: 'An account put up a story; it shows once its medium is ready.', data: { storyId: StoryId, authorId: AccountId, mediaId: MediaId, durationMs: z.int().positive().max(60_000), audience: StoryAudience } }),
+  defineEvent({ type: 'StoryPosted', says: 'An account put up a story; it shows once its medium is ready.', data: { storyId: StoryId, authorId: AccountId, mediaId: MediaId, durationMs: z.int().positive().max(LIMITS.storyDurationMs.max), audience: StoryAudience } }),
   defineEvent({ type: 'StoryPublished', says: 'The medium is ready: the story shows until it expires.', data: { storyId: StoryId, authorId: AccountId, audience: StoryAudience, publishedAt: z.iso.datetime(), expiresAt: z.iso.datetime() } }),
   defineEvent({ type: 'StoryRejected', says: 'The medium cannot be shown, so the story never appears.', data: { storyId: StoryId, authorId: AccountId, reason: z.string().max(100) } }),
   defineEvent({ type: 'StoryDeleted', says: 'The author took the story down.', data: { storyId: StoryId, authorId: AccountId } }),
@@ -44,6 +45,15 @@ function evolve(state: StoryState, event: StoryEvent): StoryState {
     default:
       return event satisfies never;
   }
+}
+
+/** The time in which a story shows that is published at `publishedAtMs` (milliseconds since 1970). */
+export function showingFrom(publishedAtMs: number): Showing {
+  return { publishedAt: isoTime(publishedAtMs), expiresAt: isoTime(publishedAtMs + LIMITS.storyLifetimeMs) };
+}
+
+function isoTime(ms: number): string {
+  return new Date(ms).toISOString();
 }
 
 /** Whether a story shows at a time (as `toISOString` writes it). */
