@@ -9,7 +9,7 @@ const WANTED_NODE = 24;
 const root = fileURLToPath(new URL('..', import.meta.url));
 const modules = join(root, 'node_modules');
 const stamp = join(modules, '.shutterlog-setup');
-const quiet = process.argv.includes('--quick');
+const quiet = process.argv.includes('--quiet');
 
 const lock = read(join(root, 'package-lock.json'));
 if (lock === undefined) fail('package-lock.json is missing: run this inside a complete clone');
