@@ -1,0 +1,75 @@
+import pg from 'pg';
+
+/** The channel on which a change of builds or settings is announced. */
+export const BUILDS_CHANNEL = 'shutterlog_builds';
+
+// Any number; it keeps these advisory locks apart from others in the same database.
+const LEASE_CLASS = 7_031;
+const REBUILD_CLASS = 7_032;
+
+/**
+ * The right to feed builds, held by one process at a time: advisory locks of one connection, so that they end with the
+ * process, however it ends. They keep runners out of each other's way; what fences them is the checkpoint.
+ */
+export class Leases {
+  readonly #client: pg.Client;
+  readonly #held = new Set<number>();
+  #lost = false;
+
+  private constructor(client: pg.Client) {
+    this.#client = client;
+  }
+
+  /** Connects. `onLost` is called once when the connection ends by itself: all leases are gone then. `onChange` when builds or settings change. */
+  static async open(url: string, listener: { onLost?: () => void; onChange?: () => void } = {}): Promise<Leases> {
+    const client = new pg.Client({ connectionString: url, application_name: 'shutterlog-leases', connectionTimeoutMillis: 5_000, keepAlive: true });
+    const leases = new Leases(client);
+    const lose = () => {
+      if (leases.#lost) return;
+      leases.#lost = true;
+      leases.#held.clear();
+      listener.onLost?.();
+    };
+    client.on('error', lose);
+    client.on('end', lose);
+    client.on('notification', () => { listener.onChange?.(); });
+    await client.connect();
+    await client.query(`listen ${BUILDS_CHANNEL}`);
+    return leases;
+  }
+
+  /** Whether the connection, and with it every lease, is gone. */
+  get lost(): boolean {
+    return this.#lost;
+  }
+
+  holds(buildId: number): boolean {
+    return this.#held.has(buildId);
+  }
+
+  /** Takes the lease of a build if nobody else has it. */
+  async take(buildId: number): Promise<boolean> {
+    if (this.#held.has(buildId)) return true;
+    const { rows } = await this.#client.query<{ taken: boolean }>('select pg_try_advisory_lock($1, $2) as taken', [LEASE_CLASS, buildId]);
+    if (rows[0]?.taken === true) this.#held.add(buildId);
+    return this.#held.has(buildId);
+  }
+
+  /** Gives a lease back and wakes whoever may want it. */
+  async give(buildId: number): Promise<void> {
+    if (!this.#held.delete(buildId) || this.#lost) return;
+    await this.#client.query('select pg_advisory_unlock($1, $2)', [LEASE_CLASS, buildId]);
+    await this.#client.query(`notify ${BUILDS_CHANNEL}`);
+  }
+
+  /** Takes the right to rebuild a projection until the connection ends; false when another rebuild has it. */
+  async takeRebuild(projection: string): Promise<boolean> {
+    const { rows } = await this.#client.query<{ taken: boolean }>('select pg_try_advisory_lock($1, hashtext($2)) as taken', [REBUILD_CLASS, projection]);
+    return rows[0]?.taken === true;
+  }
+
+  async close(): Promise<void> {
+    this.#lost = true;
+    await this.#client.end();
+  }
+}
