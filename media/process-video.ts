@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { ImageOptions, ProcessedImage } from './process-image.ts';
 import type { MediaRefusal } from './refusal.ts';
 import { refuse } from './refusal.ts';
-import { runTool } from './tool-process.ts';
+import { refusalOf, runTool } from './tool-process.ts';
 import type { ToolEnd } from './tool-process.ts';
 import { rungsFor } from './video-ladder.ts';
 import type { Rung } from './video-ladder.ts';
@@ -62,8 +62,8 @@ async function transcode(options: VideoOptions, probed: ProbedVideo): Promise<Pr
   const rungs = rungsFor(probed);
   const poster = await makePoster(options, probed, deadline);
   if (!poster.ok) return poster;
-  const refusal = refusalOf(await ffmpeg(options, streamArguments(options, probed, rungs), deadline));
-  if (refusal) return refusal;
+  const end = await ffmpeg(options, streamArguments(options, probed, rungs), deadline);
+  if (end.kind !== 'done') return refusalOf(end);
   const files = await orderedFiles(options.outputDir, rungs);
   if (!(await isWhole(options.outputDir, rungs, probed))) return refuse('media_corrupt');
   return {
@@ -79,8 +79,8 @@ async function makePoster(options: VideoOptions, probed: ProbedVideo, deadline: 
   const frame = join(options.outputDir, 'poster.png');
   const at = Math.min(1, probed.durationSeconds / 2).toFixed(3);
   const { width, height } = probed;
-  const refusal = refusalOf(await ffmpeg(options, ['-ss', at, ...input(options, probed), '-frames:v', '1', '-vf', `scale=${String(width)}:${String(height)},setsar=1`, '-map_metadata', '-1', frame], deadline));
-  if (refusal) return refusal;
+  const end = await ffmpeg(options, ['-ss', at, ...input(options, probed), '-frames:v', '1', '-vf', `scale=${String(width)}:${String(height)},setsar=1`, '-map_metadata', '-1', frame], deadline);
+  if (end.kind !== 'done') return refusalOf(end);
   const bytes = await readFile(frame).catch(() => null);
   if (!bytes) return refuse('media_corrupt');
   await rm(frame);
@@ -121,21 +121,6 @@ function ffmpeg({ programs, signal }: VideoOptions, args: readonly string[], dea
     timeoutMs: Math.max(1, deadline - Date.now()),
     ...(signal === undefined ? {} : { signal }),
   });
-}
-
-function refusalOf(end: ToolEnd): MediaRefusal | null {
-  switch (end.kind) {
-    case 'done':
-      return null;
-    case 'failed':
-      return refuse('media_corrupt');
-    case 'stopped':
-      return refuse('media_timeout');
-    case 'missing':
-      return refuse('media_video_unavailable');
-    default:
-      return end satisfies never;
-  }
 }
 
 async function orderedFiles(outputDir: string, rungs: readonly Rung[]): Promise<VideoFile[]> {

@@ -1,4 +1,6 @@
 import { spawn } from 'node:child_process';
+import { refuse } from './refusal.ts';
+import type { MediaRefusal } from './refusal.ts';
 
 export interface ToolRun {
   readonly program: string;
@@ -59,4 +61,18 @@ export function runTool({ program, args, timeoutMs, signal }: ToolRun): Promise<
       else resolve({ kind: 'failed', complaint });
     });
   });
+}
+
+/** What an unsuccessful end of a video program says about the video. */
+export function refusalOf(end: Exclude<ToolEnd, { readonly kind: 'done' }>): MediaRefusal {
+  switch (end.kind) {
+    case 'failed':
+      return refuse('media_corrupt');
+    case 'stopped':
+      return refuse('media_timeout');
+    case 'missing':
+      return refuse('media_video_unavailable');
+    default:
+      return end satisfies never;
+  }
 }

@@ -5,7 +5,7 @@ import { refuse } from './refusal.ts';
 import type { MediaRefusal } from './refusal.ts';
 import { SNIFF_BYTES, sniff } from './sniff.ts';
 import type { VideoType } from './sniff.ts';
-import { runTool } from './tool-process.ts';
+import { refusalOf, runTool } from './tool-process.ts';
 
 /** What a video says about itself; `width` and `height` are those of the upright picture. */
 export interface ProbedVideo {
@@ -54,18 +54,7 @@ export async function probeVideo(path: string, options: { readonly declaredType?
     args: ['-v', 'error', '-protocol_whitelist', 'file', '-f', DEMUXERS[type], '-print_format', 'json', '-show_streams', '-show_format', '-i', path],
     timeoutMs: PROBE_TIMEOUT_MS,
   });
-  switch (end.kind) {
-    case 'done':
-      return judge(type, end.output);
-    case 'failed':
-      return refuse('media_corrupt');
-    case 'stopped':
-      return refuse('media_timeout');
-    case 'missing':
-      return refuse('media_video_unavailable');
-    default:
-      return end satisfies never;
-  }
+  return end.kind === 'done' ? judge(type, end.output) : refusalOf(end);
 }
 
 async function videoType(path: string, declaredType: string | undefined): Promise<VideoType | MediaRefusal> {
