@@ -63,6 +63,15 @@ local function break_lease(key)
   return false
 end
 
+-- Removes the ids args[first..last], in portions that fit on the stack of Lua.
+local function remove(key, args, first, last)
+  local removed = 0
+  for from = first, last, 1000 do
+    removed = removed + redis.call('ZREM', key, unpack(args, from, math.min(from + 999, last)))
+  end
+  return removed
+end
+
 -- KEYS: registry, then the indexes. ARGV: lane, epoch, cap, most members before a cut, then segments that take the
 -- indexes in order: how many indexes, additions and removals, then score and id of each addition, id of each removal.
 -- Answers: indexes changed, then the numbers (from 1) of those that were unlinked because they are no longer complete.
@@ -75,11 +84,10 @@ local function apply(keys, args)
   while at <= #args do
     local indexes, additions, removals = tonumber(args[at]), tonumber(args[at + 1]), tonumber(args[at + 2])
     local first = at + 3
-    local add, remove = nil, nil
+    local add = nil
     if additions > 0 then add = { 'ZADD', '', unpack(args, first, first + 2 * additions - 1) } end
-    at = first + 2 * additions
-    if removals > 0 then remove = { 'ZREM', '', unpack(args, at, at + removals - 1) } end
-    at = at + removals
+    local removals_at = first + 2 * additions
+    at = removals_at + removals
     for i = key_at, key_at + indexes - 1 do
       local key = keys[i]
       local size = redis.call('ZCARD', key)
@@ -90,12 +98,9 @@ local function apply(keys, args)
           size = size + redis.call(unpack(add))
           if size > most then cut(key, size, cap) end
         end
-        if remove then
-          remove[2] = key
-          if redis.call(unpack(remove)) > 0 and not still_complete(key, cap) then
-            redis.call('UNLINK', key)
-            incomplete[#incomplete + 1] = i - 1
-          end
+        if removals > 0 and remove(key, args, removals_at, at - 1) > 0 and not still_complete(key, cap) then
+          redis.call('UNLINK', key)
+          incomplete[#incomplete + 1] = i - 1
         end
       end
     end

@@ -34,6 +34,8 @@ export type SortedIndexes = {
   /** False when the lease was broken meanwhile: nothing is written. */
   fill(key: string, token: string, computed: Computed, lifetimeMs: number): Promise<boolean>;
   release(key: string, token: string): Promise<void>;
+  /** The keys that start with `prefix`, in no order; a key that comes or goes meanwhile may be missed or be there twice. */
+  scan(prefix: string): AsyncIterable<string[]>;
   /** Raises the lane's epoch everywhere. Throws StaleEpochError when a higher one is known. */
   takeOver(writer: Writer): Promise<void>;
   /** Notes that the effects of these lanes up to `position` are in this Redis. */
@@ -64,6 +66,7 @@ export function createSortedIndexes(client: RedisClient, { prefix, buckets }: { 
     lease: async (key, token, lifetimeMs) => z.enum(['taken', 'busy', 'present']).parse(await call('index_lease', [key], [token, lifetimeMs])),
     fill: async (key, token, computed, lifetimeMs) => await call('index_fill', [key], [token, lifetimeMs, ...floorOf(computed), ...computed.entries.flatMap(({ id, score }) => [score, id])]) === 1,
     release: async (key, token) => { await call('index_release', [key], [token]); },
+    scan: (start) => scan(client, start),
     takeOver: async ({ lane, epoch }) => { await Promise.all(registries.map((registry) => call('lane_take_over', [registry], [lane, epoch]))); },
     mark: async (writers, position) => {
       if (writers.length === 0) return;
@@ -106,21 +109,23 @@ function* packedCalls(changes: readonly Change[], groupOf: (key: string) => stri
   const open = new Map<string, Packed>();
   for (const { keys, add, remove } of changes) {
     const tail = [add.length, remove.length, ...add.flatMap(({ id, score }) => [score, id]), ...remove];
-    for (const [group, ofGroup] of grouped(keys, groupOf)) {
-      for (let at = 0; at < ofGroup.length;) {
-        const packed = open.get(group) ?? { keys: [], args: [] };
-        open.set(group, packed);
-        const part = ofGroup.slice(at, at + KEYS_PER_CALL - packed.keys.length);
-        packed.keys.push(...part);
-        packed.args.push(part.length, ...tail);
-        at += part.length;
-        if (packed.keys.length < KEYS_PER_CALL) continue;
-        open.delete(group);
-        yield [group, packed];
-      }
-    }
+    for (const [group, ofGroup] of grouped(keys, groupOf)) yield* pack(open, group, { keys: ofGroup, tail });
   }
   yield* open;
+}
+
+function* pack(open: Map<string, Packed>, group: string, { keys, tail }: { keys: readonly string[]; tail: readonly (string | number)[] }): Generator<[group: string, packed: Packed]> {
+  for (let at = 0; at < keys.length;) {
+    const packed = open.get(group) ?? { keys: [], args: [] };
+    open.set(group, packed);
+    const part = keys.slice(at, at + KEYS_PER_CALL - packed.keys.length);
+    packed.keys.push(...part);
+    packed.args.push(part.length, ...tail);
+    at += part.length;
+    if (packed.keys.length < KEYS_PER_CALL) continue;
+    open.delete(group);
+    yield [group, packed];
+  }
 }
 
 function* chunksByGroup(keys: readonly string[], groupOf: (key: string) => string): Generator<[group: string, keys: string[]]> {
@@ -138,6 +143,18 @@ async function newest(call: FunctionCaller, groupOf: (key: string) => string, { 
     chunk.forEach((key, i) => found.set(key, toFound(answers[i] ?? null)));
   }));
   return keys.map((key) => found.get(key) ?? { state: 'absent' });
+}
+
+async function* scan(client: RedisClient, start: string): AsyncGenerator<string[]> {
+  const pattern = `${start.replaceAll(/[\\*?[\]^]/g, '\\$&')}*`;
+  for (const server of client instanceof Cluster ? client.nodes('master') : [client]) {
+    let cursor = '0';
+    do {
+      const [next, keys] = await server.scan(cursor, 'MATCH', pattern, 'COUNT', 1_000);
+      cursor = next;
+      if (keys.length > 0) yield keys;
+    } while (cursor !== '0');
+  }
 }
 
 function toFound(answer: string | null): Found {

@@ -16,10 +16,12 @@ export type EntryKind = {
   readonly authorEntries: number;
   /** Whether an entry may be for close friends alone. */
   readonly audiences: boolean;
+  /** The column with the time at which the author made the entry; it shows some time later. */
+  readonly madeAt: string;
 };
 
-export const POSTS: EntryKind = { name: 'post', projection: 'posts', windowMs: FEED.windowMs, feedEntries: FEED.entries, authorEntries: FEED.celebrityEntries, audiences: false };
-export const STORIES: EntryKind = { name: 'story', projection: 'stories', windowMs: LIMITS.storyLifetimeMs, feedEntries: FEED.entries, authorEntries: FEED.celebrityEntries, audiences: true };
+export const POSTS: EntryKind = { name: 'post', projection: 'posts', windowMs: FEED.windowMs, feedEntries: FEED.entries, authorEntries: FEED.celebrityEntries, audiences: false, madeAt: 'created_at' };
+export const STORIES: EntryKind = { name: 'story', projection: 'stories', windowMs: LIMITS.storyLifetimeMs, feedEntries: FEED.entries, authorEntries: FEED.celebrityEntries, audiences: true, madeAt: 'posted_at' };
 
 /** The PostgreSQL models that the definition reads, but for those of the entries. */
 export const AUDIENCE_MODELS = ['accounts', 'follows', 'relationships'] as const;

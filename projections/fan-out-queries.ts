@@ -1,0 +1,155 @@
+import type { Entry } from '../infra/sorted-indexes.ts';
+import type { Pair } from './fan-out-work.ts';
+import { milliseconds, unhindered, type EntryKind } from './feed-definition.ts';
+import type { ReadContext } from './projection.ts';
+
+/** How an author's entries reach followers: written to their feeds, pulled by readers (celebrities), or not at all. */
+export type Reach = 'pushed' | 'pulled' | 'gone';
+
+/** An entry as it stands now. `score` is undefined when it never showed, or is deleted. */
+export type EntryNow = { readonly id: string; readonly author: string; readonly reach: Reach; readonly everPulled: boolean; readonly shown: boolean; readonly closeOnly: boolean; readonly score: number | undefined };
+
+const reachOf = (author: string) => `case when ${author}.status is distinct from 'active' then 'gone' when ${author}.is_celebrity then 'pulled' else 'pushed' end`;
+const closeOnlyOf = (kind: EntryKind) => (kind.audiences ? `(e.audience = 'close_friends')` : 'false');
+
+/** Entries by id; those of which the model knows nothing are missing. */
+export async function entriesNow({ sql, builds }: ReadContext, kind: EntryKind, ids: readonly string[]): Promise<EntryNow[]> {
+  if (ids.length === 0) return [];
+  const { rows } = await sql.query<Omit<EntryNow, 'score'> & { score: string | null }>(
+    `select e.${kind.name}_id as id, e.author_id as author, ${reachOf('a')} as reach, coalesce(a.was_celebrity, false) as "everPulled", e.status = 'published' as shown,
+       ${closeOnlyOf(kind)} as "closeOnly", ${milliseconds('e.published_at')} as score
+     from ${builds.schema(kind.projection)}.${kind.name} e
+     left join ${builds.schema('accounts')}.account a on a.account_id = e.author_id
+     where e.${kind.name}_id = any($1::text[])`,
+    [ids],
+  );
+  return rows.map((row) => ({ ...row, score: row.score === null ? undefined : Number(row.score) }));
+}
+
+/** An author's entries: those that show, newest first, and the ids of all that may have been in feeds. */
+export type AuthorNow = { readonly reach: Reach; readonly shown: readonly (Entry & { readonly closeOnly: boolean })[]; readonly hidden: readonly string[] };
+
+/**
+ * What some authors have that feeds may hold. `hidden` are recent entries that do not show: the models may be ahead of
+ * the lane, so that an entry which is still in a feed is deleted already. An entry shows at most one window after it was made.
+ */
+export async function authorsNow({ sql, builds }: ReadContext, kind: EntryKind, authors: readonly string[], now: Date): Promise<Map<string, AuthorNow>> {
+  const found = new Map<string, AuthorNow>(authors.map((id) => [id, { reach: 'gone', shown: [], hidden: [] }]));
+  if (authors.length === 0) return found;
+  const { rows } = await sql.query<{ author: string; reach: Reach; entries: string | null }>(
+    `select a.account_id as author, ${reachOf('a')} as reach, (
+       select string_agg(e.${kind.name}_id || ' ' || coalesce(${milliseconds('e.published_at')}, 0) || ' ' ||
+         case when e.status <> 'published' then 'hidden' when ${closeOnlyOf(kind)} then 'close' else 'all' end, ' '
+         order by e.published_at desc nulls last, e.${kind.name}_id desc)
+       from ${builds.schema(kind.projection)}.${kind.name} e
+       where e.author_id = a.account_id and (e.status = 'published' and e.published_at > $2 or e.status <> 'published' and e.${kind.madeAt} > $3)
+     ) as entries
+     from ${builds.schema('accounts')}.account a where a.account_id = any($1::text[])`,
+    [authors, new Date(now.getTime() - kind.windowMs), new Date(now.getTime() - 2 * kind.windowMs)],
+  );
+  for (const { author, reach, entries } of rows) found.set(author, { reach, ...unpacked(entries ?? '') });
+  return found;
+}
+
+function unpacked(text: string): Pick<AuthorNow, 'shown' | 'hidden'> {
+  const words = text === '' ? [] : text.split(' ');
+  const shown: (Entry & { closeOnly: boolean })[] = [];
+  const hidden: string[] = [];
+  for (let i = 0; i + 2 < words.length; i += 3) {
+    const [id = '', score = '', flag = ''] = words.slice(i, i + 3);
+    if (flag === 'hidden') hidden.push(id);
+    else shown.push({ id, score: Number(score), closeOnly: flag === 'close' });
+  }
+  return { shown, hidden };
+}
+
+/** Whether the viewer of a pair gets the author's entries, and those for close friends too. */
+export type PairNow = Pair & { readonly gets: boolean; readonly close: boolean };
+
+/** How things stand between authors and viewers. */
+export async function pairsNow(read: ReadContext, pairs: readonly Pair[]): Promise<PairNow[]> {
+  if (pairs.length === 0) return [];
+  const { sql, builds } = read;
+  const { rows } = await sql.query<PairNow>(
+    `select p.followee_id as author, p.follower_id as viewer,
+       exists (select from ${builds.schema('follows')}.follow f where f.follower_id = p.follower_id and f.followee_id = p.followee_id) and ${unhindered(read, 'p')} as gets,
+       exists (select from ${builds.schema('relationships')}.close_friend c where c.account_id = p.followee_id and c.friend_id = p.follower_id) as close
+     from unnest($1::text[], $2::text[]) as p (followee_id, follower_id)`,
+    [pairs.map(({ author }) => author), pairs.map(({ viewer }) => viewer)],
+  );
+  return rows;
+}
+
+/** A part of an author's audience. */
+export type Audience = { readonly author: string; readonly viewers: readonly string[] };
+
+/** Of whom a fan-out asks: all followers who see the author, or among them the close friends, or those an erased author had. */
+export type AudienceOf = 'followers' | 'close friends' | 'followers of erased';
+
+const AUTHORS_PER_QUERY = 200;
+const VIEWERS_PER_PAGE = 2_000;
+
+/** The audiences of some authors, by keyset pages; the next page is read while the caller works on the one before. */
+export async function* audiencesOf(read: ReadContext, of: AudienceOf, authors: readonly string[]): AsyncGenerator<Audience[]> {
+  const todo = authors.map((author) => ({ author, after: '' }));
+  const readNext = async () => (todo.length === 0 ? undefined : audiencePage(read, of, todo.splice(0, AUTHORS_PER_QUERY)));
+  let next = readNext();
+  for (;;) {
+    const page = await next;
+    if (page === undefined) return;
+    todo.unshift(...page.more);
+    next = readNext();
+    // The caller may end the loop early: a failure that nobody awaits then is nobody's.
+    next.catch(() => undefined);
+    yield page.audiences;
+  }
+}
+
+type Place = { readonly author: string; readonly after: string };
+
+async function audiencePage(read: ReadContext, of: AudienceOf, places: readonly Place[]): Promise<{ audiences: Audience[]; more: Place[] }> {
+  const [viewers, hindered] = await Promise.all([viewersAt(read, of, places), of === 'followers of erased' ? undefined : hinderedOf(read, places)]);
+  const more = viewers.flatMap(({ author, ids }) => (ids.length < VIEWERS_PER_PAGE ? [] : [{ author, after: ids.at(-1) ?? '' }]));
+  const audiences = viewers.map(({ author, ids }) => {
+    const without = hindered?.get(author);
+    return { author, viewers: without === undefined ? ids : ids.filter((id) => !without.has(id)) };
+  });
+  return { audiences, more };
+}
+
+async function viewersAt({ sql, builds }: ReadContext, of: AudienceOf, places: readonly Place[]): Promise<{ author: string; ids: string[] }[]> {
+  const follow = `${builds.schema('follows')}.follow`;
+  const source = {
+    'followers': { table: follow, author: 'followee_id', viewer: 'follower_id', also: 'true' },
+    'close friends': {
+      table: `${builds.schema('relationships')}.close_friend`, author: 'account_id', viewer: 'friend_id',
+      also: `exists (select from ${follow} f where f.follower_id = s.friend_id and f.followee_id = s.account_id)`,
+    },
+    'followers of erased': { table: `${builds.schema('follows')}.follower_of_erased`, author: 'account_id', viewer: 'follower_id', also: 'true' },
+  }[of];
+  const { rows } = await sql.query<{ author: string; ids: string }>(
+    `select place.author, string_agg(page.id, ' ' order by page.id) as ids
+     from unnest($1::text[], $2::text[]) as place (author, after)
+     cross join lateral (
+       select s.${source.viewer} as id from ${source.table} s
+       where s.${source.author} = place.author and s.${source.viewer} > place.after and ${source.also} order by s.${source.viewer} limit ${VIEWERS_PER_PAGE}
+     ) page
+     group by place.author`,
+    [places.map(({ author }) => author), places.map(({ after }) => after)],
+  );
+  return rows.map(({ author, ids }) => ({ author, ids: ids.split(' ') }));
+}
+
+/** Who must not get an author's entries although they follow: usually nobody, so that it is cheaper to ask once an author than for each follower. */
+async function hinderedOf({ sql, builds }: ReadContext, places: readonly Place[]): Promise<Map<string, Set<string>>> {
+  const relationships = builds.schema('relationships');
+  const { rows } = await sql.query<{ author: string; viewer: string }>(
+    `select muted_id as author, muter_id as viewer from ${relationships}.mute where muted_id = any($1::text[])
+     union all select blocked_id, blocker_id from ${relationships}.block where blocked_id = any($1::text[])
+     union all select blocker_id, blocked_id from ${relationships}.block where blocker_id = any($1::text[])`,
+    [places.map(({ author }) => author)],
+  );
+  const hindered = new Map<string, Set<string>>();
+  for (const { author, viewer } of rows) hindered.set(author, (hindered.get(author) ?? new Set()).add(viewer));
+  return hindered;
+}

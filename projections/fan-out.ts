@@ -1,0 +1,110 @@
+import { FEED } from '../domain/limits.ts';
+import type { Bound, Change, Entry } from '../infra/sorted-indexes.ts';
+import { audiencesOf, authorsNow, entriesNow, pairsNow, type AudienceOf, type AuthorNow, type EntryNow, type PairNow } from './fan-out-queries.ts';
+import type { FanOutWork, Pair } from './fan-out-work.ts';
+import { feedsByDefinition, type EntryKind } from './feed-definition.ts';
+import type { DefinedIndexes } from './index-check.ts';
+import { idOfKey, keysOf } from './lane-keys.ts';
+import type { Lane, LaneContext } from './lane-projection.ts';
+
+/** Feeds of one kind of entries: `keys` is their word in Redis keys. */
+export type Feeds = { readonly kind: EntryKind; readonly keys: string };
+
+/** What the feeds must hold, for `differences` and for building them. */
+export function definedFeeds({ kind, keys }: Feeds): DefinedIndexes {
+  return {
+    keys,
+    entries: kind.feedEntries,
+    define: ({ read }, viewers, now) => feedsByDefinition(read, kind, viewers, now),
+    expiredAt: (now) => now.getTime() - kind.windowMs,
+  };
+}
+
+/**
+ * Brings feeds in line with the PostgreSQL models, as far as a batch may have changed them. Each step reads the models
+ * and sets what they say: however far ahead of the lane they are, whatever they changed since comes as a later event of
+ * the same lane, and the last event that concerns an author and a viewer finds the final state. So a batch may be
+ * handled twice, or again after a crash, and its events in any order.
+ */
+export async function fanOut(context: LaneContext, lane: Lane, feeds: Feeds, work: FanOutWork): Promise<void> {
+  const now = context.now();
+  const run: Run = { context, lane, feeds, now, keyOf: keysOf(context.prefix, feeds.keys) };
+  await syncEntries(run, await entriesNow(context.read, feeds.kind, [...work.entries]));
+  await syncPairs(run, work.pairs);
+  await syncAuthors(run, [...work.authors]);
+  await context.indexes.discard(lane.writer, [...work.gone].map(run.keyOf));
+}
+
+type Run = { readonly context: LaneContext; readonly lane: Lane; readonly feeds: Feeds; readonly now: Date; readonly keyOf: (viewer: string) => string };
+
+/** What to add to and remove from each feed of an audience. */
+type Delta = { readonly add: readonly Entry[]; readonly remove: readonly string[] };
+
+async function syncEntries(run: Run, entries: readonly EntryNow[]): Promise<void> {
+  // Entries of celebrities are in no feed, and an erased author's feeds are dropped by the event that says so.
+  const pushed = entries.filter(({ reach }) => reach === 'pushed');
+  await deliver(run, 'followers', deltasOf(run, pushed.filter(({ closeOnly }) => !closeOnly)));
+  await deliver(run, 'close friends', deltasOf(run, pushed.filter(({ closeOnly }) => closeOnly)));
+}
+
+function deltasOf({ feeds, now }: Run, entries: readonly EntryNow[]): Map<string, Delta> {
+  const since = now.getTime() - feeds.kind.windowMs;
+  const deltas = new Map<string, Delta>();
+  for (const [author, own] of Map.groupBy(entries, (entry) => entry.author)) {
+    const add = own.flatMap(({ id, shown, score }) => (shown && score !== undefined && score > since ? [{ id, score }] : []));
+    deltas.set(author, { add, remove: own.filter(({ shown }) => !shown).map(({ id }) => id) });
+  }
+  return deltas;
+}
+
+async function syncAuthors(run: Run, authors: readonly string[]): Promise<void> {
+  if (authors.length === 0) return;
+  const states = [...await authorsNow(run.context.read, run.feeds.kind, authors, run.now)];
+  await deliver(run, 'followers', new Map(states.filter(([, { reach }]) => reach !== 'gone').map(([author, state]) => [author, deltaOf(run, state, { gets: state.reach === 'pushed', close: false })])));
+  if (run.feeds.kind.audiences) {
+    await deliver(run, 'close friends', new Map(states.filter(([, { reach }]) => reach === 'pushed').map(([author, state]) => [author, deltaOf(run, state, { gets: true, close: true })])));
+  }
+  const erased = states.filter(([, { reach }]) => reach === 'gone').map(([author]) => author);
+  // What an erased author had is no longer known, so the feeds of the followers are dropped and computed anew.
+  for (const of of ['followers', 'followers of erased'] as const) {
+    for await (const audiences of audiencesOf(run.context.read, of, erased)) {
+      await run.context.indexes.discard(run.lane.writer, audiences.flatMap(({ viewers }) => viewers.map(run.keyOf)));
+    }
+  }
+}
+
+async function syncPairs(run: Run, pairs: readonly Pair[]): Promise<void> {
+  if (pairs.length === 0) return;
+  const { read, indexes } = run.context;
+  const states = await pairsNow(read, pairs);
+  const authors = await authorsNow(read, run.feeds.kind, [...new Set(pairs.map(({ author }) => author))], run.now);
+  const changes: Change[] = [];
+  const dropped: string[] = [];
+  for (const pair of states) {
+    const author = authors.get(pair.author);
+    if (author === undefined || author.reach === 'gone') dropped.push(run.keyOf(pair.viewer));
+    else changes.push({ keys: [run.keyOf(pair.viewer)], ...deltaOf(run, author, { ...pair, gets: pair.gets && author.reach === 'pushed' }) });
+  }
+  await applyAll(run, changes);
+  await indexes.discard(run.lane.writer, dropped);
+}
+
+/** All that an author's entries mean to a viewer: those that the viewer gets, and the others to remove. */
+function deltaOf({ feeds }: Run, { shown, hidden }: AuthorNow, viewer: Pick<PairNow, 'gets' | 'close'>): Delta {
+  const gets = (entry: { closeOnly: boolean }) => viewer.gets && (viewer.close || !entry.closeOnly);
+  const add = shown.filter(gets).slice(0, feeds.kind.feedEntries).map(({ id, score }) => ({ id, score }));
+  return { add, remove: [...shown.filter((entry) => !gets(entry)).map(({ id }) => id), ...hidden] };
+}
+
+async function deliver(run: Run, of: AudienceOf, deltas: ReadonlyMap<string, Delta>): Promise<void> {
+  const authors = [...deltas].filter(([, { add, remove }]) => add.length + remove.length > 0).map(([author]) => author);
+  for await (const audiences of audiencesOf(run.context.read, of, authors)) {
+    await applyAll(run, audiences.map(({ author, viewers }) => ({ keys: viewers.map(run.keyOf), ...(deltas.get(author) ?? { add: [], remove: [] }) })));
+  }
+}
+
+async function applyAll({ context, lane, feeds }: Run, changes: readonly Change[]): Promise<void> {
+  const bound: Bound = { entries: feeds.kind.feedEntries, slack: FEED.slack };
+  const { incomplete } = await context.indexes.apply(lane.writer, bound, changes);
+  if (incomplete.length > 0) context.incomplete?.(feeds.keys, incomplete.map(idOfKey));
+}

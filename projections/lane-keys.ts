@@ -1,0 +1,44 @@
+import { createHash } from 'node:crypto';
+import type { OwnerId } from '../domain/ids.ts';
+
+/** Lanes order the events of an owner. Their number is fixed: positions and Kafka partitions are kept by lane. */
+export const LANES = 32;
+
+/** Keys of one bucket share a slot of a Redis Cluster, so that one call can carry many of them. */
+export const BUCKETS = 256;
+
+/** The lane in which the events of an owner are handled, in log order. */
+export function laneOf(owner: OwnerId): number {
+  return hashOf(owner) % LANES;
+}
+
+/** The lanes that must see an event, from the owners in its metadata; each once. */
+export function lanesOf(owners: readonly OwnerId[]): number[] {
+  return [...new Set(owners.map(laneOf))];
+}
+
+/**
+ * Makes the keys of one kind under a build's prefix, such as `home_feed_3:feed:{17}:acc_…`. The bucket in braces is the
+ * hash tag. Nobody else makes keys.
+ */
+export function keysOf(prefix: string, kind: string): (id: string) => string {
+  const head = `${prefix}:${kind}:{`;
+  return (id) => `${head}${String(bucketOf(id))}}:${id}`;
+}
+
+/** The id in a key of `keysOf`. */
+export function idOfKey(key: string): string {
+  return key.slice(key.lastIndexOf(':') + 1);
+}
+
+function bucketOf(id: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < id.length; i += 1) hash = Math.imul(hash ^ id.charCodeAt(i), 0x01000193);
+  // The low bits of FNV-1a alone mix poorly.
+  return (hash ^ (hash >>> 16)) & (BUCKETS - 1);
+}
+
+// Other programs that publish to the partitions must agree on this hash, hence a standard one.
+function hashOf(text: string): number {
+  return createHash('md5').update(text).digest().readUInt32BE(0);
+}

@@ -1,0 +1,39 @@
+import type { DomainEvent, EventType } from '../domain/event-log.ts';
+import type { Entry, SortedIndexes, Writer } from '../infra/sorted-indexes.ts';
+import type { ReadContext } from './projection.ts';
+
+/**
+ * A read model in Redis, fed by lanes: all events of one owner pass through one lane, in log order. It is made of keys
+ * that are absent or equal a definition over the PostgreSQL models.
+ */
+export type LaneProjection = {
+  readonly store: 'redis';
+  readonly name: string;
+  /** Raised with every change of shape or meaning; a new version is built beside the old one. */
+  readonly version: number;
+  /** The PostgreSQL models that it reads: `apply` is called only once they have passed the batch. */
+  readonly reads: readonly string[];
+  readonly handles: readonly EventType[];
+  /** Applies a batch of a lane, only of the types in `handles`. Events may come again: the same batch twice has one effect. */
+  readonly apply: (context: LaneContext, lane: Lane, events: readonly DomainEvent[]) => Promise<void>;
+  /** Fills a new build from the definition for the keys that `from` holds (the build that readers use now). */
+  readonly build: (context: LaneContext, options: { from: LaneContext | undefined; report: (keysDone: number) => void; signal: AbortSignal }) => Promise<void>;
+  /** The keys of the build that differ from the definition at this moment; traffic makes transient ones. */
+  readonly differences: (context: LaneContext, options: { sample?: number; only?: readonly string[]; checked?: (keys: number) => void }) => AsyncIterable<KeyDifference>;
+};
+
+/** One build of a lane projection, and the PostgreSQL builds that it reads. `read` must be the primary, never a replica. */
+export type LaneContext = {
+  readonly read: ReadContext;
+  readonly indexes: SortedIndexes;
+  readonly prefix: string;
+  readonly now: () => Date;
+  /** Called with the ids whose indexes were dropped because they lost too much; they may be computed again ahead of a read. */
+  readonly incomplete?: (kind: string, ids: readonly string[]) => void;
+};
+
+/** The lane that calls: who writes, and which ids are its own (an event may concern several lanes). */
+export type Lane = { readonly writer: Writer; readonly owns: (id: string) => boolean };
+
+/** A key whose contents are not what the definition says. */
+export type KeyDifference = { readonly key: string; readonly live: readonly Entry[]; readonly expected: readonly Entry[] };
