@@ -14,14 +14,15 @@ const variant = { name: 'small', key: 'media/a/small.webp', contentType: 'image/
 const file = (mediaId: MediaId, owner = ownerId) => ({ mediaId, ownerId: owner, kind: 'image', contentType: 'image/jpeg', fileSize: 10, key: `uploads/${mediaId}` }) as const;
 const requested = (mediaId: MediaId, owner?: AccountId) => happened('UploadRequested', { ...file(mediaId, owner), sha256: null, expiresAt: '2026-01-01T01:00:00.000Z' });
 const completed = (mediaId: MediaId) => happened('UploadCompleted', { ...file(mediaId), sha256: 'b'.repeat(64) });
-const processed = (mediaId: MediaId, owner = ownerId) => happened('MediaProcessed', {
-  mediaId, ownerId: owner, kind: 'image', width: 640, height: 480, durationMs: null, blurhash: 'LEHV6nWB', variants: [variant], camera: { latitude: 1, longitude: 2 },
+const processed = (mediaId: MediaId, owner = ownerId, key: string = variant.key) => happened('MediaProcessed', {
+  mediaId, ownerId: owner, kind: 'image', width: 640, height: 480, durationMs: null, blurhash: 'LEHV6nWB', variants: [{ ...variant, key }], camera: { latitude: 1, longitude: 2 },
 });
 
 describe('media', () => {
   it('shows a processed medium with its sizes, and nothing that the camera wrote', async () => {
     const { tables } = await spec.project([requested(photo), completed(photo), processed(photo)]);
-    expect(tables['media']).toMatchObject([{ media_id: photo, status: 'ready', width: 640, height: 480, blurhash: 'LEHV6nWB', variants: [variant] }]);
+    expect(tables['media']).toMatchObject([{ media_id: photo, status: 'ready', width: 640, height: 480, blurhash: 'LEHV6nWB', variants: [variant], keys: { small: variant.key } }]);
+    expect(tables['media_file']).toEqual([{ key: variant.key, media_id: photo, name: 'small', content_type: 'image/webp' }]);
     expect(JSON.stringify(tables)).not.toContain('latitude');
   });
 
@@ -32,8 +33,10 @@ describe('media', () => {
 
   it('leads to no file of a deleted medium, nor to any of an erased account', async () => {
     const deleted = await spec.project([requested(photo), processed(photo), happened('MediaDeleted', { mediaId: photo, ownerId }), processed(photo)]);
-    expect(deleted.tables['media']).toMatchObject([{ status: 'deleted', variants: [], blurhash: null }]);
-    const { tables } = await spec.project([requested(photo), processed(photo), requested(second, other), processed(second, other), erased(ownerId), processed(photo)]);
-    expect(tables['media']).toMatchObject([{ status: 'deleted', variants: [] }, { status: 'ready', variants: [variant] }]);
+    expect(deleted.tables['media']).toMatchObject([{ status: 'deleted', variants: [], keys: {}, blurhash: null }]);
+    expect(deleted.tables['media_file']).toEqual([]);
+    const { tables } = await spec.project([requested(photo), processed(photo), requested(second, other), processed(second, other, 'media/b'), erased(ownerId), processed(photo)]);
+    expect(tables['media']).toMatchObject([{ status: 'deleted', variants: [] }, { status: 'ready', variants: [{ ...variant, key: 'media/b' }] }]);
+    expect(tables['media_file']).toMatchObject([{ key: 'media/b', media_id: second }]);
   });
 });

@@ -36,6 +36,8 @@ export const posts: PostgresProjection = {
       comments_disabled boolean not null,
       status text collate "C" not null,
       reason text collate "C",
+      -- Where the post was published or rejected: its author's reads wait for it.
+      settled_position text collate "C",
       created_at timestamptz not null,
       published_at timestamptz
     );
@@ -59,7 +61,7 @@ export const posts: PostgresProjection = {
     {
       table: 'post',
       key: ['post_id'],
-      columns: ['author_id', 'caption', 'filter', 'location_name', 'location_lat', 'location_lng', 'location_id', 'location_search', 'comments_disabled', 'status', 'reason', 'created_at', 'published_at'],
+      columns: ['author_id', 'caption', 'filter', 'location_name', 'location_lat', 'location_lng', 'location_id', 'location_search', 'comments_disabled', 'status', 'reason', 'settled_position', 'created_at', 'published_at'],
     },
     { table: 'post_media', key: ['post_id', 'ordinal'], columns: ['media_id', 'alt_text'] },
     { table: 'post_count', key: ['account_id'], columns: ['posts'] },
@@ -80,6 +82,7 @@ type PostRow = {
   comments_disabled: boolean;
   status: PostStatus;
   reason: string | null;
+  settled_position: string | null;
   created_at: Date;
   published_at: Date | null;
 };
@@ -109,8 +112,8 @@ function changeBy(row: PostRow, event: Exclude<PostEvent, { type: 'PostCreated' 
   switch (event.type) {
     case 'CaptionEdited': return { caption: event.data.caption };
     case 'PostDeleted': return NOTHING_LEFT;
-    case 'PostRejected': return { ...lifecycleAfter(row, event), reason: event.data.reason };
-    case 'PostPublished':
+    case 'PostRejected': return { ...lifecycleAfter(row, event), reason: event.data.reason, settled_position: event.position };
+    case 'PostPublished': return { ...lifecycleAfter(row, event), settled_position: event.position };
     case 'PostArchived':
     case 'PostUnarchived': return lifecycleAfter(row, event);
     default: return unreachable(event);
@@ -129,6 +132,7 @@ const NOTHING_LEFT = {
   comments_disabled: false,
   status: 'deleted',
   reason: null,
+  settled_position: null,
   published_at: null,
 } as const;
 
