@@ -1,0 +1,65 @@
+import { chmodSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { ensurePrograms, findProgram, type Program } from './programs.ts';
+
+let folder = '';
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'shutterlog-programs-'));
+  // A machine with a shell and nothing else.
+  symlinkSync('/bin/sh', join(folder, 'sh'));
+  vi.stubEnv('PATH', folder);
+});
+afterEach(() => {
+  vi.unstubAllEnvs();
+  rmSync(folder, { recursive: true });
+});
+
+describe('programs of the machine', () => {
+  it('are taken from PATH without touching a package manager', () => {
+    script('redis-server', 'exit 0');
+    script('brew', 'exit 1');
+    expect(ensurePrograms([redis], silent)).toEqual([join(folder, 'redis-server')]);
+  });
+
+  it('are installed when they are missing, and the person is told', () => {
+    script('brew', `printf '#!/bin/sh\\n' > ${folder}/redis-server; /bin/chmod +x ${folder}/redis-server`);
+    const said: string[] = [];
+    expect(ensurePrograms([redis], (line) => said.push(line))).toEqual([join(folder, 'redis-server')]);
+    expect(said).toEqual(['installing redis with brew (may take some minutes)']);
+  });
+
+  it('are named, with the command and the variable that help, when no package manager is there', () => {
+    expect(() => ensurePrograms([redis], silent)).toThrow('Redis not found, and no package manager that this script knows is on PATH: run "apt-get install redis-server", or set REDIS_URL to a running server');
+  });
+
+  it('are named with the reason when the package manager fails', () => {
+    script('brew', 'echo "no network" >&2; exit 1');
+    expect(() => ensurePrograms([redis], silent)).toThrow('brew failed: no network: run "brew install redis"');
+  });
+
+  it('are named when the package did not bring them', () => {
+    script('brew', 'exit 0');
+    expect(() => ensurePrograms([redis], silent)).toThrow('it is not there even after its package was installed');
+  });
+
+  it('are also looked for in the folders outside PATH, and must be executable', () => {
+    const elsewhere = mkdtempSync(join(folder, 'bin-'));
+    writeFileSync(join(elsewhere, 'postgres'), '');
+    expect(findProgram('postgres', [elsewhere])).toBeUndefined();
+    chmodSync(join(elsewhere, 'postgres'), 0o755);
+    expect(findProgram('postgres', [elsewhere])).toBe(join(elsewhere, 'postgres'));
+  });
+});
+
+const redis: Program = {
+  title: 'Redis', binary: 'redis-server', addressVariable: 'REDIS_URL',
+  packages: { 'apt-get': 'redis-server', dnf: 'redis', apk: 'redis', brew: 'redis' },
+};
+const silent = () => undefined;
+
+function script(name: string, body: string): void {
+  writeFileSync(join(folder, name), `#!/bin/sh\n${body}\n`);
+  chmodSync(join(folder, name), 0o755);
+}
