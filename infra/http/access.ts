@@ -1,10 +1,9 @@
 import type { Request, Response } from 'express';
-import type { AccountId } from '../../domain/ids.ts';
 import { ProblemError } from './problem.ts';
 import type { Route } from './route.ts';
-import type { Authenticator, LimitState, RateLimiter } from './services.ts';
+import type { Authenticator, LimitState, LoggedIn, RateLimiter } from './services.ts';
 
-export type Caller = { readonly account: { readonly id: AccountId } | undefined; readonly operator: boolean };
+export type Caller = { readonly account: LoggedIn | undefined; readonly operator: boolean };
 
 /** Finds out who calls. Throws a 401 problem when the route needs a login and there is no valid one. */
 export async function identifyCaller(route: Route, request: Request, authenticator: Authenticator): Promise<Caller> {
@@ -14,7 +13,7 @@ export async function identifyCaller(route: Route, request: Request, authenticat
   const [scheme, token] = (request.get('Authorization') ?? '').split(' ', 2);
   if (scheme?.toLowerCase() !== 'bearer' || token === undefined) throw unauthenticated('unauthenticated', 'Log in and send the access token as `Authorization: Bearer …`.');
   const verdict = await authenticator.account(token);
-  if (verdict.ok) return { account: { id: verdict.id }, operator };
+  if (verdict.ok) return { account: verdict.account, operator };
   throw verdict.reason === 'expired'
     ? unauthenticated('token_expired', 'Fetch a new access token with the refresh token.')
     : unauthenticated('unauthenticated', 'The access token is not valid.');

@@ -41,7 +41,7 @@ async function serve(options: Partial<HttpAppOptions<Code>> = {}): Promise<strin
     title: 'Notes', version: '1', description: 'For tests', routes, log: pino({ level: 'silent' }), health: {}, checkAnswers: true,
     problemOf: ({ code }) => ({ status: 404, code }),
     authenticator: {
-      account: async (token) => (token === 'ann' ? { ok: true, id: ann } : { ok: false, reason: token === 'old' ? 'expired' : 'invalid' }),
+      account: async (token) => (token === 'ann' ? { ok: true, account: { id: ann } } : { ok: false, reason: token === 'old' ? 'expired' : 'invalid' }),
       operator: async (token) => token === 'operator',
     },
     ...options,

@@ -1,8 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import type { z } from 'zod';
-import type { AccountId, OwnerId } from '../../domain/ids.ts';
+import type { OwnerId } from '../../domain/ids.ts';
 import type { Actor } from '../../domain/metadata.ts';
 import type { Position } from '../../domain/position.ts';
+import type { LoggedIn } from './services.ts';
 
 export type Method = 'get' | 'post' | 'put' | 'delete';
 
@@ -44,7 +45,7 @@ export type RouteRequest<P, Q, B, A> = {
   readonly params: P;
   readonly query: Q;
   readonly body: B;
-  readonly account: A extends 'account' ? { readonly id: AccountId } : undefined;
+  readonly account: A extends 'account' ? LoggedIn : undefined;
   readonly context: RequestContext;
   /** The `Consistency-Token` values that came with the request. */
   readonly tokens: readonly string[];
@@ -97,7 +98,7 @@ type Definition<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType, R
 
 /** An answer after its types are checked. */
 export type PlainAnswer = AnswerParts & { readonly status: number; readonly body?: unknown };
-export type PlainRequest = Omit<RouteRequest<unknown, unknown, unknown, 'none'>, 'account'> & { readonly account: { readonly id: AccountId } | undefined };
+export type PlainRequest = Omit<RouteRequest<unknown, unknown, unknown, 'none'>, 'account'> & { readonly account: LoggedIn | undefined };
 export type FieldError = { readonly path: string; readonly message: string };
 
 /** A route as the app mounts it: `check` validates, and gives the work to run or what is wrong with each field. */
@@ -144,7 +145,7 @@ function errorsOf(result: z.ZodSafeParseResult<unknown>, prefix: string): FieldE
 type AccountOf<A> = RouteRequest<unknown, unknown, unknown, A>['account'];
 
 // TypeScript does not narrow a conditional type by a value; the dispatcher has answered 401 before this can throw.
-function accountFor<A extends 'account' | 'none'>(auth: A, account: { readonly id: AccountId } | undefined): AccountOf<A> {
+function accountFor<A extends 'account' | 'none'>(auth: A, account: LoggedIn | undefined): AccountOf<A> {
   if (auth === 'account' && account === undefined) throw new Error('a route for accounts ran without one');
   return (auth === 'account' ? account : undefined) as AccountOf<A>;
 }

@@ -2,8 +2,11 @@ import type { AccountId } from '../../domain/ids.ts';
 import type { Problem } from './problem.ts';
 import type { LimitName, Refused, WrittenEvents } from './route.ts';
 
+/** Who is logged in, and in which session when the token names one. */
+export type LoggedIn = { readonly id: AccountId; readonly session?: string };
+
 /** Who a bearer token speaks for. */
-export type TokenVerdict = { readonly ok: true; readonly id: AccountId } | { readonly ok: false; readonly reason: 'invalid' | 'expired' };
+export type TokenVerdict = { readonly ok: true; readonly account: LoggedIn } | { readonly ok: false; readonly reason: 'invalid' | 'expired' };
 
 /** Checks the tokens that requests carry; both answers never throw for a bad token. */
 export type Authenticator = {

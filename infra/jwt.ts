@@ -1,0 +1,65 @@
+import { errors, jwtVerify, SignJWT } from 'jose';
+import { AccountId } from '../domain/ids.ts';
+import type { TokenVerdict } from './http/services.ts';
+
+/** How long an access or operator token is valid. */
+export const TOKEN_SECONDS = 3_600;
+
+const ISSUER = 'shutterlog';
+const ACCOUNTS = 'shutterlog-api';
+const OPERATORS = 'shutterlog-operator';
+
+/** Signs and checks the tokens of this installation. */
+export type Tokens = {
+  /** An access token for an account, good for an hour; `session` lets a log-out end it. */
+  forAccount(accountId: AccountId, session: string, now: Date): Promise<string>;
+  account(token: string): Promise<TokenVerdict>;
+  operator(token: string): Promise<boolean>;
+};
+
+/** Tokens by HMAC-SHA-256 with the secret of JWT_SECRET. */
+export function createTokens(secret: string): Tokens {
+  const key = keyOf(secret);
+  return {
+    forAccount: (accountId, session, now) => sign(key, { audience: ACCOUNTS, subject: accountId, now, claims: { sid: session } }),
+    account: (token) => verifyAccount(key, token),
+    async operator(token) {
+      return jwtVerify(token, key, { issuer: ISSUER, audience: OPERATORS, algorithms: ['HS256'] }).then(() => true, () => false);
+    },
+  };
+}
+
+/** An operator token, good for an hour: requests that carry it are free of rate limits. */
+export function signOperatorToken(secret: string, now: Date): Promise<string> {
+  return sign(keyOf(secret), { audience: OPERATORS, subject: 'operator', now, claims: {} });
+}
+
+function keyOf(secret: string): Uint8Array {
+  return new TextEncoder().encode(secret);
+}
+
+type Signing = { readonly audience: string; readonly subject: string; readonly now: Date; readonly claims: Record<string, string> };
+
+function sign(key: Uint8Array, { audience, subject, now, claims }: Signing): Promise<string> {
+  const seconds = Math.floor(now.getTime() / 1000);
+  return new SignJWT(claims)
+    .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
+    .setIssuer(ISSUER)
+    .setAudience(audience)
+    .setSubject(subject)
+    .setIssuedAt(seconds)
+    .setExpirationTime(seconds + TOKEN_SECONDS)
+    .sign(key);
+}
+
+async function verifyAccount(key: Uint8Array, token: string): Promise<TokenVerdict> {
+  try {
+    const { payload } = await jwtVerify(token, key, { issuer: ISSUER, audience: ACCOUNTS, algorithms: ['HS256'] });
+    const id = AccountId.safeParse(payload.sub);
+    if (!id.success) return { ok: false, reason: 'invalid' };
+    const session = payload['sid'];
+    return { ok: true, account: typeof session === 'string' ? { id: id.data, session } : { id: id.data } };
+  } catch (error) {
+    return { ok: false, reason: error instanceof errors.JWTExpired ? 'expired' : 'invalid' };
+  }
+}
