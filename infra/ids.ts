@@ -41,3 +41,11 @@ function relatedUuid(uuid: string, name: string): string {
   bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x70;
   return stringify(bytes);
 }
+
+/** Fixed and random: the name space of commands that time brings about. */
+const SWEEPS = '5a7b0a52-6c1e-4f0b-9d55-0c7f3b1f8f1e';
+
+/** The id of a command that a sweep gives to one thing: the same each time the sweep finds it. */
+export function sweepCommandId(id: string, sweep: string): string {
+  return v5(`${sweep}/${id}`, SWEEPS);
+}

@@ -1,0 +1,91 @@
+import type { DomainEvent } from '../../domain/event-log.ts';
+import type { MediaId } from '../../domain/ids.ts';
+import { mediaDecider } from '../../domain/media.ts';
+import { streamOf } from '../../domain/streams.ts';
+import type { Pool } from '../../infra/postgres.ts';
+import { handle, type CommandContext, type Log } from '../handle.ts';
+import { endUse, filesOf, MEDIA_FILES_DDL, mediaUsedBy, noteArrival, noteDeletion, noteUpload, usedByNobodyElse, useMedia, useMediaUntil } from './media-files.ts';
+import type { Reaction } from './reaction.ts';
+
+export type DeleteMediaDeps = Log & { readonly pool: Pool };
+
+/** Deletes media once nothing shows them: their post or story is gone, another profile picture is chosen, the account is erased. */
+export function deleteMedia(deps: DeleteMediaDeps): Reaction {
+  return {
+    name: 'delete-media',
+    handles: [
+      'UploadRequested', 'UploadCompleted', 'UploadAbandoned', 'MediaDeleted', 'PostCreated', 'PostDeleted',
+      'StoryPosted', 'StoryPublished', 'StoryRejected', 'StoryDeleted', 'ProfilePictureChosen', 'AccountErased',
+    ],
+    ddl: MEDIA_FILES_DDL,
+    react: async (event, context) => {
+      await noteFile(deps.pool, event);
+      await noteUse(deps.pool, event);
+      await noteEnd(deps, context, event);
+    },
+  };
+}
+
+async function noteFile(pool: Pool, event: DomainEvent): Promise<void> {
+  switch (event.type) {
+    case 'UploadRequested': {
+      const { mediaId, ownerId, key, expiresAt } = event.data;
+      return noteUpload(pool, { mediaId, ownerId, uploadKey: key, expiresAt });
+    }
+    case 'UploadCompleted':
+      return noteArrival(pool, event.data.mediaId);
+    case 'UploadAbandoned':
+    case 'MediaDeleted':
+      return noteDeletion(pool, event.data.mediaId, event.meta.occurredAt);
+    default:
+      return;
+  }
+}
+
+async function noteUse(pool: Pool, event: DomainEvent): Promise<void> {
+  switch (event.type) {
+    case 'PostCreated':
+      return useMedia(pool, event.data.postId, event.data.mediaIds);
+    case 'StoryPosted':
+      return useMedia(pool, event.data.storyId, [event.data.mediaId]);
+    case 'StoryPublished':
+      return useMediaUntil(pool, event.data.storyId, event.data.expiresAt);
+    case 'ProfilePictureChosen':
+      return event.data.mediaId === null ? undefined : useMedia(pool, event.data.accountId, [event.data.mediaId]);
+    default:
+      return;
+  }
+}
+
+async function noteEnd(deps: DeleteMediaDeps, context: CommandContext, event: DomainEvent): Promise<void> {
+  switch (event.type) {
+    case 'PostDeleted':
+      return release(deps, context, event.data.postId);
+    case 'StoryRejected':
+    case 'StoryDeleted':
+      return release(deps, context, event.data.storyId);
+    case 'ProfilePictureChosen':
+      return release(deps, context, event.data.accountId, event.data.mediaId);
+    case 'AccountErased':
+      for (const mediaId of await filesOf(deps.pool, event.data.accountId)) await deleteOne(deps, context, mediaId);
+      return;
+    default:
+      return;
+  }
+}
+
+/** Ends what something shows, but for `kept`; media that nothing else shows are deleted. Safe to repeat at any point. */
+export async function release(deps: DeleteMediaDeps, context: CommandContext, usedBy: string, kept: MediaId | null = null): Promise<void> {
+  const used = (await mediaUsedBy(deps.pool, usedBy)).filter((id) => id !== kept);
+  for (const mediaId of await usedByNobodyElse(deps.pool, usedBy, used)) await deleteOne(deps, context, mediaId);
+  await endUse(deps.pool, usedBy, used);
+}
+
+async function deleteOne(deps: DeleteMediaDeps, context: CommandContext, mediaId: MediaId): Promise<void> {
+  await handle(deps, context, {
+    decider: mediaDecider,
+    streamId: streamOf.media(mediaId),
+    command: { type: 'DeleteMedia' },
+    owners: ({ data }) => [data.ownerId],
+  });
+}
