@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
+import { resolve as resolvePath } from 'node:path';
 import { Server, ServerCredentials, status } from '@grpc/grpc-js';
 import { CommitSignal } from './commit-signal.ts';
+import { ensureDirectory } from './data-dir.ts';
 import { LogWriter } from './log-writer.ts';
 import { RpcError } from './rpc-error.ts';
 import { addServices } from './services.ts';
@@ -35,12 +36,13 @@ const SHUTDOWN_GRACE_MS = 500;
 
 /**
  * Starts an event store that speaks EventStoreDB's gRPC protocol, with its log in one directory. Every append is on disk
- * (fsync) before it is acknowledged. Rejects if the directory cannot be used or the port is taken.
+ * (fsync) before it is acknowledged. Rejects if the directory is in use or unusable, or the port is taken.
  */
 export async function startEventStoreNode(options: EventStoreNodeOptions): Promise<EventStoreNode> {
   const host = options.host ?? '127.0.0.1';
-  await mkdir(options.dataDir, { recursive: true });
-  const storage = new Storage(options.dataDir);
+  const dataDir = resolvePath(options.dataDir);
+  await ensureDirectory(dataDir);
+  const storage = await Storage.open(dataDir);
   const signal = new CommitSignal();
   const writer = new LogWriter(storage, (streamNames) => signal.notify(streamNames));
   const openCalls = new Set<OutgoingCall>();
@@ -54,7 +56,7 @@ export async function startEventStoreNode(options: EventStoreNodeOptions): Promi
     await storage.close();
     throw error;
   });
-  options.log?.(`event store listens on ${host}:${port}, log in ${options.dataDir}`);
+  options.log?.(`event store listens on ${host}:${port}, log in ${dataDir}`);
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     await writer.idle();

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { open } from 'lmdb';
 import type { Database, RootDatabase } from 'lmdb';
+import { isRunning, ownIdentity, ProcessIdentitySchema } from './process-identity.ts';
 import { EMPTY_STREAM, NO_LIMITS } from './stream-state.ts';
 import type { StreamState } from './stream-state.ts';
 
@@ -29,9 +30,19 @@ export interface PageSize {
 
 type StoredState = [id: number, revision: number, tombstoned: 0 | 1, truncateBefore: number, maxCount: number, maxAgeMs: number];
 
+/** Another process, or another node of this one, works on the directory. */
+export class DataDirInUseError extends Error {
+  override readonly name = 'DataDirInUseError';
+
+  constructor(dataDir: string, pid: number) {
+    super(`the data directory ${dataDir} is in use by process ${pid}`);
+  }
+}
+
 /** Nothing is ever at position 0, so that a client may pass it as "before the first event". */
 const FIRST_POSITION = 256;
 const LONGEST_PLAIN_KEY = 1024;
+const OWNER_KEY = 'owner';
 
 /**
  * The log on disk: records by position, positions by stream and revision, and a state per stream. Reads are synchronous
@@ -43,9 +54,27 @@ export class Storage {
   readonly #index: Database<number, [number, number]>;
   readonly #states: Database<StoredState, Buffer>;
 
-  /** Opens or creates the store in the directory `dataDir`. Throws if it cannot be read and written. */
-  constructor(dataDir: string) {
-    this.#root = open({ path: dataDir, overlappingSync: false, maxDbs: 8 });
+  /**
+   * Opens or creates the store in the directory `dataDir` for this process alone. Rejects with DataDirInUseError while another
+   * one has it, and with the system's error if the directory cannot be read and written.
+   */
+  static async open(dataDir: string): Promise<Storage> {
+    const root = open({ path: dataDir, overlappingSync: false, maxDbs: 8 });
+    // A write transaction excludes every other process, so of two that find a dead owner only one succeeds it.
+    const claim = root.transaction(() => {
+      const owner = ProcessIdentitySchema.safeParse(root.get(OWNER_KEY));
+      if (owner.success && isRunning(owner.data)) return owner.data.pid;
+      void root.put(OWNER_KEY, ownIdentity());
+      return undefined;
+    });
+    const owner = await claim;
+    if (owner === undefined) return new Storage(root);
+    await root.close();
+    throw new DataDirInUseError(dataDir, owner);
+  }
+
+  private constructor(root: RootDatabase) {
+    this.#root = root;
     this.#records = this.#root.openDB({ name: 'records', encoding: 'binary' });
     this.#index = this.#root.openDB({ name: 'index', encoding: 'ordered-binary' });
     this.#states = this.#root.openDB({ name: 'streams', encoding: 'msgpack', keyEncoding: 'binary' });
@@ -123,8 +152,9 @@ export class Storage {
     });
   }
 
-  /** Waits for running commits and closes the files. */
+  /** Waits for running commits, gives the directory up and closes the files. */
   async close(): Promise<void> {
+    await this.#root.remove(OWNER_KEY);
     await this.#root.close();
   }
 }
