@@ -81,54 +81,74 @@ export function canDecodeHeic(): boolean {
   return sharp.format.heif.input.fileSuffix?.includes('.heic') ?? false;
 }
 
-/** A thumbnail alone still needs room to cover its square with the short side of a panorama. */
-const SMALLEST_DECODE = 640;
-
 async function decode(bytes: Uint8Array, options: ImageOptions): Promise<Pixels | MediaRefusal> {
   const edge = Math.max(SMALLEST_DECODE, ...(options.sizes ?? VARIANT_NAMES).map((name) => VARIANTS[name].edge));
   const pipeline = sharp(bytes, { failOn: 'error', limitInputPixels: MAX_IMAGE_PIXELS })
     .autoOrient()
-    .resize({ width: edge, height: edge, fit: 'inside', withoutEnlargement: true })
+    .resize({ width: edge, height: edge, fit: 'inside', withoutEnlargement: true, kernel: KERNEL })
     .toColourspace('srgb');
   if (options.filter) {
     const { matrix, offset } = filterOperation(options.filter);
     pipeline.recomb([[...matrix[0]], [...matrix[1]], [...matrix[2]]]).linear([1, 1, 1], [...offset]);
   }
-  const decoded = await pipeline.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true }).catch(() => null);
-  if (!decoded) return refuse('media_corrupt');
-  const { width, height, channels } = decoded.info;
+  return pixelsOf(pipeline).catch(() => refuse('media_corrupt'));
+}
+
+/** A thumbnail alone still needs room to cover its square with the short side of a panorama. */
+const SMALLEST_DECODE = 640;
+
+/** As sharp to the eye as the default for photos that become smaller, with a third fewer pixels to weigh. */
+const KERNEL = 'cubic';
+
+async function pixelsOf(pipeline: Sharp): Promise<Pixels> {
+  const { data, info } = await pipeline.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
+  const { width, height, channels } = info;
   if (channels !== 3 && channels !== 4) throw new Error(`The decoder gave ${String(channels)} channels`);
-  return { data: decoded.data, width, height, channels };
+  return { data, width, height, channels };
 }
 
-/** One after the other: a worker is one core, and the pool decides how many there are. */
+/**
+ * One after the other, largest first: a worker is one core, and the pool decides how many there are.
+ * What is smaller than `large` is made from its pixels, which are a quarter as many.
+ */
 async function encodeVariants(pixels: Pixels, options: ImageOptions): Promise<Variant[]> {
+  const names = options.sizes ?? VARIANT_NAMES;
+  const made = new Map<Pixels, Variant>();
   const variants: Variant[] = [];
-  for (const name of options.sizes ?? VARIANT_NAMES) {
-    const { edge, fit } = VARIANTS[name];
-    const same = fit === 'inside' && variants.find((made) => VARIANTS[made.name].fit === 'inside' && fitsInside(pixels, Math.min(edge, VARIANTS[made.name].edge)));
-    variants.push(same ? { ...same, name } : await encodeVariant(pixels, name, options));
+  let source = pixels;
+  for (const name of names.toSorted((a, b) => VARIANTS[b].edge - VARIANTS[a].edge)) {
+    const sized = await resized(covers(source, name) ? source : pixels, name);
+    const variant = { ...(made.get(sized) ?? (await encodeVariant(sized, name, options))), name };
+    made.set(sized, variant);
+    variants.push(variant);
+    if (name === 'large') source = sized;
   }
-  return variants;
+  return variants.toSorted((a, b) => names.indexOf(a.name) - names.indexOf(b.name));
 }
 
-/** A picture smaller than two variants is the same in both. */
-function fitsInside(pixels: Pixels, edge: number): boolean {
-  return pixels.width <= edge && pixels.height <= edge;
+/** Whether a size can be made from these pixels without enlarging what the full ones would not. */
+function covers(pixels: Pixels, name: VariantName): boolean {
+  return VARIANTS[name].fit === 'inside' || Math.min(pixels.width, pixels.height) >= VARIANTS[name].edge;
 }
 
-async function encodeVariant(pixels: Pixels, name: VariantName, { format = 'webp', quality = 'normal' }: ImageOptions): Promise<Variant> {
+/** The same pixels when there is nothing to do, so that sizes that are alike are encoded once. */
+async function resized(pixels: Pixels, name: VariantName): Promise<Pixels> {
   const { edge, fit } = VARIANTS[name];
-  const { width, height, channels } = pixels;
-  const sized = sharp(pixels.data, { raw: { width, height, channels } }).resize({ width: edge, height: edge, fit, withoutEnlargement: fit === 'inside' });
-  const { data, info } = await encoded(sized, format, quality === 'reduced' ? 15 : 0).toBuffer({ resolveWithObject: true });
-  return { name, contentType: VARIANT_TYPES[format], width: info.width, height: info.height, bytes: data };
+  const { data, width, height, channels } = pixels;
+  if (fit === 'inside' && width <= edge && height <= edge) return pixels;
+  return pixelsOf(sharp(data, { raw: { width, height, channels } }).resize({ width: edge, height: edge, fit, withoutEnlargement: fit === 'inside', kernel: KERNEL }));
 }
 
+async function encodeVariant({ data, width, height, channels }: Pixels, name: VariantName, { format = 'webp', quality = 'normal' }: ImageOptions): Promise<Variant> {
+  const bytes = await encoded(sharp(data, { raw: { width, height, channels } }), format, quality === 'reduced' ? 15 : 0).toBuffer();
+  return { name, contentType: VARIANT_TYPES[format], width, height, bytes };
+}
+
+/** WebP with the least effort: more takes half as long again for a tenth of the bytes, and AVIF is there for those. */
 function encoded(picture: Sharp, format: VariantFormat, less: number): Sharp {
   switch (format) {
     case 'webp':
-      return picture.webp({ quality: 80 - less, effort: less > 0 ? 0 : 2 });
+      return picture.webp({ quality: 80 - less, effort: 0 });
     case 'avif':
       return picture.avif({ quality: 55 - less, effort: less > 0 ? 0 : 2 });
     case 'jpeg':
