@@ -63,7 +63,7 @@ async function show(context: CliContext, stream: string, options: { json?: boole
 }
 
 async function dataKeys(context: CliContext): Promise<DataKeys> {
-  return (await openVault({ pool: context.pool(), masterKey: context.config().MASTER_KEY })).dataKeys;
+  return (await openVault({ pool: context.pool(), masterKey: context.config().MASTER_KEY })).keys;
 }
 
 async function print(event: RecordedEvent, keys: DataKeys | undefined, json: boolean | undefined): Promise<void> {

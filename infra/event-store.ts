@@ -43,7 +43,8 @@ export type EventStore = {
   close(): Promise<void>;
 };
 
-const STORE_STREAM = 'shutterlog-store';
+/** The stream that holds nothing but the log's own identity. */
+export const STORE_STREAM = 'shutterlog-store';
 const StoreCreated = z.object({ storeId: z.uuid() });
 const UNAVAILABLE = 14;
 
@@ -136,17 +137,45 @@ function isUnavailable(error: unknown): boolean {
   return code === UNAVAILABLE || type === 'unavailable' || type === 'timeout' || type === 'deadline-exceeded' || type === 'cancelled';
 }
 
-async function* readAll(client: EventStoreDBClient, { after, limit, backwards = false }: { after?: Position; limit?: number; backwards?: boolean }): AsyncIterable<RecordedEvent> {
-  const start = after === undefined || after === START_OF_LOG ? START : parsePosition(after);
-  const reading = backwards ? client.readAll({ direction: BACKWARDS, fromPosition: END }) : client.readAll({ direction: FORWARDS, fromPosition: start });
-  let given = 0;
-  // A read includes the position that it starts from, and system events count towards the server's own limit.
-  for await (const resolved of reading) {
-    const event = toRecorded(resolved);
-    if (event === undefined || (after !== undefined && event.position <= after)) continue;
-    if (limit !== undefined && given >= limit) return;
-    given += 1;
-    yield event;
+// Reading a little more than asked spares a second page when system events stand between ours.
+const SYSTEM_EVENTS_ALLOWED = 32;
+
+type Reading = { readonly after?: Position; readonly limit?: number; readonly backwards?: boolean };
+
+async function* readAll(client: EventStoreDBClient, { after, limit, backwards = false }: Reading): AsyncIterable<RecordedEvent> {
+  let from = after === START_OF_LOG ? undefined : after;
+  let left = limit ?? Number.POSITIVE_INFINITY;
+  while (left > 0) {
+    const start = from;
+    const pageSize = limit === undefined ? undefined : left + SYSTEM_EVENTS_ALLOWED;
+    let read = 0;
+    for await (const { position, event } of readPage(client, { from, backwards, pageSize })) {
+      read += 1;
+      from = position;
+      // A read may begin with the event at the position that it starts from.
+      if (event === undefined || position === start) continue;
+      yield event;
+      left -= 1;
+      if (left === 0) return;
+    }
+    if (pageSize === undefined || read < pageSize) return;
+  }
+}
+
+type Page = { readonly from: Position | undefined; readonly backwards: boolean; readonly pageSize: number | undefined };
+
+async function* readPage(client: EventStoreDBClient, { from, backwards, pageSize }: Page): AsyncIterable<{ position: Position; event: RecordedEvent | undefined }> {
+  const place = from === undefined ? undefined : parsePosition(from);
+  const count = pageSize === undefined ? {} : { maxCount: pageSize };
+  const reading = backwards ? client.readAll({ ...count, direction: BACKWARDS, fromPosition: place ?? END }) : client.readAll({ ...count, direction: FORWARDS, fromPosition: place ?? START });
+  try {
+    for await (const resolved of reading) {
+      const at = resolved.event?.position;
+      if (at !== undefined) yield { position: positionOf(at), event: toRecorded(resolved) };
+    }
+  } finally {
+    // A reader that stops early leaves the call open, and the server pushing, unless it is told.
+    await reading.cancel();
   }
 }
 

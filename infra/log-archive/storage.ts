@@ -1,0 +1,58 @@
+import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import type { ObjectStore } from '../object-store.ts';
+
+/** Where an archive lies: named files that are written whole or not at all. */
+export type ArchiveStorage = {
+  /** The bytes of a file, or undefined when there is none. */
+  read(name: string): Promise<Buffer | undefined>;
+  /** Writes or replaces a file; it is durable when this resolves. */
+  write(name: string, bytes: Buffer): Promise<void>;
+};
+
+/** An archive in a folder, made when absent, readable by its owner alone: it holds password hashes and wrapped keys. */
+export function archiveFolder(folder: string): ArchiveStorage {
+  return {
+    read: (name) => readFile(join(folder, name)).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined;
+      throw error;
+    }),
+    write: async (name, bytes) => {
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+      const target = join(folder, name);
+      const handle = await open(`${target}.part`, 'w', 0o600);
+      try {
+        await handle.writeFile(bytes);
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+      await rename(`${target}.part`, target);
+      await syncFolder(dirname(target));
+    },
+  };
+}
+
+/** An archive under a prefix of an object store. */
+export function archiveInObjectStore(store: ObjectStore, prefix: string): ArchiveStorage {
+  return {
+    read: async (name) => {
+      const found = await store.get(`${prefix}/${name}`);
+      return found.ok ? buffer(found.body) : undefined;
+    },
+    write: async (name, bytes) => {
+      await store.put(`${prefix}/${name}`, bytes, { contentType: 'application/octet-stream', cacheControl: 'private, no-store' });
+    },
+  };
+}
+
+// A rename is durable only when its folder is.
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
