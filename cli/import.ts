@@ -34,7 +34,7 @@ async function importGraph(context: CliContext, options: ImportOptions): Promise
   const graph = await readGraph(options.graph, { undirected: options.undirected === true });
   const photos = options.photos === undefined ? [] : readPhotos(options.photos);
   const config = context.config();
-  const operator = () => signOperatorToken(config.JWT_SECRET);
+  const operator = () => signOperatorToken(config.JWT_SECRET, new Date());
   const password = options.password ?? createHash('sha256').update(`import ${config.JWT_SECRET}`).digest('base64url').slice(0, 20);
   const job: Import = {
     write: createApiClient(`http://${config.HOST}:${config.WRITE_API_PORT}`, operator),
