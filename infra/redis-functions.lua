@@ -1,4 +1,4 @@
-#!lua name=shutterlog
+#!lua name=shutterlog_VERSION
 
 -- Bounded indexes: sorted sets that are absent or complete.
 --
@@ -170,36 +170,35 @@ local function newest(keys, args)
   return answers
 end
 
--- KEYS: registry. ARGV: lane, epoch. Raises the epoch of a lane; a lower one than the known one is refused.
+-- KEYS: registry. ARGV: lane, epoch, position. Raises the epoch of a lane and sets its mark; an epoch lower than the known
+-- one is refused.
 local function take_over(keys, args)
   local known = redis.call('HGET', keys[1], args[1])
   if known and tonumber(known) > tonumber(args[2]) then
     return redis.error_reply('STALE lane ' .. args[1] .. ' has epoch ' .. known .. ', not ' .. args[2])
   end
-  redis.call('HSET', keys[1], args[1], args[2])
+  redis.call('HSET', keys[1], args[1], args[2], args[1] .. ':mark', args[3])
   return 'OK'
 end
 
--- KEYS: registry. ARGV: position, then lane and epoch pairs. Notes up to where these lanes' effects are in this Redis;
--- positions only grow (they are padded, so that strings compare like the log).
+-- KEYS: registry. ARGV: for each lane its number, epoch, the mark as the writer left it, and the next one. A mark is the
+-- position up to which a lane's effects are in this Redis. A mark that stands elsewhere says that Redis came back with
+-- an older state: 'elsewhere', and nothing is written.
 local function mark(keys, args)
-  for i = 2, #args, 2 do
+  for i = 1, #args, 4 do
     local refused = refusal(keys[1], args[i], args[i + 1])
     if refused then return refused end
+    if redis.call('HGET', keys[1], args[i] .. ':mark') ~= args[i + 2] then return 'elsewhere' end
   end
-  for i = 2, #args, 2 do
-    local field = args[i] .. ':position'
-    local known = redis.call('HGET', keys[1], field)
-    if not known or known < args[1] then redis.call('HSET', keys[1], field, args[1]) end
-  end
-  return 'OK'
+  for i = 1, #args, 4 do redis.call('HSET', keys[1], args[i] .. ':mark', args[i + 3]) end
+  return 'marked'
 end
 
-redis.register_function('index_apply', apply)
-redis.register_function('index_discard', discard)
-redis.register_function('index_lease', lease)
-redis.register_function('index_fill', fill)
-redis.register_function('index_release', release)
-redis.register_function('index_newest', newest)
-redis.register_function('lane_take_over', take_over)
-redis.register_function('lane_mark', mark)
+redis.register_function('index_apply_VERSION', apply)
+redis.register_function('index_discard_VERSION', discard)
+redis.register_function('index_lease_VERSION', lease)
+redis.register_function('index_fill_VERSION', fill)
+redis.register_function('index_release_VERSION', release)
+redis.register_function('index_newest_VERSION', newest)
+redis.register_function('lane_take_over_VERSION', take_over)
+redis.register_function('lane_mark_VERSION', mark)

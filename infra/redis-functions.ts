@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { Cluster, type Redis } from 'ioredis';
 import type { RedisClient } from './redis.ts';
@@ -18,13 +19,17 @@ export class EpochUnknownError extends Error {
 export type FunctionCaller = (name: string, keys: readonly string[], args: readonly (string | number)[]) => Promise<unknown>;
 
 /**
- * A caller that loads the library of functions when a server does not have it (a new server, FUNCTION FLUSH). Refusals
- * by epoch come as StaleEpochError and EpochUnknownError, everything else as the driver's error.
+ * A caller that loads the library of functions when a server does not have it (a new server, FUNCTION FLUSH, a new
+ * version). Refusals by epoch come as StaleEpochError and EpochUnknownError, everything else as the driver's error.
  */
 export function createFunctionCaller(client: RedisClient): FunctionCaller {
-  const load = once(() => loadLibrary(client));
+  const library = readLibrary();
+  // Its failure is reported by each call.
+  library.catch(() => undefined);
+  const load = once(async () => loadLibrary(client, await library));
   return async (name, keys, args) => {
-    const call = () => client.fcall(name, keys.length, ...keys, ...args);
+    const { version } = await library;
+    const call = () => client.fcall(`${name}_${version}`, keys.length, ...keys, ...args);
     try {
       return await call().catch(async (error: unknown) => {
         if (!messageOf(error).includes('Function not found')) throw error;
@@ -37,9 +42,16 @@ export function createFunctionCaller(client: RedisClient): FunctionCaller {
   };
 }
 
-/** Loads, or replaces by this program's version, the library on every master. */
-export async function loadLibrary(client: RedisClient): Promise<void> {
+type Library = { readonly version: string; readonly code: string };
+
+// The names of library and functions carry a hash of the code: programs of two releases each find their own.
+async function readLibrary(): Promise<Library> {
   const code = await readFile(LIBRARY, 'utf8');
+  const version = createHash('sha256').update(code).digest('hex').slice(0, 8);
+  return { version, code: code.replaceAll('VERSION', version) };
+}
+
+async function loadLibrary(client: RedisClient, { code }: Library): Promise<void> {
   const servers: readonly Redis[] = client instanceof Cluster ? client.nodes('master') : [client];
   await Promise.all(servers.map((server) => server.call('FUNCTION', 'LOAD', 'REPLACE', code)));
 }

@@ -36,12 +36,15 @@ export type SortedIndexes = {
   release(key: string, token: string): Promise<void>;
   /** The keys that start with `prefix`, in no order; a key that comes or goes meanwhile may be missed or be there twice. */
   scan(prefix: string): AsyncIterable<string[]>;
-  /** Raises the lane's epoch everywhere. Throws StaleEpochError when a higher one is known. */
-  takeOver(writer: Writer): Promise<void>;
-  /** Notes that the effects of these lanes up to `position` are in this Redis. */
-  mark(writers: readonly Writer[], position: string): Promise<void>;
-  /** For each lane the earliest position that any part of Redis notes; undefined where none does. */
-  marked(lanes: readonly number[]): Promise<(string | undefined)[]>;
+  /** Raises the lane's epoch everywhere and sets its mark. Throws StaleEpochError when a higher epoch is known. */
+  takeOver(writer: Writer, mark: string): Promise<void>;
+  /**
+   * Moves marks: the positions up to which the lanes' effects are in Redis. `elsewhere` when a mark is not where it was
+   * left: some server came back with an older state, and the lanes have to go back to what `marks` says.
+   */
+  mark(moves: readonly (Writer & { readonly from: string; readonly to: string })[]): Promise<'marked' | 'elsewhere'>;
+  /** For each lane its earliest mark in any part of Redis; undefined where none is known. */
+  marks(lanes: readonly number[]): Promise<(string | undefined)[]>;
 };
 
 const KEYS_PER_CALL = 1_000;
@@ -67,13 +70,14 @@ export function createSortedIndexes(client: RedisClient, { prefix, buckets }: { 
     fill: async (key, token, computed, lifetimeMs) => await call('index_fill', [key], [token, lifetimeMs, ...floorOf(computed), ...computed.entries.flatMap(({ id, score }) => [score, id])]) === 1,
     release: async (key, token) => { await call('index_release', [key], [token]); },
     scan: (start) => scan(client, start),
-    takeOver: async ({ lane, epoch }) => { await Promise.all(registries.map((registry) => call('lane_take_over', [registry], [lane, epoch]))); },
-    mark: async (writers, position) => {
-      if (writers.length === 0) return;
-      const args = [position, ...writers.flatMap(({ lane, epoch }) => [lane, epoch])];
-      await Promise.all(registries.map((registry) => call('lane_mark', [registry], args)));
+    takeOver: async ({ lane, epoch }, mark) => { await Promise.all(registries.map((registry) => call('lane_take_over', [registry], [lane, epoch, mark]))); },
+    mark: async (moves) => {
+      if (moves.length === 0) return 'marked';
+      const args = moves.flatMap(({ lane, epoch, from, to }) => [lane, epoch, from, to]);
+      const answers = await Promise.all(registries.map((registry) => call('lane_mark', [registry], args)));
+      return answers.every((answer) => answer === 'marked') ? 'marked' : 'elsewhere';
     },
-    marked: async (lanes) => earliest(await Promise.all(registries.map((registry) => client.hmget(registry, ...lanes.map((lane) => `${lane}:position`)))), lanes.length),
+    marks: async (lanes) => earliest(await Promise.all(registries.map((registry) => client.hmget(registry, ...lanes.map((lane) => `${lane}:mark`)))), lanes.length),
   };
 }
 

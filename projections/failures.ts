@@ -8,6 +8,9 @@ const OUTAGE_STATES = new Set(['55P03', '57P01', '57P02', '57P03', '57P05', '250
 const OUTAGE_CODES = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH']);
 const OUTAGE_MESSAGE = /connection terminated|connection error|timeout exceeded when trying to connect|client was closed|cannot use a pool after/i;
 
+// Redis is away, starting, failing over, moving slots, or did not answer in time.
+const REDIS_OUTAGE = /connection is closed|isn't writeable|command timed out|max retries per request|^(LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|READONLY|BUSY|OOM|NOREPLICAS|UNBLOCKED)\b|failed to refresh slots|none of startup nodes|cluster isn't ready/i;
+
 const Failure = z.object({ code: z.unknown(), message: z.unknown(), cause: z.unknown() }).partial().catch({});
 
 /**
@@ -19,7 +22,7 @@ export function isOutage(error: unknown): boolean {
   if (state !== undefined) return OUTAGE_STATES.has(state) || OUTAGE_CLASSES.has(state.slice(0, 2));
   const { code, message, cause } = Failure.parse(error);
   if (typeof code === 'string' && OUTAGE_CODES.has(code)) return true;
-  if (typeof message === 'string' && OUTAGE_MESSAGE.test(message)) return true;
+  if (typeof message === 'string' && (OUTAGE_MESSAGE.test(message) || REDIS_OUTAGE.test(message))) return true;
   return cause !== undefined && cause !== error && isOutage(cause);
 }
 

@@ -1,0 +1,144 @@
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { START_OF_LOG } from '../domain/position.ts';
+import { createFeedHistory, type FeedHistory, type Wish } from '../testing/feed-history.ts';
+import { openFeedStores, type FeedStores } from '../testing/feed-stores.ts';
+import { definedAuthorIndexes, indexAuthors, type AuthorIndexes } from './author-indexes.ts';
+import { obtainIndex } from './computed-index.ts';
+import { definedFeeds, fanOut, type Feeds } from './fan-out.ts';
+import { workOf } from './fan-out-work.ts';
+import { feedsByDefinition, POSTS, STORIES, type EntryKind } from './feed-definition.ts';
+import { differencesOf, type DefinedIndexes } from './index-check.ts';
+import { keysOf, laneOf, LANES, lanesOf } from './lane-keys.ts';
+import type { KeyDifference, Lane, LaneContext } from './lane-projection.ts';
+
+const NOW = new Date('2026-06-01T12:00:00.000Z');
+const long = process.env['LONG_TESTS'] === '1';
+
+// Small limits, so that short histories fill feeds, cut them and make them incomplete.
+const posts: EntryKind = { ...POSTS, feedEntries: 4, authorEntries: 3 };
+const stories: EntryKind = { ...STORIES, feedEntries: 4, authorEntries: 3 };
+const feeds: readonly Feeds[] = [{ kind: posts, keys: 'feed' }, { kind: stories, keys: 'story_tray' }];
+const authorIndexes: readonly AuthorIndexes[] = [{ kind: posts, keys: 'celebrity_posts' }, { kind: stories, keys: 'celebrity_stories' }];
+const defined: readonly DefinedIndexes[] = [...feeds.map(definedFeeds), ...authorIndexes.map(definedAuthorIndexes)];
+
+let stores: FeedStores;
+beforeAll(async () => { stores = await openFeedStores(); });
+afterAll(() => stores.close());
+
+const laneAt = (lane: number, epoch = 1): Lane => ({ writer: { lane, epoch }, owns: (id) => laneOf(id as never) === lane });
+
+async function applyAll(context: LaneContext, lane: Lane, events: FeedHistory['log']): Promise<void> {
+  const work = workOf(lane, events);
+  for (const one of feeds) await fanOut(context, lane, one, work);
+  for (const one of authorIndexes) await indexAuthors(context, lane, one, work);
+}
+
+async function takeOver(context: LaneContext, epoch: number): Promise<void> {
+  for (let lane = 0; lane < LANES; lane += 1) await context.indexes.takeOver({ lane, epoch }, START_OF_LOG);
+}
+
+/** Readers ask for the indexes of those alone who are or were celebrities. */
+async function everCelebrity(id: string): Promise<boolean> {
+  const { rows } = await stores.pool.query<{ was_celebrity: boolean }>(`select was_celebrity from ${stores.read.builds.schema('accounts')}.account where account_id = $1`, [id]);
+  return rows[0]?.was_celebrity === true;
+}
+
+/** Reads every feed once, so that each key exists. */
+async function readAll(context: LaneContext, history: FeedHistory): Promise<void> {
+  for (const { keys, entries, define } of feeds.map(definedFeeds)) {
+    const keyOf = keysOf(context.prefix, keys);
+    for (const id of history.accounts) {
+      const compute = async () => (await define(context, [id], NOW)).get(id) ?? [];
+      await obtainIndex(context.indexes, { key: keyOf(id), limit: entries, compute }, 0);
+    }
+  }
+}
+
+async function differences(context: LaneContext): Promise<KeyDifference[]> {
+  const found: KeyDifference[] = [];
+  for (const one of defined) for await (const difference of differencesOf(context, one, {})) found.push(difference);
+  return found;
+}
+
+/** Runs a history in an interleaving that `turns` choose: what is logged, projected, handled by which lane, read, and when. */
+async function interleave(context: LaneContext, history: FeedHistory, wishes: readonly Wish[], turns: readonly number[]): Promise<void> {
+  let projected = 0;
+  let wished = 0;
+  const places = new Array<number>(LANES).fill(0);
+  const reading: { key: string; token: string; entries: Awaited<ReturnType<DefinedIndexes['define']>>; id: string; limit: number }[] = [];
+
+  const project = async (count: number) => {
+    await stores.project(history.log.slice(projected, projected + count));
+    projected = Math.min(history.log.length, projected + count);
+  };
+  const handle = async (lane: number, count: number, crashes: boolean) => {
+    const due = history.log.slice(0, projected).flatMap((event, i) => (i >= (places[lane] ?? 0) && lanesOf(event.meta.owners).includes(lane) ? [{ event, i }] : [])).slice(0, count);
+    const last = due.at(-1);
+    if (last === undefined) return;
+    await applyAll(context, laneAt(lane), due.map(({ event }) => event));
+    if (!crashes) places[lane] = last.i + 1;
+  };
+  const startReading = async (index: number, who: number) => {
+    const one = defined[index % defined.length]!;
+    const id = history.accounts[who % history.accounts.length]!;
+    const key = keysOf(context.prefix, one.keys)(id);
+    const token = `reader ${String(reading.length)}`;
+    if (one.keys.startsWith('celebrity') && !await everCelebrity(id)) return;
+    if (await context.indexes.lease(key, token, 60_000) !== 'taken') return;
+    reading.push({ key, token, id, limit: one.entries, entries: await one.define(context, [id], NOW) });
+  };
+  const finishReading = async () => {
+    const one = reading.shift();
+    if (one === undefined) return;
+    const entries = one.entries.get(one.id) ?? [];
+    await context.indexes.fill(one.key, one.token, { entries, cut: entries.length >= one.limit }, 60_000);
+  };
+
+  await project(history.log.length);
+  await readAll(context, history);
+  for (const turn of turns) {
+    const [choice, detail] = [turn % 8, Math.floor(turn / 8)];
+    if (choice < 3) {
+      const wish = wishes[wished++];
+      if (wish !== undefined) history.wish(wish);
+    } else if (choice === 3) await project(1 + detail % 5);
+    else if (choice < 6) await handle(laneOf(history.accounts[detail % history.accounts.length]!), 1 + detail % 3, choice === 5);
+    else if (choice === 6) await startReading(detail, Math.floor(detail / 4));
+    else await finishReading();
+  }
+  for (const wish of wishes.slice(wished)) history.wish(wish);
+  await project(history.log.length);
+  for (let lane = 0; lane < LANES; lane += 1) await handle(lane, history.log.length, false);
+  while (reading.length > 0) await finishReading();
+}
+
+describe('feeds, trays and celebrity indexes', () => {
+  const wish = fc.record({ does: fc.nat(19), who: fc.nat(5), whom: fc.nat(5), which: fc.nat(47) });
+  const turns = fc.array(fc.nat(8 * 64), { minLength: 0, maxLength: 120 });
+
+  it('equal the definition at a quiet moment after any history in any interleaving of lanes, models and readers', async () => {
+    let keys = 0;
+    await fc.assert(fc.asyncProperty(fc.array(wish, { minLength: 10, maxLength: 60 }), turns, async (wishes, order) => {
+      await stores.clear();
+      const history = createFeedHistory(NOW, 5);
+      const context = stores.context('t', () => NOW);
+      await takeOver(context, 1);
+      await interleave(context, history, wishes, order);
+      expect(await differences(context)).toEqual([]);
+      for await (const found of context.indexes.scan('t:')) keys += found.length;
+      await expectDefinition(history);
+    }), { numRuns: long ? 400 : 12 });
+    expect(keys).toBeGreaterThan(20);
+  }, long ? 1_800_000 : 60_000);
+
+  async function expectDefinition(history: FeedHistory): Promise<void> {
+    for (const { kind } of feeds) {
+      const byDefinition = await feedsByDefinition(stores.read, kind, history.accounts, NOW);
+      for (const viewer of history.accounts) {
+        const plain = history.feedOf(kind.name, viewer, { entries: kind.feedEntries, windowMs: kind.windowMs });
+        expect(byDefinition.get(viewer)?.map(({ id }) => id), `${kind.name} feed of ${viewer}`).toEqual(plain);
+      }
+    }
+  }
+});
