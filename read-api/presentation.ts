@@ -1,0 +1,127 @@
+import { z } from 'zod';
+import { hashtagsOf } from '../domain/hashtag.ts';
+import type { CommentCard } from '../projections/comment-lists.ts';
+import type { MediaKeys } from '../projections/media.ts';
+import type { PostCard, PostMedium } from '../projections/post-cards.ts';
+import type { Profile } from '../projections/profiles.ts';
+import type { StoryCard } from '../projections/story-cards.ts';
+import type { ListedUser, UserCard } from '../projections/user-cards.ts';
+import type { MediaAddresses } from './media-addresses.ts';
+
+const Urls = z.object({ thumbnail: z.string(), small: z.string(), medium: z.string(), large: z.string() });
+
+export const UserBody = z.object({
+  user_id: z.string(), username: z.string(), full_name: z.string().nullable(), profile_picture: z.string().nullable(), is_verified: z.boolean(), is_private: z.boolean(),
+}).meta({ id: 'User' });
+
+export const ListedUserBody = UserBody.extend({ is_following: z.boolean() }).meta({ id: 'ListedUser' });
+
+export const ProfileBody = ListedUserBody.extend({
+  bio: z.string().nullable(), website: z.string().nullable(),
+  follower_count: z.int(), following_count: z.int(), post_count: z.int(),
+  is_followed_by: z.boolean(), has_requested: z.boolean().meta({ description: 'The viewer asked to follow and waits' }),
+}).meta({ id: 'Profile' });
+
+const MediumBody = z.object({
+  media_id: z.string(), type: z.enum(['image', 'video']), urls: Urls, width: z.int(), height: z.int(), blurhash: z.string(), duration_ms: z.int().nullable(), alt_text: z.string().nullable(),
+}).meta({ id: 'Medium' });
+
+export const PostBody = z.object({
+  post_id: z.string(),
+  user: UserBody,
+  media: z.array(MediumBody),
+  caption: z.string().nullable(),
+  hashtags: z.array(z.string()),
+  filter: z.string().nullable(),
+  location: z.object({ id: z.string(), name: z.string(), lat: z.number(), lng: z.number() }).nullable(),
+  like_count: z.int(), comment_count: z.int(), is_liked: z.boolean(), is_saved: z.boolean(), comments_disabled: z.boolean(), is_archived: z.boolean(),
+  created_at: z.iso.datetime(), published_at: z.iso.datetime().nullable(),
+}).meta({ id: 'Post' });
+
+export const CommentBody = z.object({
+  comment_id: z.string(), post_id: z.string(), parent_comment_id: z.string().nullable(), user: UserBody, text: z.string(),
+  like_count: z.int(), reply_count: z.int(), is_liked: z.boolean(), created_at: z.iso.datetime(),
+}).meta({ id: 'Comment' });
+
+export const StoryBody = z.object({
+  story_id: z.string(), user: UserBody, media: MediumBody, duration: z.number().meta({ description: 'Seconds' }), audience: z.enum(['all', 'close_friends']),
+  is_viewed: z.boolean(), view_count: z.int().nullable().meta({ description: 'For its author alone' }), created_at: z.iso.datetime(), expires_at: z.iso.datetime(),
+}).meta({ id: 'Story' });
+
+/** Turns cards into what clients get; the only thing that it adds are addresses. */
+export type Presenter = {
+  user(card: UserCard): z.input<typeof UserBody>;
+  listedUser(card: ListedUser): z.input<typeof ListedUserBody>;
+  profile(profile: Profile): z.input<typeof ProfileBody>;
+  post(card: PostCard): z.input<typeof PostBody>;
+  comment(card: CommentCard): z.input<typeof CommentBody>;
+  story(card: StoryCard, viewer: string): z.input<typeof StoryBody>;
+};
+
+/** A presenter whose media addresses come from `addresses`. */
+export function createPresenter(addresses: MediaAddresses): Presenter {
+  const user = (card: UserCard): z.input<typeof UserBody> => ({
+    user_id: card.account_id, username: card.username, full_name: card.full_name, profile_picture: pictureOf(addresses, card), is_verified: card.is_verified, is_private: card.is_private,
+  });
+  const listedUser = (card: ListedUser) => ({ ...user(card), is_following: card.is_following });
+  return {
+    user,
+    listedUser,
+    profile: (card) => ({
+      ...listedUser(card), bio: card.bio, website: card.website, follower_count: card.followers, following_count: card.following, post_count: card.posts,
+      is_followed_by: card.is_followed_by, has_requested: card.has_requested,
+    }),
+    post: (card) => presentPost(addresses, user, card),
+    comment: ({ author, created_at, ...card }) => ({
+      comment_id: card.comment_id, post_id: card.post_id, parent_comment_id: card.parent_comment_id, user: user(author), text: card.text,
+      like_count: card.like_count, reply_count: card.reply_count, is_liked: card.is_liked, created_at: created_at.toISOString(),
+    }),
+    story: ({ author, medium, ...card }, viewer) => ({
+      story_id: card.story_id, user: user(author), media: presentMedium(addresses, author, { ...medium, duration_ms: null, alt_text: null }), duration: card.duration_ms / 1000, audience: card.audience,
+      is_viewed: card.is_viewed, view_count: author.account_id === viewer ? card.views : null, created_at: card.published_at.toISOString(), expires_at: card.expires_at.toISOString(),
+    }),
+  };
+}
+
+function presentPost(addresses: MediaAddresses, user: Presenter['user'], card: PostCard): z.input<typeof PostBody> {
+  return {
+    post_id: card.post_id,
+    user: user(card.author),
+    media: card.media.map((medium) => presentMedium(addresses, card.author, medium)),
+    caption: card.caption,
+    hashtags: card.caption === null ? [] : hashtagsOf(card.caption),
+    filter: card.filter,
+    location: card.location,
+    like_count: card.like_count,
+    comment_count: card.comment_count,
+    is_liked: card.is_liked,
+    is_saved: card.is_saved,
+    comments_disabled: card.comments_disabled,
+    is_archived: card.status === 'archived',
+    created_at: card.created_at.toISOString(),
+    published_at: card.published_at?.toISOString() ?? null,
+  };
+}
+
+function presentMedium(addresses: MediaAddresses, owner: UserCard, medium: PostMedium): z.input<typeof MediumBody> {
+  const { media_id, kind, width, height, blurhash, duration_ms, alt_text } = medium;
+  return { media_id, type: kind, urls: urlsOf(addresses, owner, medium.keys), width, height, blurhash, duration_ms, alt_text };
+}
+
+// When media are many, two sizes may be all that was made: the next larger one then stands in, else the next smaller.
+const SIZES = ['thumbnail', 'small', 'medium', 'large', 'original'] as const;
+
+function urlsOf(addresses: MediaAddresses, owner: UserCard, keys: MediaKeys): z.input<typeof Urls> {
+  const of = (size: number) => {
+    const key = SIZES.slice(size).map((name) => keys[name]).find(isKey) ?? SIZES.slice(0, size).toReversed().map((name) => keys[name]).find(isKey);
+    return key === undefined ? '' : addresses.of(key, { isPrivate: owner.is_private });
+  };
+  return { thumbnail: of(0), small: of(1), medium: of(2), large: of(3) };
+}
+
+const isKey = (key: string | undefined) => key !== undefined;
+
+function pictureOf(addresses: MediaAddresses, { picture, is_private }: UserCard): string | null {
+  const key = picture?.thumbnail ?? picture?.small ?? picture?.large;
+  return key === undefined ? null : addresses.of(key, { isPrivate: is_private });
+}
