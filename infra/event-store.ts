@@ -142,18 +142,16 @@ const SYSTEM_EVENTS_ALLOWED = 32;
 
 type Reading = { readonly after?: Position; readonly limit?: number; readonly backwards?: boolean };
 
-async function* readAll(client: EventStoreDBClient, { after, limit, backwards = false }: Reading): AsyncIterable<RecordedEvent> {
+async function* readAll(client: EventStoreDBClient, { after, limit, backwards }: Reading): AsyncIterable<RecordedEvent> {
   let from = after === START_OF_LOG ? undefined : after;
   let left = limit ?? Number.POSITIVE_INFINITY;
   while (left > 0) {
-    const start = from;
     const pageSize = limit === undefined ? undefined : left + SYSTEM_EVENTS_ALLOWED;
     let read = 0;
-    for await (const { position, event } of readPage(client, { from, backwards, pageSize })) {
+    for await (const { position, event } of readPage(client, { from, backwards: backwards === true, pageSize })) {
       read += 1;
       from = position;
-      // A read may begin with the event at the position that it starts from.
-      if (event === undefined || position === start) continue;
+      if (event === undefined) continue;
       yield event;
       left -= 1;
       if (left === 0) return;
@@ -171,7 +169,10 @@ async function* readPage(client: EventStoreDBClient, { from, backwards, pageSize
   try {
     for await (const resolved of reading) {
       const at = resolved.event?.position;
-      if (at !== undefined) yield { position: positionOf(at), event: toRecorded(resolved) };
+      if (at === undefined) continue;
+      const position = positionOf(at);
+      // A read may begin with the event at the position that it starts from.
+      yield { position, event: position === from ? undefined : toRecorded(resolved) };
     }
   } finally {
     // A reader that stops early leaves the call open, and the server pushing, unless it is told.

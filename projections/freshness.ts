@@ -3,15 +3,8 @@ import { z } from 'zod';
 import { Position } from '../domain/position.ts';
 import type { ConsistencyToken } from '../infra/consistency-token.ts';
 import type { Sql } from '../infra/postgres.ts';
+import { LANES, lanesOf } from './lane-keys.ts';
 import type { Builds } from './projection.ts';
-
-/** How a model is partitioned, for those that are; the others have one checkpoint. */
-export type Partitioning = {
-  /** The names of the projections that run on lanes. */
-  readonly laned: ReadonlySet<string>;
-  readonly laneOf: (owner: string) => number;
-  readonly lanes: number;
-};
 
 export type Freshness = {
   /**
@@ -30,9 +23,9 @@ type Waiter = { readonly needs: readonly string[]; readonly token: ConsistencyTo
 
 /**
  * Freshness on one server, primary or replica: give it the connection pool that answers the reads. However many requests
- * wait, one query at a time asks for all of them.
+ * wait, one query at a time asks for all of them. `laned` names the models that are partitioned over lanes.
  */
-export function createFreshness(sql: Sql, partitioning: Partitioning): Freshness {
+export function createFreshness(sql: Sql, laned: ReadonlySet<string>): Freshness {
   const waiters = new Set<Waiter>();
   let places: ReadonlyMap<string, Place> = new Map();
   let polling = false;
@@ -61,7 +54,7 @@ export function createFreshness(sql: Sql, partitioning: Partitioning): Freshness
   return {
     waitUntilPassed: (builds, token, models, limitMs = DEFAULT_LIMIT_MS) => {
       if (token === undefined) return Promise.resolve('passed');
-      const needs = models.flatMap((model) => needsOf(builds, model, token, partitioning));
+      const needs = models.flatMap((model) => needsOf(builds, model, token, laned));
       if (hasPassed(places, { needs, token })) return Promise.resolve('passed');
       return new Promise((resolve) => {
         const limit = setTimeout(() => { settle(waiter, 'behind'); }, limitMs);
@@ -73,11 +66,11 @@ export function createFreshness(sql: Sql, partitioning: Partitioning): Freshness
   };
 }
 
-function needsOf(builds: Builds, model: string, token: ConsistencyToken, { laned, laneOf, lanes }: Partitioning): string[] {
+function needsOf(builds: Builds, model: string, { owners }: ConsistencyToken, laned: ReadonlySet<string>): string[] {
   const build = String(builds.id(model));
   if (!laned.has(model)) return [build];
-  const concerned = token.owners === 'all' ? Array.from({ length: lanes }, (_, lane) => lane) : [...new Set(token.owners.map(laneOf))];
-  return concerned.map((lane) => `${build}/${String(lane)}`);
+  const lanes = owners === 'all' ? Array.from({ length: LANES }, (_, lane) => lane) : lanesOf(owners);
+  return lanes.map((lane) => `${build}/${String(lane)}`);
 }
 
 function hasPassed(places: ReadonlyMap<string, Place>, { needs, token }: Pick<Waiter, 'needs' | 'token'>): boolean {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { definitionOf, type AnyEvent, type EventType } from '../domain/event-log.ts';
 import { Position, START_OF_LOG } from '../domain/position.ts';
-import type { RecordedEvent } from '../domain/recorded-event.ts';
+import type { JsonObject, RecordedEvent } from '../domain/recorded-event.ts';
 import type { DataKeys } from '../infra/personal-data.ts';
 import { openPool, type Pool } from '../infra/postgres.ts';
 import { applyShare, shareOf, type Fed } from '../projections/apply-batch.ts';
@@ -99,18 +99,26 @@ async function contentsOf(pool: Pool, projection: PostgresProjection, schema: st
 }
 
 function record(fact: Fact, index: number): RecordedEvent {
-  const definition = definitionOf(fact.type);
-  if (definition === undefined) throw new Error(`${fact.type} is not an event of the domain`);
-  const occurredAt = fact.at ?? new Date(FIRST_EVENT_MS + index * 1_000).toISOString();
+  const stored = storedFact(fact, index);
   return {
+    ...stored,
     streamId: `spec-${String(index)}`,
     revision: 0n,
     position: Position.parse((index + 1).toString(16).padStart(32, '0')),
     id: randomUUID(),
+    createdAt: new Date(FIRST_EVENT_MS),
+  };
+}
+
+/** A fact as it stands in the log, personal data unsealed; `index` decides its time when it says none. */
+export function storedFact(fact: Fact, index: number): { type: string; data: JsonObject; metadata: JsonObject } {
+  const definition = definitionOf(fact.type);
+  if (definition === undefined) throw new Error(`${fact.type} is not an event of the domain`);
+  const occurredAt = fact.at ?? new Date(FIRST_EVENT_MS + index * 1_000).toISOString();
+  return {
     type: fact.type,
     data: JSON.parse(JSON.stringify(fact.data)),
     metadata: { $correlationId: 'spec', $causationId: 'spec', commandId: randomUUID(), actorId: 'system', owners: [], occurredAt, schemaVersion: fact.schemaVersion ?? definition.version },
-    createdAt: new Date(occurredAt),
   };
 }
 

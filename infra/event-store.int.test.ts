@@ -1,0 +1,157 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { START_OF_LOG } from '../domain/position.ts';
+import { openEventStore, OutcomeUnknownError, SubscriptionEndedError, VersionConflictError, type EventStore, type NewEvent } from './event-store.ts';
+import { startEventStoreNode, type EventStoreNode } from './event-store-node/server.ts';
+
+let directory: string;
+let node: EventStoreNode;
+let store: EventStore;
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'shutterlog-store-'));
+  node = await startEventStoreNode({ dataDir: directory });
+  store = await openEventStore(node.url);
+});
+afterAll(async () => {
+  await store.close();
+  await node.close();
+  await rm(directory, { recursive: true, force: true });
+});
+
+const event = (n = 0): NewEvent => ({ id: randomUUID(), type: 'Happened', data: { n }, metadata: {} });
+const stream = () => `test-${randomUUID()}`;
+const all = async (options?: Parameters<EventStore['readAll']>[0]) => Array.fromAsync(store.readAll(options));
+
+describe('the event store', () => {
+  it('keeps the identity of its log for every client', async () => {
+    const other = await openEventStore(node.url);
+    expect(other.storeId).toBe(store.storeId);
+    await other.close();
+  });
+
+  it('gives two clients that start on an empty log at once the same identity', async () => {
+    const empty = await mkdtemp(join(tmpdir(), 'shutterlog-store-'));
+    const fresh = await startEventStoreNode({ dataDir: empty });
+    const [one, two] = await Promise.all([openEventStore(fresh.url), openEventStore(fresh.url)]);
+    expect(one.storeId).toBe(two.storeId);
+    await Promise.all([one.close(), two.close()]);
+    await fresh.close();
+    await rm(empty, { recursive: true, force: true });
+  });
+
+  it('gives back what was appended, in order, with revisions and growing positions', async () => {
+    const id = stream();
+    const [one, two] = [event(1), event(2)];
+    const written = await store.append(id, 'no_stream', [one, two]);
+    const read = await store.readStream(id);
+    expect(read.map(({ id: eventId, revision, data }) => [eventId, revision, data])).toEqual([[one.id, 0n, { n: 1 }], [two.id, 1n, { n: 2 }]]);
+    expect(read[1]!.position).toBe(written.position);
+    expect(read[0]!.position < read[1]!.position).toBe(true);
+    expect(await store.head()).toBe(written.position);
+  });
+
+  it('answers a missing stream with nothing', async () => {
+    expect(await store.readStream(stream())).toEqual([]);
+  });
+
+  it('refuses an append at a revision that is not the stream’s', async () => {
+    const id = stream();
+    await store.append(id, 'no_stream', [event()]);
+    await expect(store.append(id, 'no_stream', [event()])).rejects.toThrow(VersionConflictError);
+    await expect(store.append(id, 5n, [event()])).rejects.toThrow(VersionConflictError);
+    await store.append(id, 0n, [event()]);
+    expect(await store.readStream(id)).toHaveLength(2);
+  });
+
+  it('appends nothing twice when the same events are sent again at the same revision', async () => {
+    const id = stream();
+    const again = [event(1), event(2)];
+    const first = await store.append(id, 'no_stream', again);
+    expect(await store.append(id, 'no_stream', again)).toEqual(first);
+    expect(await store.readStream(id)).toHaveLength(2);
+  });
+
+  it('reads the log from behind a position, up to a limit, and backwards', async () => {
+    const before = await store.head();
+    for (let n = 0; n < 100; n += 1) await store.append(stream(), 'no_stream', [event(n)]);
+    expect((await all({ after: before })).map(({ data }) => data)).toEqual(Array.from({ length: 100 }, (_, n) => ({ n })));
+    expect((await all({ after: before, limit: 3 })).map(({ data }) => data)).toEqual([{ n: 0 }, { n: 1 }, { n: 2 }]);
+    expect((await all({ backwards: true, limit: 2 })).map(({ data }) => data)).toEqual([{ n: 99 }, { n: 98 }]);
+    expect(await all({ after: await store.head() })).toEqual([]);
+    expect(await all({ after: before, limit: 0 })).toEqual([]);
+  });
+
+  it('follows the log from behind a position, history first, then what is appended, until it is told to stop', async () => {
+    const after = await store.head();
+    await store.append(stream(), 'no_stream', [event(1)]);
+    const stop = new AbortController();
+    const seen: unknown[] = [];
+    const following = (async () => {
+      for await (const { data } of store.subscribe({ after, signal: stop.signal })) {
+        seen.push(data);
+        if (seen.length === 1) await store.append(stream(), 'no_stream', [event(2)]);
+        if (seen.length === 2) stop.abort();
+      }
+    })();
+    await following;
+    expect(seen).toEqual([{ n: 1 }, { n: 2 }]);
+  });
+
+  it('closes although a reader left in the middle of the log', async () => {
+    const client = await openEventStore(node.url);
+    for await (const { id } of client.readAll()) if (id.length > 0) break;
+    await client.append(stream(), 'no_stream', [event()]);
+    await client.close();
+  });
+
+  it('ends a subscription with an error when the server goes away, and another goes on behind the last event', async () => {
+    const place = await mkdtemp(join(tmpdir(), 'shutterlog-store-'));
+    const first = await startEventStoreNode({ dataDir: place });
+    const client = await openEventStore(first.url);
+    const subject = stream();
+    let last = START_OF_LOG;
+    const following = (async () => {
+      for await (const one of client.subscribe({ after: START_OF_LOG, signal: new AbortController().signal })) {
+        last = one.position;
+        if (one.type === 'Happened') void first.close();
+      }
+    })();
+    await client.append(subject, 'no_stream', [event(1)]);
+    await expect(following).rejects.toThrow(SubscriptionEndedError);
+    const second = await startEventStoreNode({ dataDir: place, port: first.port });
+    const stop = new AbortController();
+    await expect.poll(() => client.append(subject, 'any', [event(2)]).then(() => 'appended', () => 'away'), { timeout: 15_000 }).toBe('appended');
+    for await (const { data } of client.subscribe({ after: last, signal: stop.signal })) {
+      expect(data).toEqual({ n: 2 });
+      stop.abort();
+    }
+    await client.close();
+    await second.close();
+    await rm(place, { recursive: true, force: true });
+  });
+
+  it('says that the outcome is unknown when the server is away, and when it never answers', async () => {
+    const place = await mkdtemp(join(tmpdir(), 'shutterlog-store-'));
+    const gone = await startEventStoreNode({ dataDir: place });
+    const client = await openEventStore(gone.url, { appendLimitMs: 400 });
+    await gone.close();
+    await expect(client.append(stream(), 'no_stream', [event()])).rejects.toThrow(OutcomeUnknownError);
+    const silent = await listenSilently(gone.port);
+    await expect(client.append(stream(), 'no_stream', [event()])).rejects.toThrow(OutcomeUnknownError);
+    await client.close();
+    silent.close();
+    await rm(place, { recursive: true, force: true });
+  });
+});
+
+function listenSilently(port: number): Promise<Server> {
+  const server = createServer((socket) => { socket.on('error', () => undefined).unref(); });
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, '127.0.0.1', () => { resolve(server.unref()); });
+  });
+}

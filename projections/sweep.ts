@@ -1,0 +1,45 @@
+import { inTransaction, type Pool, type Transaction } from '../infra/postgres.ts';
+import { listBuilds, quoted, type Build } from './build-store.ts';
+import { retire } from './flip.ts';
+
+export type Sweeping = {
+  readonly pool: Pool;
+  /** How long a previous build stays fed, and a rollback possible. */
+  readonly graceMs: number;
+  /** Removes the keys of a build on Redis. */
+  readonly removeKeys: (prefix: string) => Promise<void>;
+};
+
+/** Readers resolve their builds for each request, so none can use a build this long after it was taken from them. */
+const DRAIN_MS = 60_000;
+
+/** Drops previous builds after their grace period, and removes the data of builds that nobody can be reading any more. */
+export async function sweepBuilds({ pool, graceMs, removeKeys }: Sweeping): Promise<void> {
+  const builds = await listBuilds(pool);
+  const now = await databaseTime(pool);
+  for (const build of builds) {
+    const ageMs = now - build.stateSince.getTime();
+    if (build.state === 'previous' && ageMs >= graceMs) await retire(pool, build);
+    if (build.state === 'dropped' && ageMs >= DRAIN_MS) await removeData(pool, build, removeKeys);
+  }
+}
+
+/** Removes the data of a build that no reader and no runner uses, and forgets its checkpoints. */
+export async function removeData(pool: Pool, build: Build, removeKeys: Sweeping['removeKeys']): Promise<void> {
+  if (build.store === 'redis') await removeKeys(build.location);
+  await inTransaction(pool, (tx) => removeDataIn(tx, build));
+}
+
+async function removeDataIn(tx: Transaction, build: Build): Promise<void> {
+  // A reader that hangs on the schema makes this fail, and the next sweep tries again.
+  await tx.query(`set local lock_timeout = '2s'`);
+  await tx.query('delete from projections.checkpoint where build_id = $1', [build.id]);
+  await tx.query('delete from projections.lane where build_id = $1', [build.id]);
+  if (build.store === 'postgres') await tx.query(`drop schema if exists ${quoted(build.location)} cascade`);
+  await tx.query(`update projections.build set state = 'dropped', removed_at = now() where id = $1`, [build.id]);
+}
+
+async function databaseTime(pool: Pool): Promise<number> {
+  const { rows } = await pool.query<{ now: Date }>('select now() as now');
+  return rows[0]?.now.getTime() ?? 0;
+}
