@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { START_OF_LOG } from '../domain/position.ts';
+import type { RecordedEvent } from '../domain/recorded-event.ts';
 import { openEventStore, OutcomeUnknownError, SubscriptionEndedError, VersionConflictError, type EventStore, type NewEvent } from './event-store.ts';
 import { startEventStoreNode, type EventStoreNode } from './event-store-node/server.ts';
 
@@ -24,7 +25,11 @@ afterAll(async () => {
 
 const event = (n = 0): NewEvent => ({ id: randomUUID(), type: 'Happened', data: { n }, metadata: {} });
 const stream = () => `test-${randomUUID()}`;
-const all = async (options?: Parameters<EventStore['readAll']>[0]) => Array.fromAsync(store.readAll(options));
+const all = async (options?: Parameters<EventStore['readAll']>[0]) => {
+  const events: RecordedEvent[] = [];
+  for await (const one of store.readAll(options)) events.push(one);
+  return events;
+};
 
 describe('the event store', () => {
   it('keeps the identity of its log for every client', async () => {
