@@ -89,20 +89,19 @@ export async function openContentWorld(): Promise<ContentWorld> {
 
 async function openObjects(): Promise<{ objects: FsObjectStore; objectsDir: string; close: () => Promise<void> }> {
   const objectsDir = await mkdtemp(join(tmpdir(), 'shutterlog-objects-'));
-  let objects: FsObjectStore | undefined;
   const take = async (request: IncomingMessage) => {
     const url = new URL(request.url ?? '', 'http://localhost');
-    return objects?.acceptUpload({ key: url.pathname.slice('/upload/'.length), search: url.search, contentType: request.headers['content-type'], body: request });
+    return objects.acceptUpload({ key: url.pathname.slice('/upload/'.length), search: url.search, contentType: request.headers['content-type'], body: request });
   };
   const server = createServer((request, response) => {
     take(request).then(
-      (outcome) => { response.writeHead(outcome?.ok === true ? 200 : 400, { connection: 'close' }).end(JSON.stringify(outcome)); },
+      (outcome) => { response.writeHead(outcome.ok ? 200 : 400, { connection: 'close' }).end(JSON.stringify(outcome)); },
       () => { response.destroy(); },
     );
   });
   await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
   const origin = `http://127.0.0.1:${String((server.address() as AddressInfo).port)}`;
-  objects = createFsObjectStore({ dir: objectsDir, secret: randomBytes(32).toString('hex'), uploadBaseUrl: `${origin}/upload`, downloadBaseUrl: `${origin}/media` });
+  const objects = createFsObjectStore({ dir: objectsDir, secret: randomBytes(32).toString('hex'), uploadBaseUrl: `${origin}/upload`, downloadBaseUrl: `${origin}/media` });
   return {
     objects, objectsDir,
     close: async () => {
