@@ -6,19 +6,19 @@ import type { NameHashes } from '../infra/vault-names.ts';
 import { loadState, type Log } from './handle.ts';
 
 /** What finding an account by its name takes: the log, and the keyed hash that names reservation streams. */
-export type AccountFinder = { readonly log: Log; readonly names: NameHashes };
+export type AccountFinder = Log & { readonly names: NameHashes };
 
 /** The active account that holds a username at this moment, by the streams; undefined when there is none. */
-export async function accountByUsername({ log, names }: AccountFinder, username: string): Promise<AccountId | undefined> {
-  return (await findActiveAccount({ log, names }, username))?.accountId;
+export async function accountByUsername(finder: AccountFinder, username: string): Promise<AccountId | undefined> {
+  return (await findActiveAccount(finder, username))?.accountId;
 }
 
 /** The same with what its stream says of it. */
-export async function findActiveAccount({ log, names }: AccountFinder, username: string): Promise<ActiveAccount | undefined> {
+export async function findActiveAccount(finder: AccountFinder, username: string): Promise<ActiveAccount | undefined> {
   const name = Username.safeParse(username);
   if (!name.success) return undefined;
-  const holder = await loadState(log, usernameReservation, streamOf.usernameReservation(names.username(name.data)));
-  return holder.status === 'held' ? activeAccount(log, holder.accountId) : undefined;
+  const holder = await loadState(finder, usernameReservation, streamOf.usernameReservation(finder.names.username(name.data)));
+  return holder.status === 'held' ? activeAccount(finder, holder.accountId) : undefined;
 }
 
 /** What the stream says of an account, or undefined when it is not (or no longer) active. */

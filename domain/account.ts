@@ -3,6 +3,7 @@ import { accept, refuse, type Decider } from './decider.ts';
 import { defineEvent, personal, typesOf, type EventOf } from './event-definition.ts';
 import { AccountId, MediaId } from './ids.ts';
 import { LIMITS } from './limits.ts';
+import { boundedText } from './text.ts';
 
 export const Username = z.string().trim().toLowerCase().regex(/^[a-z0-9._]{3,30}$/, 'must be 3 to 30 of a-z, 0-9, dot and underscore');
 export const Privacy = z.enum(['public', 'private']);
@@ -18,7 +19,7 @@ export const accountEvents = [
       accountId: AccountId,
       username: personal(Username),
       email: personal(z.email()),
-      fullName: personal(z.string().max(LIMITS.fullName)),
+      fullName: personal(boundedText(LIMITS.fullName)),
       privacy: Privacy,
     },
   }),
@@ -28,9 +29,9 @@ export const accountEvents = [
     subject: 'accountId',
     data: {
       accountId: AccountId,
-      fullName: personal(z.string().max(LIMITS.fullName)).optional(),
-      bio: personal(z.string().max(LIMITS.bio)).optional(),
-      website: personal(z.string().max(LIMITS.website)).optional(),
+      fullName: personal(boundedText(LIMITS.fullName)).optional(),
+      bio: personal(boundedText(LIMITS.bio)).optional(),
+      website: personal(boundedText(LIMITS.website)).optional(),
     },
   }),
   defineEvent({ type: 'ProfilePictureChosen', says: 'An account chose a profile picture; null removes it.', data: { accountId: AccountId, mediaId: MediaId.nullable() } }),

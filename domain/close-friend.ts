@@ -24,18 +24,16 @@ function evolve(_state: CloseFriendState, event: CloseFriendEvent): CloseFriendS
 }
 
 // Commands
-/** `mayMeet`: the other account is active and neither blocks the other. */
 export type CloseFriendCommand =
-  | { readonly type: 'AddCloseFriend'; readonly accountId: AccountId; readonly friendId: AccountId; readonly mayMeet: boolean }
+  | { readonly type: 'AddCloseFriend'; readonly accountId: AccountId; readonly friendId: AccountId }
   | { readonly type: 'RemoveCloseFriend'; readonly accountId: AccountId; readonly friendId: AccountId };
-export type CloseFriendRefusal = 'cannot_befriend_self' | 'account_not_found';
+export type CloseFriendRefusal = 'cannot_befriend_self';
 
 function decide(command: CloseFriendCommand, { status }: CloseFriendState) {
   const data = { accountId: command.accountId, friendId: command.friendId };
   switch (command.type) {
     case 'AddCloseFriend':
       if (command.accountId === command.friendId) return refuse('cannot_befriend_self');
-      if (!command.mayMeet) return refuse('account_not_found');
       return status === 'close' ? accept<CloseFriendEvent>() : accept<CloseFriendEvent>({ type: 'CloseFriendAdded', data });
     case 'RemoveCloseFriend':
       return status === 'absent' ? accept<CloseFriendEvent>() : accept<CloseFriendEvent>({ type: 'CloseFriendRemoved', data });

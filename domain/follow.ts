@@ -44,14 +44,14 @@ type Pair = { readonly followerId: AccountId; readonly followeeId: AccountId };
 type Ended = { readonly roundEndedByBlock?: number | undefined };
 export type FollowCommand = Pair &
   (
-    | ({ readonly type: 'Follow'; readonly followeePrivacy: Privacy; readonly mayMeet: boolean } & Ended)
+    | ({ readonly type: 'Follow'; readonly followeePrivacy: Privacy } & Ended)
     | { readonly type: 'Unfollow' }
     | ({ readonly type: 'AcceptRequest' | 'DeclineRequest' } & Ended)
     | { readonly type: 'RemoveFollower' }
     /** Ends the follow or request of this round and leaves newer ones alone. */
     | { readonly type: 'EndForBlock'; readonly round: number }
   );
-export type FollowRefusal = 'cannot_follow_self' | 'account_not_found' | 'follow_request_not_found';
+export type FollowRefusal = 'cannot_follow_self' | 'follow_request_not_found';
 
 function decide(command: FollowCommand, stored: FollowState) {
   const pair = { followerId: command.followerId, followeeId: command.followeeId };
@@ -80,11 +80,6 @@ function acceptRequest(pair: Pair, command: Ended, stored: FollowState) {
 
 function follow(pair: Pair, command: Extract<FollowCommand, { type: 'Follow' }>, stored: FollowState) {
   if (pair.followerId === pair.followeeId) return refuse('cannot_follow_self');
-  if (!command.mayMeet) return refuse('account_not_found');
-  return beginFollow(pair, command, stored);
-}
-
-function beginFollow(pair: Pair, command: { readonly followeePrivacy: Privacy } & Ended, stored: FollowState) {
   const ended = isEnded(command, stored);
   const before = ended ? ending(pair, stored, 'blocked') : [];
   const status = ended ? 'none' : stored.status;

@@ -16,7 +16,7 @@ const declined: FollowEvent = { type: 'FollowRequestDeclined', data };
 const withdrawn: FollowEvent = { type: 'FollowRequestWithdrawn', data };
 const ended = (reason: 'unfollowed' | 'removed' | 'blocked'): FollowEvent => ({ type: 'FollowEnded', data: { ...data, reason } });
 
-const follow = (followeePrivacy: 'public' | 'private', facts: { mayMeet?: boolean; roundEndedByBlock?: number } = {}): FollowCommand => ({ type: 'Follow', ...data, followeePrivacy, mayMeet: true, ...facts });
+const follow = (followeePrivacy: 'public' | 'private', facts: { roundEndedByBlock?: number } = {}): FollowCommand => ({ type: 'Follow', ...data, followeePrivacy, ...facts });
 const command = (type: 'Unfollow' | 'RemoveFollower' | 'AcceptRequest' | 'DeclineRequest'): FollowCommand => ({ type, ...data });
 
 describe('following', () => {
@@ -29,10 +29,6 @@ describe('following', () => {
   });
   it('replaces a request when the account has become public', () => { given(requested).when(follow('public')).then(withdrawn, followed); });
   it('is refused to oneself', () => { given().when({ ...follow('public'), followeeId: ann }).thenRefused('cannot_follow_self'); });
-  it('is refused where a block stands or the account is gone, as if there were no account', () => {
-    given().when(follow('public', { mayMeet: false })).thenRefused('account_not_found');
-    given(followed).when(follow('public', { mayMeet: false })).thenRefused('account_not_found');
-  });
   it('begins anew after a block that the stream does not tell of yet', () => {
     given(followed).when(follow('public', { roundEndedByBlock: 1 })).then(ended('blocked'), followed);
     given(requested).when(follow('private', { roundEndedByBlock: 1 })).then(withdrawn, requested);
@@ -84,7 +80,7 @@ describe('ending for a block', () => {
 describe('any history', () => {
   it('obeys the laws of deciders', () => {
     const anyCommand: fc.Arbitrary<FollowCommand> = fc.oneof(
-      fc.constantFrom(follow('public'), follow('private'), follow('public', { mayMeet: false })),
+      fc.constantFrom(follow('public'), follow('private')),
       fc.constantFrom(command('Unfollow'), command('RemoveFollower'), command('AcceptRequest'), command('DeclineRequest')),
       fc.nat(4).map((round): FollowCommand => ({ type: 'EndForBlock', ...data, round })),
       fc.nat(4).map((roundEndedByBlock) => follow('public', { roundEndedByBlock })),

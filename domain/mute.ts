@@ -24,18 +24,16 @@ function evolve(_state: MuteState, event: MuteEvent): MuteState {
 }
 
 // Commands
-/** `mayMeet`: the other account is active and neither blocks the other. */
 export type MuteCommand =
-  | { readonly type: 'Mute'; readonly muterId: AccountId; readonly mutedId: AccountId; readonly mayMeet: boolean }
+  | { readonly type: 'Mute'; readonly muterId: AccountId; readonly mutedId: AccountId }
   | { readonly type: 'Unmute'; readonly muterId: AccountId; readonly mutedId: AccountId };
-export type MuteRefusal = 'cannot_mute_self' | 'account_not_found';
+export type MuteRefusal = 'cannot_mute_self';
 
 function decide(command: MuteCommand, { status }: MuteState) {
   const data = { muterId: command.muterId, mutedId: command.mutedId };
   switch (command.type) {
     case 'Mute':
       if (command.muterId === command.mutedId) return refuse('cannot_mute_self');
-      if (!command.mayMeet) return refuse('account_not_found');
       return status === 'muted' ? accept<MuteEvent>() : accept<MuteEvent>({ type: 'AccountMuted', data });
     case 'Unmute':
       return status === 'absent' ? accept<MuteEvent>() : accept<MuteEvent>({ type: 'AccountUnmuted', data });
