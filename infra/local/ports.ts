@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
 
@@ -7,19 +8,20 @@ export async function isPortFree(port: number, host = '127.0.0.1'): Promise<bool
   return await canListen(port, host) && await canListen(port, '0.0.0.0');
 }
 
-/** The preferred port when it is free, otherwise any free one. */
+// Below the range from which systems take ports for outgoing connections (32768 and up on Linux): one of those could
+// occupy a port between our choosing it and a server's listening on it.
+const LOWEST = 20_000;
+const HIGHEST = 31_999;
+const ATTEMPTS = 200;
+
+/** The preferred port when it is free, otherwise a free one at random. */
 export async function freePort(preferred?: number): Promise<number> {
   if (preferred !== undefined && await isPortFree(preferred)) return preferred;
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => {
-        if (address === null || typeof address === 'string') reject(new Error('the system gave no port'));
-        else resolve(address.port);
-      });
-    });
-  });
+  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+    const port = randomInt(LOWEST, HIGHEST + 1);
+    if (await isPortFree(port)) return port;
+  }
+  throw new Error(`no free port between ${LOWEST} and ${HIGHEST} after ${ATTEMPTS} attempts`);
 }
 
 /** Who listens on a port, as `name (process 123)`, or undefined when the system does not tell. */
