@@ -14,5 +14,5 @@ const children = createChildren(dataDir, registry);
 const { secrets } = ensureSecrets(dataDir);
 const { postgres, redis } = planStores({ dataDir, children, secrets, env: {}, ports: await planStorePorts(dataDir), print: console.error });
 const pids = await Promise.all([postgres, redis].map(async (store) => 'start' in store ? (await store.start()).pid : 0));
-console.log(JSON.stringify({ databaseUrl: postgres.url, redisUrl: redis.url, pids, leftovers }));
 process.once('SIGTERM', () => { void children.close().then(unlock); });
+console.log(JSON.stringify({ databaseUrl: postgres.url, redisUrl: redis.url, pids, leftovers }));
