@@ -1,0 +1,141 @@
+import { BACKWARDS, binaryEvent, END, FORWARDS, START, StreamNotFoundError } from '@eventstore/db-client';
+import type { AllStreamResolvedEvent, ResolvedEvent } from '@eventstore/db-client';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { collect, newStream, numbered, openTestNode, rejection } from './testing/test-node.ts';
+import type { TestNode } from './testing/test-node.ts';
+
+let test: TestNode;
+const stream = newStream();
+const other = newStream();
+const LONG = 1_300;
+
+beforeAll(async () => {
+  test = await openTestNode();
+  for (let written = 0; written < LONG; written += 100) {
+    await test.client.appendToStream(stream, numbered(100));
+    await test.client.appendToStream(other, numbered(1));
+  }
+});
+afterAll(() => test.close());
+
+const revisions = (events: ResolvedEvent[]): number[] => events.map(({ event }) => Number(event?.revision));
+const positions = (events: AllStreamResolvedEvent[]): bigint[] => events.map(({ event }) => event?.position.commit ?? -1n);
+const range = (from: number, to: number): number[] =>
+  Array.from({ length: Math.abs(to - from) + 1 }, (_, index) => (to >= from ? from + index : from - index));
+
+describe('reading a stream', () => {
+  it.each([
+    ['forwards from the start', { }, range(0, LONG - 1)],
+    ['forwards from a revision, which is included', { fromRevision: 700n }, range(700, LONG - 1)],
+    ['forwards from the last revision', { fromRevision: BigInt(LONG - 1) }, [LONG - 1]],
+    ['forwards from behind the end', { fromRevision: BigInt(LONG) }, []],
+    ['forwards from the end', { fromRevision: END }, []],
+    ['forwards, a number of events', { fromRevision: 10n, maxCount: 600 }, range(10, 609)],
+    ['forwards, more than there are', { fromRevision: BigInt(LONG - 2), maxCount: 10 }, [LONG - 2, LONG - 1]],
+    ['backwards from the end', { direction: BACKWARDS, fromRevision: END }, range(LONG - 1, 0)],
+    ['backwards from a revision, which is included', { direction: BACKWARDS, fromRevision: 700n }, range(700, 0)],
+    ['backwards from the start', { direction: BACKWARDS, fromRevision: START }, [0]],
+    ['backwards from behind the end', { direction: BACKWARDS, fromRevision: 10_000n, maxCount: 2 }, [LONG - 1, LONG - 2]],
+    ['backwards, a number of events', { direction: BACKWARDS, fromRevision: END, maxCount: 600 }, range(LONG - 1, LONG - 600)],
+  ] as const)('goes %s', async (_case, options, expected) => {
+    expect(revisions(await collect(test.client.readStream(stream, options)))).toEqual(expected);
+  });
+
+  it('says that a stream does not exist', async () => {
+    const missing = newStream();
+    const error = await rejection(collect(test.client.readStream(missing)));
+    expect(error).toBeInstanceOf(StreamNotFoundError);
+  });
+});
+
+describe('reading $all', () => {
+  it('gives every event once, in the order of its position, both ways alike', async () => {
+    const forwards = await collect(test.client.readAll());
+    expect(forwards).toHaveLength(LONG + LONG / 100);
+    expect(positions(forwards)).toEqual(positions(forwards).toSorted((a, b) => Number(a - b)));
+    expect(new Set(positions(forwards)).size).toBe(forwards.length);
+    expect(forwards.every(({ event }) => event?.position.commit === event?.position.prepare)).toBe(true);
+    expect(forwards.every(({ event, commitPosition }) => event?.position.commit === commitPosition)).toBe(true);
+    const backwards = await collect(test.client.readAll({ direction: BACKWARDS, fromPosition: END }));
+    expect(backwards).toEqual(forwards.toReversed());
+  });
+
+  it('includes the position where a forward read begins and excludes it backwards, as EventStoreDB does', async () => {
+    const all = await collect(test.client.readAll());
+    const fromPosition = all[800]?.event?.position ?? START;
+    expect(positions(await collect(test.client.readAll({ fromPosition })))).toEqual(positions(all.slice(800)));
+    const before = await collect(test.client.readAll({ fromPosition, direction: BACKWARDS }));
+    expect(positions(before)).toEqual(positions(all.slice(0, 800).toReversed()));
+  });
+
+  it('compares positions by commit, then by prepare', async () => {
+    const all = await collect(test.client.readAll({ maxCount: 3 }));
+    const commit = all[1]?.event?.position.commit ?? 0n;
+    const first = async (position: { commit: bigint; prepare: bigint }, direction: typeof FORWARDS | typeof BACKWARDS): Promise<bigint | undefined> =>
+      positions(await collect(test.client.readAll({ fromPosition: position, direction, maxCount: 1 })))[0];
+    const [before, at, after] = positions(all);
+    expect(await first({ commit, prepare: commit - 1n }, FORWARDS)).toBe(at);
+    expect(await first({ commit, prepare: commit + 1n }, FORWARDS)).toBe(after);
+    expect(await first({ commit, prepare: commit + 1n }, BACKWARDS)).toBe(at);
+    expect(await first({ commit, prepare: commit - 1n }, BACKWARDS)).toBe(before);
+  });
+
+  it('stops at the number of events asked for', async () => {
+    const all = await collect(test.client.readAll());
+    expect(positions(await collect(test.client.readAll({ maxCount: 700 })))).toEqual(positions(all.slice(0, 700)));
+    const last = await collect(test.client.readAll({ maxCount: 2, direction: BACKWARDS, fromPosition: END }));
+    expect(positions(last)).toEqual(positions(all.slice(-2).toReversed()));
+  });
+
+  it('gives nothing from the end on, nor before the start', async () => {
+    expect(await collect(test.client.readAll({ fromPosition: END }))).toEqual([]);
+    expect(await collect(test.client.readAll({ fromPosition: START, direction: BACKWARDS }))).toEqual([]);
+    expect(await collect(test.client.readAll({ fromPosition: { commit: 1n << 60n, prepare: 1n << 60n } }))).toEqual([]);
+  });
+});
+
+describe('links', () => {
+  const links = newStream();
+  const link = (text: string) => binaryEvent({ type: '$>', data: Buffer.from(text) });
+
+  beforeAll(async () => {
+    await test.client.appendToStream(links, [link(`2@${stream}`), link(`9999@${stream}`), ...numbered(1)]);
+  });
+
+  it('are given as they are unless asked for', async () => {
+    const [event] = await collect(test.client.readStream(links));
+    expect(event).toMatchObject({ event: { type: '$>', streamId: links } });
+    expect(event?.link).toBeUndefined();
+  });
+
+  it('are resolved in stream reads and in $all', async () => {
+    const [target] = await collect(test.client.readStream(stream, { fromRevision: 2n, maxCount: 1 }));
+    const [resolved, broken, plain] = await collect(test.client.readStream(links, { resolveLinkTos: true }));
+    expect(resolved?.event).toEqual(target?.event);
+    expect(resolved?.link).toMatchObject({ type: '$>', streamId: links, revision: 0n });
+    expect(broken?.event).toBeUndefined();
+    expect(broken?.link).toMatchObject({ revision: 1n });
+    expect(plain?.link).toBeUndefined();
+    const fromPosition = resolved?.link?.position ?? START;
+    const [inAll] = await collect(test.client.readAll({ fromPosition, resolveLinkTos: true, maxCount: 1 }));
+    expect(inAll).toEqual(resolved);
+  });
+});
+
+it('goes on from the same position after a restart', async () => {
+  const own = await openTestNode();
+  await own.client.appendToStream('a', numbered(3));
+  const before = await collect(own.client.readAll());
+  await own.client.dispose();
+  await own.node.close();
+  const { startEventStoreNode } = await import('./server.ts');
+  const { EventStoreDBClient } = await import('@eventstore/db-client');
+  const node = await startEventStoreNode({ dataDir: own.dataDir });
+  const client = EventStoreDBClient.connectionString(node.url);
+  expect(await collect(client.readAll())).toEqual(before);
+  const next = await client.appendToStream('a', numbered(1), { expectedRevision: 2n });
+  expect(next.position?.commit).toBeGreaterThan(before.at(-1)?.commitPosition ?? 0n);
+  await client.dispose();
+  await node.close();
+  await own.close();
+});
