@@ -29,11 +29,13 @@ export class UnreadableInBatchError extends Error {
 /** The part of a batch that a build has not passed, and what of it the build's projection handles. */
 export type Share = { readonly step: Step; readonly handled: readonly TakenEvent[] };
 
-/** What a batch means for a build; undefined when the build has passed all of it, as after a delivery that came twice. */
+/** What a batch means for a build; undefined when the build has passed all of it, as after a delivery that came twice, or ends before it. */
 export function shareOf(fed: Fed, batch: Batch): Share | undefined {
-  const fresh = batch.events.filter(({ recorded }) => recorded.position > fed.position);
-  if (fresh.length === 0) return undefined;
-  const step = { buildId: fed.build.id, storeId: fed.build.storeId, from: fed.position, to: batch.last, events: fresh.length };
+  const until = fed.build.untilPosition;
+  const fresh = batch.events.filter(({ recorded: { position } }) => position > fed.position && (until === undefined || position <= until));
+  const last = fresh.at(-1);
+  if (last === undefined) return undefined;
+  const step = { buildId: fed.build.id, storeId: fed.build.storeId, from: fed.position, to: last.recorded.position, events: fresh.length };
   return { step, handled: fresh.filter(({ recorded }) => fed.handled.has(recorded.type)) };
 }
 

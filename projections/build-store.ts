@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { START_OF_LOG, type Position } from '../domain/position.ts';
+import { Position, START_OF_LOG } from '../domain/position.ts';
 import { inTransaction, type Pool, type Sql, type Transaction } from '../infra/postgres.ts';
 import type { PostgresProjection } from './projection.ts';
 
@@ -21,7 +21,7 @@ const BuildRow = z.object({
   store_id: z.string(),
   created_at: z.date(),
   state_since: z.date(),
-  until_position: z.string().nullable(),
+  until_position: Position.nullable(),
   filled: z.boolean(),
   stopped: StoppedAt.nullable(),
   removed_at: z.date().nullable(),
@@ -39,7 +39,8 @@ export type Build = {
   readonly storeId: string;
   readonly createdAt: Date;
   readonly stateSince: Date;
-  readonly untilPosition: string | undefined;
+  /** A side build passes no event behind this place. */
+  readonly untilPosition: Position | undefined;
   /** On Redis: the keys are filled, lanes may feed it. */
   readonly filled: boolean;
   readonly stopped: StoppedAt | undefined;

@@ -21,8 +21,7 @@ export type Batch = { readonly events: readonly TakenEvent[]; readonly last: Pos
 export async function takeIn(recorded: readonly [RecordedEvent, ...RecordedEvent[]], handled: ReadonlySet<string>, keys: DataKeys): Promise<Batch> {
   const wanted = recorded.filter(({ type }) => handled.has(type));
   const opened = new Map<string, TakenEvent>((await openAll(wanted, keys)).map((taken) => [taken.recorded.position, taken]));
-  const events = recorded.map((one) => opened.get(one.position) ?? { recorded: one });
-  return { events, last: (recorded.at(-1) ?? recorded[0]).position };
+  return { events: recorded.map((one) => opened.get(one.position) ?? { recorded: one }), last: (recorded.at(-1) ?? recorded[0]).position };
 }
 
 async function openAll(recorded: readonly RecordedEvent[], keys: DataKeys): Promise<TakenEvent[]> {

@@ -4,7 +4,7 @@ import pg from 'pg';
 export const BUILDS_CHANNEL = 'shutterlog_builds';
 
 // Any number; it keeps these advisory locks apart from others in the same database.
-const LEASE_CLASS = 7_031;
+export const LEASE_CLASS = 7_031;
 const REBUILD_CLASS = 7_032;
 
 /**
@@ -22,7 +22,7 @@ export class Leases {
 
   /** Connects. `onLost` is called once when the connection ends by itself: all leases are gone then. `onChange` when builds or settings change. */
   static async open(url: string, listener: { onLost?: () => void; onChange?: () => void } = {}): Promise<Leases> {
-    const client = new pg.Client({ connectionString: url, application_name: 'shutterlog-leases', connectionTimeoutMillis: 5_000, keepAlive: true });
+    const client = new pg.Client({ connectionString: url, application_name: 'shutterlog-leases', connectionTimeoutMillis: 5_000, query_timeout: 5_000, keepAlive: true });
     const leases = new Leases(client);
     const lose = () => {
       if (leases.#lost) return;
@@ -38,9 +38,16 @@ export class Leases {
     return leases;
   }
 
-  /** Whether the connection, and with it every lease, is gone. */
+  /** Whether the connection, and with it every lease, is known to be gone. */
   get lost(): boolean {
     return this.#lost;
+  }
+
+  /** Asks the server; false when the connection, and with it every lease, is gone or does not answer. */
+  async stand(): Promise<boolean> {
+    if (this.#lost) return false;
+    await this.#client.query('select 1').catch(() => this.#client.end().catch(() => undefined));
+    return !this.#lost;
   }
 
   holds(buildId: number): boolean {

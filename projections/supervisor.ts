@@ -87,7 +87,7 @@ export class Supervisor {
   }
 
   async #openLeases(): Promise<Leases> {
-    if (this.#leases !== undefined && !this.#leases.lost) return this.#leases;
+    if (this.#leases !== undefined && await this.#leases.stand()) return this.#leases;
     // Without the connection the leases are gone: let others have the builds until they are taken again.
     for (const id of this.#attached) await this.#of.runner.detach(id);
     this.#attached.clear();
