@@ -38,7 +38,7 @@ async function run(scratch: Scratch): Promise<Counts> {
   say(`Stores ready in ${((performance.now() - started) / 1000).toFixed(1)} s`);
   try {
     const report = join(directory, 'report.json');
-    const exitCode = await vitest(report, { ...process.env, ...stores, ...tiers.env, TEST_SCRATCH_DIR: directory });
+    const exitCode = await vitest({ scratch, report }, { ...process.env, ...stores, ...tiers.env, TEST_SCRATCH_DIR: directory });
     return judge(countRun(parse(readTextFile(report)), exitCode), tiers.skipped);
   } finally {
     await tiers.close?.();
@@ -60,10 +60,12 @@ function testFiles(): { text: string }[] {
     .map((path) => ({ text: readFileSync(join(PROJECT_ROOT, path), 'utf8') }));
 }
 
-function vitest(report: string, env: Record<string, string | undefined>): Promise<number | null> {
+function vitest({ scratch, report }: { scratch: Scratch; report: string }, env: Record<string, string | undefined>): Promise<number | null> {
   const workers = Math.max(2, Math.min(4, availableParallelism()));
   const options = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`, `--maxWorkers=${workers}`];
   const child = spawn(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', ...options, ...args], { cwd: PROJECT_ROOT, env, stdio: ['ignore', 'inherit', 'inherit'] });
+  // Not a child of its own group: a Ctrl-C shall reach it. The register is for the run that comes after a `kill -9` of this one.
+  if (child.pid !== undefined) scratch.registry.note({ name: 'vitest', pid: child.pid, stopSignal: 'SIGTERM' });
   interrupted.signal.addEventListener('abort', () => { child.kill('SIGTERM'); });
   if (interrupted.signal.aborted) child.kill('SIGTERM');
   return new Promise((resolve) => {

@@ -1,9 +1,11 @@
-import { globSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { globSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { PROJECT_ROOT } from '../infra/local/apps.ts';
 import { openChildRegistry, type ChildRegistry } from '../infra/local/child-registry.ts';
 import { createChildren, type Children } from '../infra/local/children.ts';
 import { lockDirectory, ownerOf } from '../infra/local/directory-lock.ts';
+
+const LOCKING_LIMIT_MS = 10_000;
 
 export type Scratch = {
   directory: string;
@@ -18,9 +20,7 @@ export async function openScratch(kind: 'test' | 'bench'): Promise<Scratch> {
   const parent = join(PROJECT_ROOT, '.data', kind);
   mkdirSync(parent, { recursive: true });
   for (const directory of globSync(join(parent, 'run-*'))) {
-    // One without an owner may be a run that has just made its directory and not locked it yet.
-    const started = globSync(join(directory, 'owner.json')).length > 0;
-    if (started && ownerOf(directory) === undefined) await clear(directory);
+    if (ownerOf(directory) === undefined && !isBrandNew(directory)) await clear(directory);
   }
   const directory = mkdtempSync(join(parent, 'run-'));
   lockDirectory(directory);
@@ -33,6 +33,11 @@ export async function openScratch(kind: 'test' | 'bench'): Promise<Scratch> {
       await clear(directory);
     },
   };
+}
+
+/** A run that has just made its directory may not have locked it yet. */
+function isBrandNew(directory: string): boolean {
+  return Date.now() - (statSync(directory, { throwIfNoEntry: false })?.birthtimeMs ?? 0) < LOCKING_LIMIT_MS;
 }
 
 async function clear(directory: string): Promise<void> {

@@ -62,8 +62,9 @@ function isAlive(note: ChildNote): boolean {
 async function end(leftover: ChildNote, patienceMs: number): Promise<void> {
   sendSignal(leftover.pid, leftover.stopSignal);
   if (await hasEnded(leftover, patienceMs)) return;
-  // Children are leaders of their own process groups: this reaches what they started, too.
+  // Most children lead a process group of their own: this reaches what they started, too.
   sendSignal(-leftover.pid, 'SIGKILL');
+  sendSignal(leftover.pid, 'SIGKILL');
   if (!await hasEnded(leftover, patienceMs)) throw new Error(`${leftover.name} (process ${leftover.pid}), left by an earlier run, does not end`);
 }
 
