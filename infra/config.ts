@@ -62,3 +62,14 @@ export function readConfig(env: Record<string, string | undefined>): Config {
 
 /** The names of all variables, for the test that keeps `.env.example` complete. */
 export const CONFIG_VARIABLES: readonly string[] = Object.keys(Environment.shape);
+
+/** The same for a process's first step: says each wrong variable on a line of its own and ends with exit code 1. */
+export function configOrExit(env: Record<string, string | undefined>): Config {
+  try {
+    return readConfig(env);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exit(1);
+  }
+}

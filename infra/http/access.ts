@@ -1,7 +1,7 @@
 import type { Request, Response } from 'express';
 import { ProblemError } from './problem.ts';
 import type { Route } from './route.ts';
-import type { Authenticator, LimitState, LoggedIn, RateLimiter } from './services.ts';
+import type { Authenticator, LimitState, LoggedIn, RateLimiter, TokenVerdict } from './services.ts';
 
 export type Caller = { readonly account: LoggedIn | undefined; readonly operator: boolean };
 
@@ -14,9 +14,16 @@ export async function identifyCaller(route: Route, request: Request, authenticat
   if (scheme?.toLowerCase() !== 'bearer' || token === undefined) throw unauthenticated('unauthenticated', 'Log in and send the access token as `Authorization: Bearer …`.');
   const verdict = await authenticator.account(token);
   if (verdict.ok) return { account: verdict.account, operator };
-  throw verdict.reason === 'expired'
-    ? unauthenticated('token_expired', 'Fetch a new access token with the refresh token.')
-    : unauthenticated('unauthenticated', 'The access token is not valid.');
+  throw reject(verdict.reason);
+}
+
+function reject(reason: Extract<TokenVerdict, { ok: false }>['reason']): ProblemError {
+  switch (reason) {
+    case 'expired': return unauthenticated('token_expired', 'Fetch a new access token with the refresh token.');
+    case 'session_ended': return unauthenticated('session_ended', 'Log in again.');
+    case 'invalid': return unauthenticated('unauthenticated', 'The access token is not valid.');
+    default: return reason satisfies never;
+  }
 }
 
 function unauthenticated(code: string, detail: string): ProblemError {

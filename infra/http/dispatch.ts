@@ -1,5 +1,5 @@
-import { trace } from '@opentelemetry/api';
 import type { Request, RequestHandler, Response } from 'express';
+import { currentTraceparent } from '../telemetry.ts';
 import { identifyCaller, limitRate, type Caller } from './access.ts';
 import { bodyReader, type ReadBody } from './body.ts';
 import { answerOnce, freshCommandId, idempotencyKeyOf } from './once.ts';
@@ -77,8 +77,8 @@ function contextOf({ request, response }: Exchange, caller: Caller, commandId: s
 }
 
 function traceparentOf(request: Request): string | undefined {
-  const span = trace.getActiveSpan()?.spanContext();
-  if (span !== undefined) return `00-${span.traceId}-${span.spanId}-${span.traceFlags.toString(16).padStart(2, '0')}`;
+  const current = currentTraceparent();
+  if (current !== undefined) return current;
   const sent = request.get('traceparent');
   return sent !== undefined && TRACEPARENT.test(sent) ? sent : undefined;
 }

@@ -69,6 +69,10 @@ type RouteOptions<A extends 'account' | 'none'> = {
   readonly path: string;
   readonly summary: string;
   readonly tags: readonly string[];
+  /** More than the summary has room for; Markdown. */
+  readonly description?: string;
+  /** Which codes come with which problem status, for the documents: `404: 'post_not_found'`. */
+  readonly problems?: Readonly<Record<number, string>>;
   /** `account`: answers 401 without a valid access token. `none`: open to everybody. */
   readonly auth: A;
   readonly limits?: readonly LimitName[];

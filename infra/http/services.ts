@@ -6,7 +6,7 @@ import type { LimitName, Refused, WrittenEvents } from './route.ts';
 export type LoggedIn = { readonly id: AccountId; readonly session?: string };
 
 /** Who a bearer token speaks for. */
-export type TokenVerdict = { readonly ok: true; readonly account: LoggedIn } | { readonly ok: false; readonly reason: 'invalid' | 'expired' };
+export type TokenVerdict = { readonly ok: true; readonly account: LoggedIn } | { readonly ok: false; readonly reason: 'invalid' | 'expired' | 'session_ended' };
 
 /** Checks the tokens that requests carry; both answers never throw for a bad token. */
 export type Authenticator = {

@@ -1,0 +1,44 @@
+import type { Express, RequestHandler } from 'express';
+import { decodeToken, encodeToken, joinTokens } from '../infra/consistency-token.ts';
+import { createHttpApp } from '../infra/http/app.ts';
+import type { HealthCheck } from '../infra/http/health.ts';
+import type { Route, WrittenEvents } from '../infra/http/route.ts';
+import type { Authenticator, Idempotency, RateLimiter } from '../infra/http/services.ts';
+import type { Log } from '../infra/log.ts';
+import { problemOf, problemOfError, type WriteRefusal } from './problem.ts';
+
+export type WriteApiDeps = {
+  readonly routes: readonly Route<WriteRefusal>[];
+  /** Handlers for what is no route, such as uploads straight into the object store. */
+  readonly extras?: readonly RequestHandler[];
+  readonly authenticator: Authenticator;
+  readonly rateLimiter: RateLimiter;
+  readonly idempotency: Idempotency<WriteRefusal>;
+  /** The identity of the log, for consistency tokens. */
+  readonly storeId: string;
+  readonly log: Log;
+  readonly health: Readonly<Record<string, HealthCheck>>;
+  readonly telemetry?: RequestHandler;
+  readonly metrics?: RequestHandler;
+  /** Checks every answer against its schema; for tests. */
+  readonly checkAnswers?: boolean;
+};
+
+/** The write side over HTTP: every POST, PUT and DELETE of the contract. */
+export function createWriteApi({ storeId, ...deps }: WriteApiDeps): Express {
+  return createHttpApp<WriteRefusal>({
+    ...deps,
+    title: 'Shutterlog write API',
+    version: '1',
+    description: 'Everything that changes something. Send an `Idempotency-Key` to make repeats harmless, and the `Consistency-Token` of an answer with the reads that must see it.',
+    tokenOf: (written, sent) => tokenOf(storeId, written, sent),
+    problemOf,
+    problemOfError,
+  });
+}
+
+// The client may go on with the new token alone: it covers what the sent ones covered.
+function tokenOf(storeId: string, { position, owners }: WrittenEvents, sent: readonly string[]): string {
+  const earlier = sent.flatMap((text) => decodeToken(text) ?? []);
+  return encodeToken(joinTokens([{ storeId, position, owners }, ...earlier]) ?? { storeId, position, owners });
+}

@@ -1,0 +1,45 @@
+import { configOrExit } from '../infra/config.ts';
+import { openEventStore } from '../infra/event-store.ts';
+import { listen } from '../infra/http/server.ts';
+import { createTokens } from '../infra/jwt.ts';
+import { runProcess } from '../infra/lifecycle.ts';
+import { createLog } from '../infra/log.ts';
+import { createPasswords } from '../infra/passwords.ts';
+import { openPool } from '../infra/postgres.ts';
+import { createLimits, noLimits } from '../infra/rate-limit.ts';
+import { openRedis } from '../infra/redis.ts';
+import { startTelemetry } from '../infra/telemetry.ts';
+import { openVault } from '../infra/vault.ts';
+import { createWriteApi } from './app.ts';
+import { createAuthenticator } from './auth.ts';
+import { identityRoutes } from './identity-routes.ts';
+import { isWriteRefusal } from './problem.ts';
+
+const SWEEP_MS = 3_600_000;
+
+const config = configOrExit(process.env);
+const log = createLog({ process: 'write-api', level: config.LOG_LEVEL });
+
+await runProcess(log, async (own) => {
+  const telemetry = own(startTelemetry({ process: 'write-api', otlpEndpoint: config.OTEL_EXPORTER_OTLP_ENDPOINT }), (each) => each.shutdown());
+  const pool = own(openPool(config.DATABASE_URL, { size: config.DATABASE_POOL_SIZE, name: 'write-api' }), (each) => each.end());
+  const vault = await openVault({ pool, masterKey: config.MASTER_KEY });
+  const store = own(await openEventStore(config.EVENTSTORE_URL), (each) => each.close());
+  const redis = own(openRedis(config.REDIS_URL), (each) => { each.disconnect(); });
+  const limits = config.RATE_LIMITS === 'off' ? noLimits() : createLimits({ redis });
+  const tokens = createTokens(config.JWT_SECRET);
+  const passwords = await createPasswords();
+  const app = createWriteApi({
+    routes: identityRoutes({ ...vault, store, passwords, tokens, limits }),
+    authenticator: createAuthenticator(tokens, vault.sessions),
+    rateLimiter: limits,
+    idempotency: vault.idempotency(isWriteRefusal),
+    storeId: store.storeId,
+    log,
+    health: { event_store: () => store.head(), postgresql: () => pool.query('select 1'), redis: () => redis.ping() },
+    metrics: (request, response) => { telemetry.metricsHandler(request, response); },
+  });
+  own(setInterval(() => { vault.sweep().catch((error: unknown) => { log.error({ err: error }, 'the vault was not swept'); }); }, SWEEP_MS), clearInterval);
+  const server = own(await listen(app, { port: config.WRITE_API_PORT, host: config.HOST }), (each) => each.close());
+  log.info({ port: server.port }, 'listening');
+});
