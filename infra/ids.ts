@@ -42,6 +42,14 @@ function relatedUuid(uuid: string, name: string): string {
   return stringify(bytes);
 }
 
+/**
+ * The id of one step of a command that goes through several decisions of one stream. The handler takes a second decision
+ * under the same id for a repeat of the first.
+ */
+export function stepCommandId(commandId: string, step: string): string {
+  return v5(step, commandId);
+}
+
 /** Fixed and random: the name space of commands that time brings about. */
 const SWEEPS = '5a7b0a52-6c1e-4f0b-9d55-0c7f3b1f8f1e';
 

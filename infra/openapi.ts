@@ -22,6 +22,7 @@ function operationOf(route: Route): ZodOpenApiOperationObject {
     operationId: operationIdOf(route),
     summary: route.summary,
     tags: [...route.tags],
+    ...(route.description === undefined ? {} : { description: route.description }),
     ...(route.auth === 'account' ? { security: [{ accessToken: [] }] } : {}),
     requestParams: { ...objectPart('path', params), ...objectPart('query', query), header: headersOf(route) },
     ...(body === undefined ? {} : { requestBody: { content: Object.fromEntries(['application/json', ...Object.keys(route.readers ?? {})].map((type) => [type, { schema: body }])) } }),
@@ -48,7 +49,7 @@ function headersOf(route: Route): z.ZodObject {
   });
 }
 
-function responsesOf({ schemas, auth }: Route): ZodOpenApiResponsesObject {
+function responsesOf({ schemas, auth, problems }: Route): ZodOpenApiResponsesObject {
   const responses: ZodOpenApiResponsesObject = {};
   for (const [status, schema] of Object.entries(schemas.responses)) {
     const body = schemas.fresh !== undefined && schema instanceof z.ZodObject ? schema.extend(schemas.fresh.shape) : schema;
@@ -56,6 +57,7 @@ function responsesOf({ schemas, auth }: Route): ZodOpenApiResponsesObject {
   }
   const problem = { content: { 'application/problem+json': { schema: ProblemBody } } };
   if (auth === 'account') responses['401'] = { description: 'A login is needed', ...problem };
+  for (const [status, codes] of Object.entries(problems ?? {})) responses[statusKey(status)] = { description: `${STATUS_CODES[status] ?? 'Problem'}: ${codes}`, ...problem };
   responses['429'] = { description: 'Too many requests', ...problem };
   responses['default'] = { description: 'Any other problem; `code` tells which', ...problem };
   return responses;

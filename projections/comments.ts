@@ -1,9 +1,10 @@
 import type { DomainEvent, EventOfType } from '../domain/event-log.ts';
+import type { CommentId } from '../domain/ids.ts';
 import type { Sql } from '../infra/postgres.ts';
 import { declaredOf, runsOf, unreachable } from './batch.ts';
 import { erasedAccountDdl, erasedAccountTable, rememberErased } from './erasure.ts';
 import { applyPairFacts, type PairTable } from './pairs.ts';
-import type { PostgresProjection } from './projection.ts';
+import type { PostgresProjection, ReadContext } from './projection.ts';
 import { addToCounts, sumByKey } from './rows.ts';
 
 const handles = ['CommentAdded', 'CommentDeleted', 'CommentLiked', 'CommentUnliked', 'PostDeleted', 'AccountErased'] as const;
@@ -146,4 +147,10 @@ async function like(tx: Sql, schema: string, events: readonly Liking[]): Promise
   await applyPairFacts(tx, likesIn(schema), events.filter((event) => present.has(event.data.commentId)).map((event) => (
     { left: event.data.commentId, right: event.data.accountId, since: event.type === 'CommentLiked' ? event.meta.occurredAt : null }
   )));
+}
+
+/** How many accounts like a comment. */
+export async function commentLikeCount({ sql, builds }: ReadContext, commentId: CommentId): Promise<number> {
+  const { rows } = await sql.query<{ likes: string }>(`select likes from ${builds.schema('comments')}.comment_like_count where comment_id = $1`, [commentId]);
+  return Number(rows[0]?.likes ?? 0);
 }

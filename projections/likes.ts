@@ -1,7 +1,8 @@
 import type { EventOfType } from '../domain/event-log.ts';
+import type { PostId } from '../domain/ids.ts';
 import { declaredOf, unreachable } from './batch.ts';
 import { applyPairFacts, type PairFact, type PairTable } from './pairs.ts';
-import type { PostgresProjection } from './projection.ts';
+import type { PostgresProjection, ReadContext } from './projection.ts';
 
 const handles = ['PostLiked', 'PostUnliked', 'PostDeleted', 'AccountErased'] as const;
 type Handled = EventOfType<(typeof handles)[number]>;
@@ -43,4 +44,10 @@ function factOf(event: Handled): PairFact {
     case 'AccountErased': return { gone: event.data.accountId, column: 'account_id' };
     default: return unreachable(event);
   }
+}
+
+/** How many accounts like a post. */
+export async function likeCount({ sql, builds }: ReadContext, postId: PostId): Promise<number> {
+  const { rows } = await sql.query<{ likes: string }>(`select likes from ${builds.schema('likes')}.like_count where post_id = $1`, [postId]);
+  return Number(rows[0]?.likes ?? 0);
 }

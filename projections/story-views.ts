@@ -1,7 +1,8 @@
 import type { EventOfType } from '../domain/event-log.ts';
+import type { StoryId } from '../domain/ids.ts';
 import { declaredOf, unreachable } from './batch.ts';
 import { applyPairFacts, type PairFact, type PairTable } from './pairs.ts';
-import type { PostgresProjection } from './projection.ts';
+import type { PostgresProjection, ReadContext } from './projection.ts';
 
 const handles = ['StoryViewed', 'StoryDeleted', 'AccountErased'] as const;
 type Handled = EventOfType<(typeof handles)[number]>;
@@ -42,4 +43,10 @@ function factOf(event: Handled): PairFact {
     case 'AccountErased': return { gone: event.data.accountId, column: 'account_id' };
     default: return unreachable(event);
   }
+}
+
+/** How many accounts saw a story. */
+export async function storyViewCount({ sql, builds }: ReadContext, storyId: StoryId): Promise<number> {
+  const { rows } = await sql.query<{ views: string }>(`select views from ${builds.schema('story-views')}.story_view_count where story_id = $1`, [storyId]);
+  return Number(rows[0]?.views ?? 0);
 }
