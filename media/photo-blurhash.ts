@@ -1,13 +1,6 @@
 import { encode } from 'blurhash';
 import sharp from 'sharp';
-
-/** Decoded pixels: 3 or 4 channels of 8 bits in sRGB. */
-export interface Pixels {
-  readonly data: Buffer;
-  readonly width: number;
-  readonly height: number;
-  readonly channels: 3 | 4;
-}
+import type { Pixels } from './pixels.ts';
 
 /** Longest edge that the hash is made from: it holds a dozen waves, so more pixels only cost time. */
 const EDGE = 32;

@@ -119,6 +119,23 @@ describe('colours', () => {
     expectColour(await colourAt(bytes, 30, 30), [200, 30, 60]);
   });
 
+  test('of a wide gamut become sRGB in a large photo too', async () => {
+    const wide = await solid(3_000, 2_100, 'rgb(200,30,60)').withIccProfile('p3').withExif({ IFD0: { Orientation: '6' } }).jpeg().toBuffer();
+    const result = await processed(wide, { sizes: ['small', 'original'] });
+    expect(result).toMatchObject({ width: 2_100, height: 3_000 });
+    const { bytes, width, height } = variant(result, 'original');
+    expect([width, height]).toEqual([1_434, 2_048]);
+    expect((await sharp(bytes).metadata()).hasProfile).toBe(false);
+    expectColour(await colourAt(bytes, 700, 1_000), [200, 30, 60]);
+  });
+
+  test('survive a profile that is garbage', async () => {
+    const photoWithProfile = await solid(3_000, 2_100, 'rgb(200,30,60)').withIccProfile('p3').jpeg().toBuffer();
+    const at = photoWithProfile.indexOf('ICC_PROFILE') + 40;
+    photoWithProfile.fill(0x5a, at, at + 300);
+    expectColour(await colourAt(variant(await processed(photoWithProfile), 'small').bytes, 30, 30), [200, 30, 60], 45);
+  });
+
   test.each([
     ['CMYK', () => solid(64, 64, 'rgb(30,120,200)').toColourspace('cmyk').jpeg({ quality: 95 }), 40],
     ['16 bits', () => solid(64, 64, 'rgb(30,120,200)').toColourspace('rgb16').png(), 6],
