@@ -41,6 +41,8 @@ const Environment = z.object({
   CELEBRITY_THRESHOLD: count(10_000),
   CELEBRITY_REVOKE_BELOW: count(9_000),
   SUPER_CELEBRITY_THRESHOLD: count(1_000_000),
+  /** How long the build that a rebuild replaced stays fed, and a rollback possible. */
+  BUILD_GRACE_MINUTES: count(60),
 });
 
 /** The program's settings, read once at start and handed on by parameter. */

@@ -9,10 +9,11 @@ export type Transaction = pg.PoolClient;
 export const SQLSTATE = { uniqueViolation: '23505', lockNotAvailable: '55P03', undefinedTable: '42P01', serializationFailure: '40001', deadlock: '40P01' } as const;
 
 /**
- * A bounded pool. Statements end after `statementTimeoutMs`; waiting for a connection ends after 5 s.
+ * A bounded pool. With `synchronousCommit: false` a commit does not wait for the disk: a crash of the server may take back
+ * the last moments, each transaction whole; only for what can be done again from where it stood. Statements end after `statementTimeoutMs`; waiting for a connection ends after 5 s.
  * bigint columns arrive as strings (the driver's default): convert where a number is known to be small.
  */
-export function openPool(url: string, options: { size: number; name: string; statementTimeoutMs?: number }): Pool {
+export function openPool(url: string, options: { size: number; name: string; statementTimeoutMs?: number; synchronousCommit?: boolean }): Pool {
   const pool = new pg.Pool({
     connectionString: url,
     max: options.size,
@@ -20,6 +21,7 @@ export function openPool(url: string, options: { size: number; name: string; sta
     connectionTimeoutMillis: 5_000,
     idleTimeoutMillis: 30_000,
     statement_timeout: options.statementTimeoutMs ?? 30_000,
+    ...(options.synchronousCommit === false ? { options: '-c synchronous_commit=off' } : {}),
   });
   // A broken idle connection is reported here; the pool drops it and the next query opens another, so nothing is left to do.
   pool.on('error', () => undefined);

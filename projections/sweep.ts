@@ -1,3 +1,4 @@
+import type { Log } from '../infra/log.ts';
 import { inTransaction, type Pool, type Transaction } from '../infra/postgres.ts';
 import { listBuilds, quoted, type Build } from './build-store.ts';
 import { retire } from './flip.ts';
@@ -22,6 +23,15 @@ export async function sweepBuilds({ pool, graceMs, removeKeys }: Sweeping): Prom
     if (build.state === 'previous' && ageMs >= graceMs) await retire(pool, build);
     if (build.state === 'dropped' && ageMs >= DRAIN_MS) await removeData(pool, build, removeKeys);
   }
+}
+
+const SWEEP_EVERY_MS = 10_000;
+
+/** Sweeps every few seconds until it is closed. What fails is tried again by the next sweep. */
+export function keepSweeping(sweeping: Sweeping, log: Log): { close(): void } {
+  const sweep = () => { sweepBuilds(sweeping).catch((error: unknown) => { log.warn({ err: error }, 'old builds could not be swept'); }); };
+  const timer = setInterval(sweep, SWEEP_EVERY_MS);
+  return { close: () => { clearInterval(timer); } };
 }
 
 /** Removes the data of a build that no reader and no runner uses, and forgets its checkpoints. */

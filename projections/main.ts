@@ -1,0 +1,54 @@
+import express from 'express';
+import { readConfig } from '../infra/config.ts';
+import { openEventStore } from '../infra/event-store.ts';
+import { createHealthApp } from '../infra/http/app.ts';
+import { listen } from '../infra/http/server.ts';
+import { runProcess } from '../infra/lifecycle.ts';
+import { createLog } from '../infra/log.ts';
+import { openPool } from '../infra/postgres.ts';
+import { openRedis, whenRedisReady } from '../infra/redis.ts';
+import { startTelemetry } from '../infra/telemetry.ts';
+import { openVault } from '../infra/vault.ts';
+import { allProjections, codeVersions, laneProjections, postgresProjections } from './catalog.ts';
+import { createLanes } from './lane-engine.ts';
+import { watchStatus } from './metrics.ts';
+import { projectionsHealth, projectorHealth, type ProjectorParts } from './projector-health.ts';
+import { removeKeys } from './remove-keys.ts';
+import { Runner } from './runner.ts';
+import { prepareProjectionTables } from './schema.ts';
+import { readSettings } from './settings.ts';
+import { Supervisor } from './supervisor.ts';
+import { keepSweeping } from './sweep.ts';
+
+// The projector: feeds every read model from the log, in PostgreSQL by builds, in Redis by lanes.
+const config = readConfig(process.env);
+const log = createLog({ process: 'projector', level: config.LOG_LEVEL });
+const REDIS_LIMIT_MS = 10_000;
+const GROUP = { events: 2_000, bytes: 8 * 1024 * 1024 };
+
+await runProcess(log, async (own) => {
+  const telemetry = own(startTelemetry({ process: 'projector', otlpEndpoint: config.OTEL_EXPORTER_OTLP_ENDPOINT }), (one) => one.shutdown());
+  const databaseUrl = config.DATABASE_URL;
+  const pool = own(openPool(databaseUrl, { size: Math.max(config.DATABASE_POOL_SIZE, postgresProjections.length + 6), name: 'projector', synchronousCommit: false }), (one) => one.end());
+  await prepareProjectionTables(pool);
+  const { keys } = await openVault({ pool, masterKey: config.MASTER_KEY });
+  const store = own(await openEventStore(config.EVENTSTORE_URL), (one) => one.close());
+  const redis = own(openRedis(config.REDIS_URL), (one) => { one.disconnect(); });
+  await whenRedisReady(redis, REDIS_LIMIT_MS);
+
+  const onPoison = async (projection: string) => (await readSettings(pool))(projection).onPoison;
+  const runner = new Runner({ pool, store, keys, log, limits: GROUP, onPoison, attempts: 5, firstDelayMs: 50 });
+  const supervisor = own(new Supervisor({ pool, databaseUrl, store, log, projections: postgresProjections, runner }), (one) => one.close());
+  await supervisor.start();
+  const lanes = own(createLanes({ pool, databaseUrl, redis, store, keys, log, projections: laneProjections, versions: codeVersions }), (one) => one.close());
+  await lanes.start();
+  const graceMs = config.BUILD_GRACE_MINUTES * 60_000;
+  own(keepSweeping({ pool, graceMs, removeKeys: (prefix) => removeKeys(redis, prefix) }, log), (one) => { one.close(); });
+
+  const status = own(watchStatus({ pool, store, catalog: allProjections, now: () => new Date() }, log), (one) => { one.close(); });
+  const parts: ProjectorParts = { pool, store, redis, runner, supervisor, lanes, status };
+  const app = express();
+  app.get('/health/projections', projectionsHealth(parts));
+  app.use(createHealthApp({ log, health: projectorHealth(parts), metrics: (request, response) => { telemetry.metricsHandler(request, response); } }));
+  own(await listen(app, { port: config.PROJECTOR_PORT, host: config.HOST }), (one) => one.close());
+});
