@@ -120,7 +120,7 @@ describe('colours', () => {
   });
 
   test('of a wide gamut become sRGB in a large photo too', async () => {
-    const wide = await solid(3_000, 2_100, 'rgb(200,30,60)').withIccProfile('p3').withExif({ IFD0: { Orientation: '6' } }).jpeg().toBuffer();
+    const wide = await solid(3_000, 2_100, 'rgb(200,30,60)').withMetadata({ icc: 'p3', orientation: 6 }).jpeg().toBuffer();
     const result = await processed(wide, { sizes: ['small', 'original'] });
     expect(result).toMatchObject({ width: 2_100, height: 3_000 });
     const { bytes, width, height } = variant(result, 'original');
