@@ -1,19 +1,27 @@
+import { noteEmptyLog } from '../commands/reactions/checkpoints.ts';
 import { configOrExit } from '../infra/config.ts';
 import { openEventStore } from '../infra/event-store.ts';
 import { listen } from '../infra/http/server.ts';
 import { createTokens } from '../infra/jwt.ts';
 import { runProcess } from '../infra/lifecycle.ts';
 import { createLog } from '../infra/log.ts';
+import { openMediaStore } from '../infra/media-store.ts';
 import { createPasswords } from '../infra/passwords.ts';
 import { openPool } from '../infra/postgres.ts';
 import { createLimits, noLimits } from '../infra/rate-limit.ts';
 import { openRedis } from '../infra/redis.ts';
 import { startTelemetry } from '../infra/telemetry.ts';
 import { openVault } from '../infra/vault.ts';
+import { createBuildResolver } from '../projections/builds.ts';
+import { codeVersions } from '../projections/catalog.ts';
+import { createFreshness } from '../projections/freshness.ts';
 import { createWriteApi } from './app.ts';
 import { createAuthenticator } from './auth.ts';
+import { contentRoutes } from './content-routes.ts';
 import { identityRoutes } from './identity-routes.ts';
+import { createOwnCounts } from './own-counts.ts';
 import { isWriteRefusal } from './problem.ts';
+import { uploadHandler } from './upload-handler.ts';
 
 const SWEEP_MS = 3_600_000;
 
@@ -25,12 +33,19 @@ await runProcess(log, async (own) => {
   const pool = own(openPool(config.DATABASE_URL, { size: config.DATABASE_POOL_SIZE, name: 'write-api' }), (each) => each.end());
   const vault = await openVault({ pool, masterKey: config.MASTER_KEY });
   const store = own(await openEventStore(config.EVENTSTORE_URL), (each) => each.close());
+  await noteEmptyLog(pool, store);
+  const media = openMediaStore(config);
+  own(media.objects, (each) => each.close());
   const redis = own(openRedis(config.REDIS_URL), (each) => { each.disconnect(); });
   const limits = config.RATE_LIMITS === 'off' ? noLimits() : createLimits({ redis });
   const tokens = createTokens(config.JWT_SECRET);
   const passwords = await createPasswords();
   const app = createWriteApi({
-    routes: identityRoutes({ ...vault, store, passwords, tokens, limits }),
+    routes: [
+      ...identityRoutes({ ...vault, store, passwords, tokens, limits }),
+      ...contentRoutes({ log: { store, keys: vault.keys }, objects: media.objects, counts: createOwnCounts({ sql: pool, builds: createBuildResolver(pool, codeVersions), freshness: createFreshness(pool, new Set()), storeId: store.storeId }) }),
+    ],
+    extras: media.kind === 'files' ? [uploadHandler(media.objects)] : [],
     authenticator: createAuthenticator(tokens, vault.sessions),
     rateLimiter: limits,
     idempotency: vault.idempotency(isWriteRefusal),

@@ -2,6 +2,7 @@ import { OutcomeUnknownError, VersionConflictError } from '../infra/event-store.
 import type { Problem } from '../infra/http/problem.ts';
 import { TooManyHashesError } from '../infra/passwords.ts';
 import { isOutage } from '../projections/failures.ts';
+import { contentProblems } from './content-problems.ts';
 
 /** How each business refusal is told to clients. `code` is the public one when the domain uses another word. */
 const PROBLEMS = {
@@ -22,6 +23,7 @@ const PROBLEMS = {
   cannot_mute_self: { status: 422, title: 'Nobody mutes themselves' },
   cannot_befriend_self: { status: 422, title: 'Nobody is a close friend of themselves' },
   follow_request_not_found: { status: 404, title: 'There is no such follow request' },
+  ...contentProblems,
 } as const satisfies Record<string, { status: number; title: string; code?: string }>;
 
 /** Every code with which a write may be refused; a route that refuses with another one does not compile. */
