@@ -1,11 +1,14 @@
 import { FEED } from '../domain/limits.ts';
 import type { Bound, Change, Entry } from '../infra/sorted-indexes.ts';
+import { fillAbsent } from './computed-index.ts';
 import { audiencesOf, authorsNow, entriesNow, pairsNow, type AudienceOf, type AuthorNow, type EntryNow, type PairNow } from './fan-out-queries.ts';
 import type { FanOutWork, Pair } from './fan-out-work.ts';
 import { feedsByDefinition, type EntryKind } from './feed-definition.ts';
 import type { DefinedIndexes } from './index-check.ts';
 import { idOfKey, keysOf } from './lane-keys.ts';
 import type { Lane, LaneContext } from './lane-projection.ts';
+
+const REFILLED_AT_ONCE = 100;
 
 /** Feeds of one kind of entries: `keys` is their word in Redis keys. */
 export type Feeds = { readonly kind: EntryKind; readonly keys: string };
@@ -66,8 +69,8 @@ async function syncAuthors(run: Run, authors: readonly string[]): Promise<void> 
   }
   const erased = states.filter(([, { reach }]) => reach === 'gone').map(([author]) => author);
   // What an erased author had is no longer known, so the feeds of the followers are dropped and computed anew.
-  for (const of of ['followers', 'followers of erased'] as const) {
-    for await (const audiences of audiencesOf(run.context.read, of, erased)) {
+  for (const whose of ['followers', 'followers of erased'] as const) {
+    for await (const audiences of audiencesOf(run.context.read, whose, erased)) {
       await run.context.indexes.discard(run.lane.writer, audiences.flatMap(({ viewers }) => viewers.map(run.keyOf)));
     }
   }
@@ -103,8 +106,15 @@ async function deliver(run: Run, of: AudienceOf, deltas: ReadonlyMap<string, Del
   }
 }
 
-async function applyAll({ context, lane, feeds }: Run, changes: readonly Change[]): Promise<void> {
+async function applyAll(run: Run, changes: readonly Change[]): Promise<void> {
+  const { context, lane, feeds } = run;
   const bound: Bound = { entries: feeds.kind.feedEntries, slack: FEED.slack };
   const { incomplete } = await context.indexes.apply(lane.writer, bound, changes);
-  if (incomplete.length > 0) context.incomplete?.(feeds.keys, incomplete.map(idOfKey));
+  await refill(run, incomplete.slice(0, REFILLED_AT_ONCE));
+}
+
+/** Full feeds that lost entries no longer know which come next: they are computed anew, here or, when many, by their readers. */
+async function refill({ context, feeds: { kind }, now }: Run, keys: readonly string[]): Promise<void> {
+  const targets = keys.map((key) => ({ id: idOfKey(key), key }));
+  await fillAbsent(context.indexes, targets, { limit: kind.feedEntries, compute: (viewers) => feedsByDefinition(context.read, kind, viewers, now) });
 }

@@ -8,7 +8,7 @@ export const LANES = 32;
 export const BUCKETS = 256;
 
 /** The lane in which the events of an owner are handled, in log order. */
-export function laneOf(owner: OwnerId): number {
+export function laneOf(owner: string): number {
   return hashOf(owner) % LANES;
 }
 

@@ -28,8 +28,6 @@ export type LaneContext = {
   readonly indexes: SortedIndexes;
   readonly prefix: string;
   readonly now: () => Date;
-  /** Called with the ids whose indexes were dropped because they lost too much; they may be computed again ahead of a read. */
-  readonly incomplete?: (kind: string, ids: readonly string[]) => void;
 };
 
 /** The lane that calls: who writes, and which ids are its own (an event may concern several lanes). */

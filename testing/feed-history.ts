@@ -35,38 +35,51 @@ export function createFeedHistory(now: Date, size: number): FeedHistory {
   const say = <T extends EventType>(type: T, owners: readonly AccountId[], data: Extract<AnyEvent, { type: T }>['data']) => {
     log.push(record(log.length + 1, { type, owners, data, at: now }));
   };
-  for (const [i, accountId] of accounts.entries()) {
-    say('AccountRegistered', [accountId], { accountId, username: `name${String(i)}`, email: `name${String(i)}@example.com`, fullName: 'Somebody', privacy: 'public' });
+  for (const accountId of accounts) {
+    const username = accountId.slice(-20);
+    say('AccountRegistered', [accountId], { accountId, username, email: `${username}@example.com`, fullName: 'Somebody', privacy: 'public' });
   }
   const pick = <T>(items: Iterable<T>, index: number): T | undefined => {
     const all = [...items];
     return all[index % Math.max(1, all.length)];
   };
 
+  function follow(a: AccountId, b: AccountId, asked: boolean): void {
+    if (pairs.follow.has(pairOf(a, b)) || pairs.block.has(pairOf(a, b)) || pairs.block.has(pairOf(b, a))) return;
+    pairs.follow.add(pairOf(a, b));
+    say(asked ? 'FollowRequestAccepted' : 'AccountFollowed', [b, a], { followerId: a, followeeId: b });
+  }
+
+  function endFollow(a: AccountId, b: AccountId, reason: 'unfollowed' | 'blocked'): void {
+    if (pairs.follow.delete(pairOf(a, b))) say('FollowEnded', [b, a], { followerId: a, followeeId: b, reason });
+  }
+
+  function block(a: AccountId, b: AccountId): void {
+    if (pairs.block.delete(pairOf(a, b))) return say('AccountUnblocked', [a, b], { blockerId: a, blockedId: b });
+    pairs.block.add(pairOf(a, b));
+    say('AccountBlocked', [a, b], { blockerId: a, blockedId: b });
+    endFollow(a, b, 'blocked');
+    endFollow(b, a, 'blocked');
+  }
+
+  function mute(a: AccountId, b: AccountId): void {
+    if (pairs.mute.delete(pairOf(a, b))) return say('AccountUnmuted', [b], { muterId: a, mutedId: b });
+    pairs.mute.add(pairOf(a, b));
+    say('AccountMuted', [b], { muterId: a, mutedId: b });
+  }
+
+  function befriend(a: AccountId, b: AccountId): void {
+    if (pairs.close.delete(pairOf(a, b))) return say('CloseFriendRemoved', [a], { accountId: a, friendId: b });
+    pairs.close.add(pairOf(a, b));
+    say('CloseFriendAdded', [a], { accountId: a, friendId: b });
+  }
+
   function relate(a: AccountId, b: AccountId, does: number): void {
-    const pair = pairOf(a, b);
-    if (does < 4) {
-      if (pairs.follow.has(pair) || pairs.block.has(pair) || pairs.block.has(pairOf(b, a))) return;
-      pairs.follow.add(pair);
-      if (does < 3) say('AccountFollowed', [b, a], { followerId: a, followeeId: b });
-      else say('FollowRequestAccepted', [b, a], { followerId: a, followeeId: b });
-    } else if (does === 4) {
-      if (pairs.follow.delete(pair)) say('FollowEnded', [b, a], { followerId: a, followeeId: b, reason: 'unfollowed' });
-    } else if (does === 5) {
-      if (pairs.block.delete(pair)) return say('AccountUnblocked', [a, b], { blockerId: a, blockedId: b });
-      pairs.block.add(pair);
-      say('AccountBlocked', [a, b], { blockerId: a, blockedId: b });
-      if (pairs.follow.delete(pair)) say('FollowEnded', [b, a], { followerId: a, followeeId: b, reason: 'blocked' });
-      if (pairs.follow.delete(pairOf(b, a))) say('FollowEnded', [a, b], { followerId: b, followeeId: a, reason: 'blocked' });
-    } else if (does === 6) {
-      if (pairs.mute.delete(pair)) return say('AccountUnmuted', [b], { muterId: a, mutedId: b });
-      pairs.mute.add(pair);
-      say('AccountMuted', [b], { muterId: a, mutedId: b });
-    } else if (does === 7) {
-      if (pairs.close.delete(pair)) return say('CloseFriendRemoved', [a], { accountId: a, friendId: b });
-      pairs.close.add(pair);
-      say('CloseFriendAdded', [a], { accountId: a, friendId: b });
-    }
+    if (does < 4) follow(a, b, does === 3);
+    else if (does === 4) endFollow(a, b, 'unfollowed');
+    else if (does === 5) block(a, b);
+    else if (does === 6) mute(a, b);
+    else befriend(a, b);
   }
 
   function post(a: AccountId, does: number, which: number): void {

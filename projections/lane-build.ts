@@ -1,0 +1,177 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { LimitFunction } from 'p-limit';
+import type { Position } from '../domain/position.ts';
+import type { EventStore } from '../infra/event-store.ts';
+import type { Pool } from '../infra/postgres.ts';
+import type { RedisClient } from '../infra/redis.ts';
+import { createSortedIndexes, type SortedIndexes } from '../infra/sorted-indexes.ts';
+import type { Build } from './build-store.ts';
+import { isOutage } from './failures.ts';
+import type { Freshness } from './freshness.ts';
+import type { TakenEvent } from './intake.ts';
+import { BUCKETS, LANES, lanesOf } from './lane-keys.ts';
+import { LaneLedger } from './lane-ledger.ts';
+import { createLanes, earliestCheckpoint, type HeldLane } from './lane-positions.ts';
+import type { LaneContext, LaneProjection } from './lane-projection.ts';
+import { LaneWorker, PoisonError, type WorkerDeps } from './lane-worker.ts';
+import type { Builds } from './projection.ts';
+
+export type LaneBuildDeps = {
+  readonly pool: Pool;
+  readonly redis: RedisClient;
+  readonly store: Pick<EventStore, 'storeId'>;
+  readonly freshness: Freshness;
+  readonly now: () => Date;
+  /** Bounds how many lanes write at the same time. */
+  readonly limit: LimitFunction;
+  /** The builds of the models that a build reads. */
+  readonly buildsFor: (build: Build) => Promise<Builds>;
+  readonly park: (build: Build, poison: PoisonError) => Promise<boolean>;
+};
+
+/** Why a build is no longer fed: another process has it or Redis went back in time, or an event that it cannot pass. */
+export type Ended = { readonly lost: unknown } | { readonly poison: PoisonError };
+
+const MARK_EVERY_MS = 1_000;
+const WATERMARK_EVERY_MS = 100;
+const MODELS_LIMIT_MS = 2_000;
+
+type Target = { readonly build: Build; readonly projection: LaneProjection };
+type Opened = Target & { readonly indexes: SortedIndexes; readonly ledger: LaneLedger; readonly held: readonly HeldLane[] };
+
+/** All lanes of one build, held by this process. Lanes that worked tell how far they are at once, the others every 100 ms. */
+export class LaneBuild {
+  readonly build: Build;
+  readonly projection: LaneProjection;
+  readonly workers: readonly LaneWorker[];
+  readonly #byLane: ReadonlyMap<number, LaneWorker>;
+  readonly #deps: LaneBuildDeps;
+  readonly #opened: Opened;
+  readonly #onEnded: (ended: Ended) => void;
+  readonly #closing = new AbortController();
+  readonly #due = new Set<LaneWorker>();
+  readonly #timer: NodeJS.Timeout;
+  #storing: Promise<void> | undefined;
+  #markedAt = performance.now();
+
+  /** Takes over the lanes of a build. `onEnded` is called once when it cannot go on. */
+  static async open(deps: LaneBuildDeps, { build, projection }: Target, onEnded: (ended: Ended) => void): Promise<LaneBuild> {
+    const builds = await deps.buildsFor(build);
+    await createLanes(deps.pool, build, await earliestCheckpoint(deps.pool, projection.reads.map((model) => builds.id(model))));
+    const indexes = createSortedIndexes(deps.redis, { prefix: `${build.location}:`, buckets: BUCKETS });
+    const { ledger, held } = await LaneLedger.take({ pool: deps.pool, indexes, build });
+    return new LaneBuild(deps, { build, projection, indexes, ledger, held }, onEnded);
+  }
+
+  private constructor(deps: LaneBuildDeps, opened: Opened, onEnded: (ended: Ended) => void) {
+    this.build = opened.build;
+    this.projection = opened.projection;
+    this.#deps = deps;
+    this.#opened = opened;
+    this.#onEnded = onEnded;
+    const worker = this.#workerDeps();
+    this.workers = opened.held.map((lane) => new LaneWorker(worker, lane));
+    this.#byLane = new Map(this.workers.map((one) => [one.lane, one]));
+    this.#timer = setInterval(() => { this.#tick(); }, WATERMARK_EVERY_MS);
+  }
+
+  /** Up to here every lane has come. */
+  get position(): Position {
+    return this.workers.map(({ position }) => position).reduce((low, position) => (position < low ? position : low));
+  }
+
+  /** Events that wait in all lanes. */
+  get waiting(): number {
+    return this.workers.reduce((sum, { waiting }) => sum + waiting, 0);
+  }
+
+  /** Hands a group of the log to the lanes; `passed` is its end, which lanes without work have then passed too. */
+  deliver(events: readonly TakenEvent[], passed: Position): void {
+    const busy = new Set<LaneWorker>();
+    for (const taken of events) {
+      if (!this.projection.handles.some((type) => type === taken.recorded.type)) continue;
+      for (const lane of lanesFor(taken)) {
+        const worker = this.#byLane.get(lane);
+        if (worker?.push(taken) === true) busy.add(worker);
+      }
+    }
+    for (const worker of this.workers) worker.passTo(passed);
+    for (const worker of busy) this.#work(worker);
+  }
+
+  /** Stops all lanes; resolves when nothing of them is under way. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#closing.abort();
+    await Promise.allSettled(this.workers.map((worker) => worker.work()));
+    await this.#storing;
+  }
+
+  #workerDeps(): WorkerDeps {
+    const { deps, projection } = { deps: this.#deps, projection: this.projection };
+    return {
+      projection: { ...projection, apply: (...args) => deps.limit(() => projection.apply(...args)) },
+      signal: this.#closing.signal,
+      context: () => this.#context(),
+      whenModelsPassed: (position) => this.#whenModelsPassed(position),
+      registerAgain: () => this.#opened.ledger.registerAgain(this.workers),
+      park: (poison) => deps.park(this.build, poison),
+    };
+  }
+
+  #work(worker: LaneWorker): void {
+    worker.work().then(() => {
+      this.#due.add(worker);
+      this.#store();
+    }, (error: unknown) => { this.#end(error); });
+  }
+
+  #end(error: unknown): void {
+    if (this.#closing.signal.aborted) return;
+    clearInterval(this.#timer);
+    this.#closing.abort();
+    this.#onEnded(error instanceof PoisonError ? { poison: error } : { lost: error });
+  }
+
+  async #context(): Promise<LaneContext> {
+    const { pool, buildsFor, now } = this.#deps;
+    return { read: { sql: pool, builds: await buildsFor(this.build) }, indexes: this.#opened.indexes, prefix: this.build.location, now };
+  }
+
+  async #whenModelsPassed(position: Position): Promise<void> {
+    const token = { storeId: this.#deps.store.storeId, position, owners: [] };
+    while (!this.#closing.signal.aborted) {
+      try {
+        const builds = await this.#deps.buildsFor(this.build);
+        if (await this.#deps.freshness.waitUntilPassed(builds, token, this.projection.reads, MODELS_LIMIT_MS) === 'passed') return;
+      } catch (error) {
+        if (!isOutage(error)) throw error;
+      }
+      await delay(20);
+    }
+  }
+
+  #tick(): void {
+    for (const worker of this.workers) this.#due.add(worker);
+    this.#store();
+    if (performance.now() - this.#markedAt < MARK_EVERY_MS) return;
+    this.#markedAt = performance.now();
+    this.#opened.ledger.mark(this.workers).catch((error: unknown) => { if (!isOutage(error)) this.#end(error); });
+  }
+
+  // Lanes that come due while a write is under way go into the next one, all together.
+  #store(): void {
+    if (this.#storing !== undefined || this.#due.size === 0) return;
+    const due = [...this.#due];
+    this.#due.clear();
+    this.#storing = this.#opened.ledger.store(due).catch((error: unknown) => { if (!isOutage(error)) this.#end(error); }).finally(() => {
+      this.#storing = undefined;
+      this.#store();
+    });
+  }
+}
+
+// An event that cannot be read does not tell whose it is: it stands in the way of all lanes.
+function lanesFor({ event }: TakenEvent): number[] {
+  return event === undefined ? Array.from({ length: LANES }, (_, lane) => lane) : lanesOf(event.meta.owners);
+}

@@ -1,0 +1,67 @@
+import pLimit from 'p-limit';
+import type { EventStore } from '../infra/event-store.ts';
+import type { Log } from '../infra/log.ts';
+import type { DataKeys } from '../infra/personal-data.ts';
+import type { Pool } from '../infra/postgres.ts';
+import type { RedisClient } from '../infra/redis.ts';
+import { listBuilds, quoted, type Build } from './build-store.ts';
+import { createBuildResolver, type CodeVersions } from './builds.ts';
+import { createFreshness } from './freshness.ts';
+import { parkEvent } from './lane-positions.ts';
+import type { LaneProjection } from './lane-projection.ts';
+import { createLogSource, type LaneSource } from './lane-source.ts';
+import { Lanes } from './lanes.ts';
+import type { Builds } from './projection.ts';
+import { readSettings } from './settings.ts';
+
+export type LaneEngineOptions = {
+  /** On the primary: lanes must see what the models have committed. */
+  readonly pool: Pool;
+  readonly databaseUrl: string;
+  readonly redis: RedisClient;
+  readonly store: EventStore;
+  readonly keys: DataKeys;
+  readonly log: Log;
+  readonly projections: readonly LaneProjection[];
+  readonly versions: CodeVersions;
+  /** The clock by which entries leave the windows of feeds. */
+  readonly now?: () => Date;
+  /** Default: lanes inside this process, fed by a subscription to the log. */
+  readonly source?: LaneSource;
+};
+
+const LANES_AT_ONCE = 4;
+const LIMITS = { events: 2_000, bytes: 8 * 1024 * 1024 };
+
+/** The lanes of a projector process; `start` and `close` them. */
+export function createLanes(options: LaneEngineOptions): Lanes {
+  const { pool, databaseUrl, redis, store, keys, log, projections, versions } = options;
+  const live = createBuildResolver(pool, versions);
+  return new Lanes({
+    pool, databaseUrl, store, log, projections,
+    source: options.source ?? createLogSource({ store, keys, log, limits: LIMITS }),
+    lanes: {
+      pool, redis, store,
+      freshness: createFreshness(pool, new Set()),
+      now: options.now ?? (() => new Date()),
+      limit: pLimit(LANES_AT_ONCE),
+      buildsFor: async (build) => (build.state === 'building' ? companionsOf(pool, await live.resolve()) : live.resolve()),
+      park: async (build, poison) => {
+        const setting = await readSettings(pool);
+        if (setting(build.projection).onPoison === 'stop') return false;
+        await parkEvent(pool, { buildId: build.id, projection: build.projection, event: poison.event, error: poison.message, attempts: poison.attempts });
+        return true;
+      },
+    },
+  });
+}
+
+/** The models that a new build reads: those that are new with it, else the live ones. */
+export async function companionsOf(pool: Pool, live: Builds): Promise<Builds> {
+  const building = new Map((await listBuilds(pool)).filter(({ state }) => state === 'building').map((build) => [build.projection, build] satisfies [string, Build]));
+  return {
+    schema: (name) => { const build = building.get(name); return build === undefined ? live.schema(name) : quoted(build.location); },
+    prefix: (name) => building.get(name)?.location ?? live.prefix(name),
+    id: (name) => building.get(name)?.id ?? live.id(name),
+  };
+}

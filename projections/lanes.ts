@@ -1,0 +1,179 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Position } from '../domain/position.ts';
+import type { EventStore } from '../infra/event-store.ts';
+import type { Log } from '../infra/log.ts';
+import type { Pool } from '../infra/postgres.ts';
+import { listBuilds, setStopped, type Build } from './build-store.ts';
+import { describe } from './failures.ts';
+import { ensureLiveBuild } from './flip.ts';
+import type { TakenEvent } from './intake.ts';
+import { LaneBuild, type Ended, type LaneBuildDeps } from './lane-build.ts';
+import type { LaneProjection } from './lane-projection.ts';
+import type { LaneSource } from './lane-source.ts';
+import { Leases } from './leases.ts';
+import { readSettings } from './settings.ts';
+
+export type LanesOptions = {
+  readonly pool: Pool;
+  readonly databaseUrl: string;
+  readonly store: Pick<EventStore, 'storeId'>;
+  readonly log: Log;
+  readonly projections: readonly LaneProjection[];
+  readonly source: LaneSource;
+  readonly lanes: LaneBuildDeps;
+  readonly intervalMs?: number;
+};
+
+const INTERVAL_MS = 500;
+/** With more events than this waiting in lanes, no more are taken from the source. */
+const WAITING_AT_MOST = 20_000;
+
+/**
+ * Feeds the builds on Redis that this process ought to feed: live, previous and filled new ones of its code's versions,
+ * unless they are paused or another process has their lease. Looks again whenever builds or settings change.
+ */
+export class Lanes {
+  readonly #of: LanesOptions;
+  readonly #fed = new Map<number, LaneBuild>();
+  /** Stopped by an event, until an operator clears the stop. */
+  readonly #halted = new Set<number>();
+  #leases: Leases | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #looking: Promise<void> = Promise.resolve();
+  #following: { end: AbortController; done: Promise<void> } | undefined;
+  #closed = false;
+  #trouble: string | undefined;
+
+  constructor(options: LanesOptions) {
+    this.#of = options;
+  }
+
+  /** Looks once, then goes on in the background. Rejects when PostgreSQL is away. Redis may come later. */
+  async start(): Promise<void> {
+    await this.#look();
+    this.#timer = setInterval(() => { this.#lookSoon(); }, this.#of.intervalMs ?? INTERVAL_MS);
+  }
+
+  /** The builds that this process feeds at this moment. */
+  get fed(): readonly LaneBuild[] {
+    return [...this.#fed.values()];
+  }
+
+  /** Why lanes do not move at this moment. */
+  get trouble(): string | undefined {
+    return this.#trouble ?? this.#of.source.trouble ?? this.fed.flatMap(({ workers }) => workers.flatMap(({ trouble }) => trouble ?? [])).at(0);
+  }
+
+  /** Stops feeding and gives the leases back. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearInterval(this.#timer);
+    await this.#looking;
+    await this.#unfollow();
+    for (const id of [...this.#fed.keys()]) await this.#letGo(id);
+    await this.#leases?.close();
+  }
+
+  // One look at a time; changes that come meanwhile are seen by the next.
+  #lookSoon(): void {
+    this.#looking = this.#looking.then(() => (this.#closed ? undefined : this.#look())).then(() => { this.#trouble = undefined; }, (error: unknown) => {
+      if (this.#trouble !== describe(error)) this.#of.log.warn({ err: error }, 'lanes cannot be looked after at the moment');
+      this.#trouble = describe(error);
+    });
+  }
+
+  async #look(): Promise<void> {
+    const leases = await this.#openLeases();
+    const wanted = await this.#wanted();
+    for (const id of [...this.#fed.keys()]) if (!wanted.some((build) => build.id === id)) await this.#letGo(id);
+    const fresh: LaneBuild[] = [];
+    for (const build of wanted) {
+      if (this.#fed.has(build.id) || !await this.#isDue(build) || !await leases.take(build.id)) continue;
+      fresh.push(await this.#takeUp(build));
+    }
+    if (fresh.length > 0) await this.#follow();
+  }
+
+  async #openLeases(): Promise<Leases> {
+    if (this.#leases !== undefined && await this.#leases.stand()) return this.#leases;
+    // Without the connection the leases are gone: let others have the lanes until they are taken again.
+    for (const id of [...this.#fed.keys()]) await this.#letGo(id);
+    this.#leases = await Leases.open(this.#of.databaseUrl, { onLost: () => { this.#lookSoon(); }, onChange: () => { this.#lookSoon(); } });
+    return this.#leases;
+  }
+
+  async #wanted(): Promise<Build[]> {
+    const { pool, projections, store } = this.#of;
+    for (const projection of projections) await ensureLiveBuild(pool, { projection, storeId: store.storeId });
+    const setting = await readSettings(pool);
+    return (await listBuilds(pool)).filter((build) =>
+      build.store === 'redis' && build.storeId === store.storeId && !setting(build.projection).paused
+      && (build.state === 'live' || build.state === 'previous' || (build.state === 'building' && build.filled))
+      && projections.some(({ name, version }) => name === build.projection && version === build.version));
+  }
+
+  // A new process tries an event that stopped a build again: its code may hold the cure.
+  async #isDue(build: Build): Promise<boolean> {
+    if (build.stopped === undefined) {
+      this.#halted.delete(build.id);
+      return true;
+    }
+    if (this.#halted.has(build.id)) return false;
+    await setStopped(this.#of.pool, build.id, undefined);
+    return true;
+  }
+
+  async #takeUp(build: Build): Promise<LaneBuild> {
+    const projection = this.#of.projections.find(({ name }) => name === build.projection);
+    if (projection === undefined) throw new Error(`no code for ${build.projection}`);
+    const fed = await LaneBuild.open(this.#of.lanes, { build, projection }, (ended) => { this.#ended(build, ended); });
+    this.#fed.set(build.id, fed);
+    return fed;
+  }
+
+  async #letGo(id: number): Promise<void> {
+    const fed = this.#fed.get(id);
+    this.#fed.delete(id);
+    await fed?.close();
+    await this.#leases?.give(id);
+  }
+
+  #ended(build: Build, ended: Ended): void {
+    this.#looking = this.#looking.then(async () => {
+      await this.#letGo(build.id);
+      if ('lost' in ended) {
+        this.#of.log.warn({ err: ended.lost, build: build.location }, 'lanes were lost and are taken again');
+        return;
+      }
+      const { event, attempts, message } = ended.poison;
+      this.#halted.add(build.id);
+      this.#of.log.error({ projection: build.projection, build: build.id, event, err: ended.poison }, 'lanes stopped at an event that they cannot apply');
+      await setStopped(this.#of.pool, build.id, { eventId: event.id, type: event.type, streamId: event.streamId, position: event.position, error: message, attempts, at: new Date().toISOString() });
+    }).catch((error: unknown) => { this.#of.log.error({ err: error }, 'the end of lanes could not be noted'); });
+    this.#lookSoon();
+  }
+
+  /** Follows the log from where the build that is furthest behind stands; lanes leave out what they have had. */
+  async #follow(): Promise<void> {
+    await this.#unfollow();
+    const [first, ...others] = this.fed;
+    if (first === undefined) return;
+    const after = others.reduce<Position>((low, { position }) => (position < low ? position : low), first.position);
+    const end = new AbortController();
+    const handled = new Set<string>(this.#of.projections.flatMap(({ handles }) => handles));
+    const done = this.#of.source.follow({ after, handled, signal: end.signal, deliver: (events, passed) => this.#deliver(events, passed, end.signal) });
+    done.catch((error: unknown) => { this.#of.log.error({ err: error }, 'the source of lanes failed'); });
+    this.#following = { end, done };
+  }
+
+  async #unfollow(): Promise<void> {
+    this.#following?.end.abort();
+    await this.#following?.done.catch(() => undefined);
+    this.#following = undefined;
+  }
+
+  async #deliver(events: readonly TakenEvent[], passed: Position, signal: AbortSignal): Promise<void> {
+    for (const build of this.fed) build.deliver(events, passed);
+    while (!signal.aborted && this.fed.reduce((sum, { waiting }) => sum + waiting, 0) > WAITING_AT_MOST) await delay(5);
+  }
+}
