@@ -32,6 +32,8 @@ const Environment = z.object({
   S3_SECRET_ACCESS_KEY: z.string().optional(),
   MEDIA_DIR: z.string().default('.data/media'),
   MEDIA_WORKERS: count(2),
+  /** Where reactions without a checkpoint begin in a log that holds events already; without it the reactor refuses. */
+  REACTIONS_FROM: z.enum(['start', 'end']).optional(),
   JWT_SECRET: z.string().min(32, 'must have at least 32 characters'),
   /** 32 bytes in base64: wraps the data keys of accounts. */
   MASTER_KEY: z.string().refine((text) => Buffer.from(text, 'base64').length === 32, 'must be 32 bytes in base64'),

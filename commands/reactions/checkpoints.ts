@@ -17,6 +17,7 @@ create table if not exists reactions.checkpoint (
   moved_at timestamptz not null default now()
 );
 create table if not exists reactions.empty_log (store_id uuid primary key, noted_at timestamptz not null default now());
+create table if not exists reactions.restored_log (store_id uuid primary key, position text collate "C" not null, noted_at timestamptz not null default now());
 create table if not exists reactions.dead_letter (
   id uuid primary key,
   reaction text collate "C" not null,
@@ -59,9 +60,18 @@ export async function noteEmptyLog(pool: Pool, store: EventStore): Promise<void>
 }
 
 /**
- * Gives each reaction without a checkpoint one: at the start of a log that was seen empty while no reaction had run yet,
- * else where `from` says. Throws ReactorRefusedError when `from` is needed and absent, and when a checkpoint belongs to
- * another log.
+ * Notes that the log up to its present end was restored from an archive: what it tells was reacted to where it first
+ * happened, so reactions begin behind it.
+ */
+export async function noteRestoredLog(pool: Pool, store: EventStore): Promise<void> {
+  await prepareReactionTables(pool, []);
+  await pool.query('insert into reactions.restored_log (store_id, position) values ($1, $2) on conflict (store_id) do update set position = excluded.position', [store.storeId, await store.head()]);
+}
+
+/**
+ * Gives each reaction without a checkpoint one: behind what was restored from an archive, at the start of a log that was
+ * seen empty while no reaction had run yet, else where `from` says. Throws ReactorRefusedError when `from` is needed and
+ * absent, and when a checkpoint belongs to another log.
  */
 export async function plantCheckpoints(pool: Pool, store: EventStore, reactions: readonly Reaction[], from: ReactionsFrom | undefined): Promise<void> {
   const empty = await isEmpty(store);
@@ -72,12 +82,15 @@ export async function plantCheckpoints(pool: Pool, store: EventStore, reactions:
     const missing = reactions.filter(({ name }) => known.get(name) !== store.storeId).map(({ name }) => name);
     if (missing.length === 0) return;
     const isFirstRun = known.size === 0;
-    const start = empty || (isFirstRun && (await wasSeenEmpty(tx, store.storeId))) ? 'start' : from;
+    // Only the first reactions on the restored log: one that a later release adds has to be asked about.
+    const restored = [...known.values()].includes(store.storeId) ? undefined : await restoredUpTo(tx, store.storeId);
+    const fallback = empty || (isFirstRun && (await wasSeenEmpty(tx, store.storeId))) ? 'start' : from;
+    const start = restored ?? (fallback === 'start' ? START_OF_LOG : fallback === 'end' ? head : undefined);
     if (start === undefined) throw refusal(missing, missing.some((name) => known.has(name)));
     await tx.query(
       `insert into reactions.checkpoint (reaction, store_id, position) select name, $2, $3 from unnest($1::text[]) as name
        on conflict (reaction) do update set store_id = excluded.store_id, position = excluded.position, moved_at = now()`,
-      [missing, store.storeId, start === 'start' ? START_OF_LOG : head],
+      [missing, store.storeId, start],
     );
   });
 }
@@ -94,6 +107,11 @@ async function isEmpty(store: EventStore): Promise<boolean> {
 
 async function wasSeenEmpty(sql: Sql, storeId: string): Promise<boolean> {
   return (await sql.query('select 1 from reactions.empty_log where store_id = $1', [storeId])).rows.length > 0;
+}
+
+async function restoredUpTo(sql: Sql, storeId: string): Promise<Position | undefined> {
+  const { rows } = await sql.query<{ position: unknown }>('select position from reactions.restored_log where store_id = $1', [storeId]);
+  return rows[0] === undefined ? undefined : Position.parse(rows[0].position);
 }
 
 const StoreRow = z.object({ reaction: z.string(), store_id: z.string() });

@@ -41,6 +41,19 @@ async function leadOnce({ databaseUrl, log, signal }: { databaseUrl: string; log
   }
 }
 
+/**
+ * Takes the lead at once, so that no reactor runs until `release`; undefined when one does. For work that must not be
+ * reacted to.
+ */
+export async function tryLead(databaseUrl: string): Promise<{ release(): Promise<void> } | undefined> {
+  const client = new pg.Client({ connectionString: databaseUrl, application_name: 'no-reactor', connectionTimeoutMillis: 5_000, keepAlive: true });
+  await client.connect();
+  const { rows } = await client.query<{ taken: boolean }>('select pg_try_advisory_lock($1) as taken', [LEADER_LOCK]);
+  if (rows[0]?.taken === true) return { release: () => client.end() };
+  await client.end();
+  return undefined;
+}
+
 async function takeLock(client: pg.Client, signal: AbortSignal): Promise<boolean> {
   while (!signal.aborted) {
     const { rows } = await client.query<{ taken: boolean }>('select pg_try_advisory_lock($1) as taken', [LEADER_LOCK]);

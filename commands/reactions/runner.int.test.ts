@@ -7,8 +7,8 @@ import { startEventStoreNode } from '../../infra/event-store-node/server.ts';
 import { openContentWorld, type ContentWorld } from '../../testing/content-world.ts';
 import { eventually } from '../../testing/projector-world.ts';
 import type { CommandContext } from '../handle.ts';
-import { CheckpointMovedError, holdCheckpoint, noteEmptyLog, plantCheckpoints, prepareReactionTables, ReactorRefusedError } from './checkpoints.ts';
-import { whileLeading } from './leadership.ts';
+import { CheckpointMovedError, holdCheckpoint, noteEmptyLog, noteRestoredLog, plantCheckpoints, prepareReactionTables, ReactorRefusedError } from './checkpoints.ts';
+import { tryLead, whileLeading } from './leadership.ts';
 import type { Reaction } from './reaction.ts';
 import { createReactionStates } from './reaction-states.ts';
 import { runReactions, type Patience, type RunnerDeps } from './runner.ts';
@@ -183,6 +183,17 @@ describe('two runners', () => {
     expect(turns).toEqual(['first leads', 'first ends', 'second leads', 'second ends']);
   });
 
+  it('is kept from leading by work that must not be reacted to', async () => {
+    const url = world.databaseUrl;
+    const kept = await tryLead(url);
+    expect(kept).toBeDefined();
+    expect(await tryLead(url)).toBeUndefined();
+    await kept?.release();
+    const again = await tryLead(url);
+    expect(again).toBeDefined();
+    await again?.release();
+  });
+
   it('leads no longer when the connection that holds the lock is cut, and again with another', async () => {
     let leads = 0;
     const stop = new AbortController();
@@ -229,6 +240,17 @@ describe('a reaction without a checkpoint', () => {
     await world.account();
     await plant([recording()], from);
     expect(await positionOf('recording')).toBe(from === 'start' ? START_OF_LOG : await world.store.head());
+  });
+
+  it('begins behind what was restored from an archive, even if the log was seen empty before', async () => {
+    await noteEmptyLog(world.pool, world.store);
+    await world.account();
+    await noteRestoredLog(world.pool, world.store);
+    const restored = await world.store.head();
+    await world.account();
+    await plant([recording()]);
+    expect(await positionOf('recording')).toBe(restored);
+    await expect(plant([recording(), recording('added later')])).rejects.toThrow(ReactorRefusedError);
   });
 
   it('refuses a checkpoint of another log', async () => {

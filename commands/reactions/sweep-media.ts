@@ -1,8 +1,10 @@
 import type { MediaId } from '../../domain/ids.ts';
+import { LIMITS } from '../../domain/limits.ts';
 import { mediaDecider } from '../../domain/media.ts';
 import { streamOf } from '../../domain/streams.ts';
 import { sweepCommandId } from '../../infra/ids.ts';
 import type { ObjectStore } from '../../infra/object-store.ts';
+import type { FsObjectStore } from '../../infra/object-store-fs.ts';
 import type { Pool } from '../../infra/postgres.ts';
 import { handle, type CommandContext, type Log } from '../handle.ts';
 import { release } from './delete-media.ts';
@@ -80,4 +82,13 @@ async function page<T>(read: () => Promise<T[]>, signal: AbortSignal, work: (thi
 function systemContext(id: string, sweep: string, now: Date): CommandContext {
   const commandId = sweepCommandId(id, sweep);
   return { commandId, actorId: 'system', correlationId: commandId, causationId: commandId, now };
+}
+
+/** Removes what the file-system store keeps of broken and finished uploads, once no grant of then is good any more. */
+export function sweepStrayFiles(objects: Pick<FsObjectStore, 'sweep'>): Sweep {
+  return {
+    name: 'stray-files',
+    everyMs: HOUR_MS,
+    sweep: (now) => objects.sweep(new Date(now.getTime() - 2 * LIMITS.uploadLifetimeMs)),
+  };
 }

@@ -1,0 +1,73 @@
+import { configOrExit } from '../../infra/config.ts';
+import { openEventStore } from '../../infra/event-store.ts';
+import { createHealthApp } from '../../infra/http/app.ts';
+import { listen } from '../../infra/http/server.ts';
+import { runProcess } from '../../infra/lifecycle.ts';
+import { createLog } from '../../infra/log.ts';
+import { openMediaStore } from '../../infra/media-store.ts';
+import { openPool } from '../../infra/postgres.ts';
+import { startTelemetry } from '../../infra/telemetry.ts';
+import { openVault } from '../../infra/vault.ts';
+import { startMediaWorkers } from '../../media/worker-pool.ts';
+import { createBuildResolver } from '../../projections/builds.ts';
+import { codeVersions, lanedModels } from '../../projections/catalog.ts';
+import { createFreshness } from '../../projections/freshness.ts';
+import { plantCheckpoints, prepareReactionTables } from './checkpoints.ts';
+import { deleteMedia } from './delete-media.ts';
+import { endBlockedFollows } from './end-blocked-follows.ts';
+import { eraseErasedAccounts } from './erase-account.ts';
+import { whileLeading } from './leadership.ts';
+import { startMediaWork } from './media-workers.ts';
+import { processMedia } from './process-media.ts';
+import { publishPosts } from './publish-posts.ts';
+import { publishStories } from './publish-stories.ts';
+import type { Reaction, Sweep } from './reaction.ts';
+import { createReactionStates } from './reaction-states.ts';
+import { watchQueues } from './reactor-metrics.ts';
+import { PATIENCE, runReactions } from './runner.ts';
+import { sweepDeletedMedia, sweepStories, sweepStrayFiles, sweepUploads } from './sweep-media.ts';
+
+// The reactor: makes media ready in every instance, and follows the log with all reactions in the one that leads.
+const config = configOrExit(process.env);
+const logger = createLog({ process: 'reactor', level: config.LOG_LEVEL });
+
+await runProcess(logger, async (own) => {
+  const telemetry = own(startTelemetry({ process: 'reactor', otlpEndpoint: config.OTEL_EXPORTER_OTLP_ENDPOINT }), (each) => each.shutdown());
+  const pool = own(openPool(config.DATABASE_URL, { size: config.DATABASE_POOL_SIZE, name: 'reactor' }), (each) => each.end());
+  const vault = await openVault({ pool, masterKey: config.MASTER_KEY });
+  const store = own(await openEventStore(config.EVENTSTORE_URL), (each) => each.close());
+  const media = openMediaStore(config);
+  own(media.objects, (each) => each.close());
+  const workers = own(startMediaWorkers({ workers: config.MEDIA_WORKERS }), (each) => each.close());
+
+  const deps = { store, keys: vault.keys, pool, objects: media.objects, workers, log: logger };
+  const builds = createBuildResolver(pool, codeVersions);
+  const freshness = createFreshness(pool, lanedModels);
+  const stop = new AbortController();
+  const reactions: readonly Reaction[] = [
+    processMedia({ pool, onQueued: () => { mediaWork.wake(); } }),
+    publishPosts(deps),
+    publishStories(deps),
+    deleteMedia(deps),
+    endBlockedFollows(deps),
+    eraseErasedAccounts({
+      ...vault, store,
+      forgetRequests: (accountId) => vault.idempotency((code): code is string => code !== '').forget(accountId),
+      passed: async (position) => freshness.waitUntilPassed(await builds.resolve(), { storeId: store.storeId, position, owners: 'all' }, [...codeVersions.keys()]),
+    }),
+  ];
+  const sweeps: readonly Sweep[] = [sweepUploads(deps), sweepStories(deps), sweepDeletedMedia(deps), ...(media.kind === 'files' ? [sweepStrayFiles(media.objects)] : [])];
+
+  await prepareReactionTables(pool, reactions);
+  await plantCheckpoints(pool, store, reactions, config.REACTIONS_FROM);
+  const mediaWork = startMediaWork(deps, { concurrency: config.MEDIA_WORKERS }, stop.signal);
+  const states = createReactionStates(reactions.map(({ name }) => name));
+  const leading = whileLeading({ databaseUrl: config.DATABASE_URL, log: logger, signal: stop.signal }, (signal) => runReactions({ ...deps, states, patience: PATIENCE }, { reactions, sweeps }, signal));
+  own(stop, async (each) => { each.abort(); await Promise.all([leading, workers.close().then(() => mediaWork.ended)]); });
+
+  own(watchQueues(pool), (each) => { each.close(); });
+  const health = { event_store: () => store.head(), postgresql: () => pool.query('select 1'), object_store: () => media.objects.head('health') };
+  const app = createHealthApp({ log: logger, health, metrics: (request, response) => { telemetry.metricsHandler(request, response); } });
+  const server = own(await listen(app, { port: config.REACTOR_PORT, host: config.HOST }), (each) => each.close());
+  logger.info({ port: server.port }, 'listening');
+});
