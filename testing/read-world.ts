@@ -1,0 +1,137 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { AccountId, MediaId, PostId, StoryId } from '../domain/ids.ts';
+import { START_OF_LOG, type Position } from '../domain/position.ts';
+import { encodeToken } from '../infra/consistency-token.ts';
+import { listen } from '../infra/http/server.ts';
+import { newId } from '../infra/ids.ts';
+import { createTokens } from '../infra/jwt.ts';
+import { createFsObjectStore, type FsObjectStore } from '../infra/object-store-fs.ts';
+import { noLimits } from '../infra/rate-limit.ts';
+import { createBuildResolver } from '../projections/builds.ts';
+import { codeVersions, postgresProjections } from '../projections/catalog.ts';
+import { ensureLiveBuild } from '../projections/flip.ts';
+import { createFreshness } from '../projections/freshness.ts';
+import { Runner } from '../projections/runner.ts';
+import { createReadApi } from '../read-api/app.ts';
+import { createMediaAddresses } from '../read-api/media-addresses.ts';
+import { createReader } from '../read-api/reading.ts';
+import { aPost, registered } from './facts.ts';
+import { send, type HttpAnswer } from './http.ts';
+import { happened, type Fact } from './projection-spec.ts';
+import { openProjectorWorld, type ProjectorWorld } from './projector-world.ts';
+
+type PostOptions = { caption?: string; location?: { name: string; lat: number; lng: number }; publishedAt?: string; mediaIds?: MediaId[] };
+
+/** The read API over a log, a projector and a database of its own; what is in the log is told as facts. */
+export type ReadWorld = ProjectorWorld & {
+  readonly url: string;
+  readonly objects: FsObjectStore;
+  /** Appends facts; every later `get` waits until the models have passed them. */
+  tell(...facts: Fact[]): Promise<Position>;
+  /** Reads as an account; the answer is checked against the schema that the route declares. */
+  get(path: string, viewer: AccountId, headers?: Record<string, string>): Promise<HttpAnswer>;
+  person(username: string, options?: { fullName?: string; privacy?: 'public' | 'private' }): Promise<AccountId>;
+  /** A ready medium; its small size has the key `media/<id>/small.webp`. */
+  medium(owner: AccountId): Promise<MediaId>;
+  /** A published post with one medium. */
+  post(authorId: AccountId, options?: PostOptions): Promise<PostId>;
+  story(authorId: AccountId, options?: { audience?: 'all' | 'close_friends'; publishedAt?: Date }): Promise<StoryId>;
+  follow(followerId: AccountId, followeeId: AccountId): Promise<void>;
+};
+
+const SECRET = 'a secret of the tests, long enough for anybody';
+
+/** Opens the world; close it when the tests are done. */
+export async function openReadWorld(): Promise<ReadWorld> {
+  const base = await openProjectorWorld();
+  const runner = await startRunner(base);
+  const directory = await mkdtemp(join(tmpdir(), 'shutterlog-objects-'));
+  const objects = createFsObjectStore({ dir: directory, secret: SECRET, uploadBaseUrl: '', downloadBaseUrl: '' });
+  const tokens = createTokens(SECRET);
+  const reader = createReader({
+    sql: base.pool,
+    builds: createBuildResolver(base.pool, codeVersions),
+    freshness: createFreshness(base.pool, new Set()),
+  });
+  const app = createReadApi({
+    reader, objects,
+    addresses: createMediaAddresses({ publicUrl: undefined, secret: SECRET, now: () => new Date() }),
+    authenticator: tokens, rateLimiter: noLimits(), log: base.log, health: {}, feedRoutes: [], checkAnswers: true,
+  });
+  const server = await listen(app, { port: 0, host: '127.0.0.1' });
+  const url = `http://127.0.0.1:${String(server.port)}`;
+  let told: Position = START_OF_LOG;
+  const tell = async (...facts: Fact[]) => { told = await base.append(...facts); return told; };
+  return {
+    ...base, url, objects, tell,
+    ...makers(tell),
+    get: async (path, viewer, headers) => send(url + path, {
+      token: await tokens.forAccount(viewer, 'test', new Date()),
+      headers: { 'Consistency-Token': encodeToken({ storeId: base.store.storeId, position: told, owners: [] }), ...headers },
+    }),
+    close: async () => {
+      await server.close();
+      await runner.close();
+      await objects.close();
+      await base.close();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+async function startRunner({ pool, keys, store, log }: ProjectorWorld): Promise<Runner> {
+  const runner = new Runner({ pool, keys, store, log, limits: { events: 500, bytes: 1e7 }, attempts: 1, firstDelayMs: 1, onPoison: async () => 'stop' });
+  const builds = await Promise.all(postgresProjections.map((projection) => ensureLiveBuild(pool, { projection, storeId: store.storeId })));
+  runner.attach(builds.flatMap((build, i) => {
+    const projection = postgresProjections[i];
+    return build === undefined || projection === undefined ? [] : [{ build, projection, position: START_OF_LOG, events: 0 }];
+  }));
+  return runner;
+}
+
+type Makers = Pick<ReadWorld, 'person' | 'medium' | 'post' | 'story' | 'follow'>;
+
+function makers(tell: ReadWorld['tell']): Makers {
+  const medium = async (ownerId: AccountId) => {
+    const mediaId = newId.media();
+    await tell(...mediumFacts(mediaId, ownerId));
+    return mediaId;
+  };
+  return {
+    medium,
+    person: async (username, options) => {
+      const accountId = newId.account();
+      await tell(registered(accountId, username, options));
+      return accountId;
+    },
+    post: async (authorId, { publishedAt, mediaIds, ...composed } = {}) => {
+      const post = { postId: newId.post(), authorId };
+      await tell(aPost.created(post, { mediaIds: mediaIds ?? [await medium(authorId)], ...composed }), aPost.published(post, publishedAt ?? new Date().toISOString()));
+      return post.postId;
+    },
+    story: async (authorId, { audience = 'all', publishedAt = new Date() } = {}) => {
+      const storyId = newId.story();
+      const expiresAt = new Date(publishedAt.getTime() + 86_400_000);
+      await tell(
+        happened('StoryPosted', { storyId, authorId, mediaId: await medium(authorId), durationMs: 5_000, audience }),
+        happened('StoryPublished', { storyId, authorId, audience, publishedAt: publishedAt.toISOString(), expiresAt: expiresAt.toISOString() }),
+      );
+      return storyId;
+    },
+    follow: async (followerId, followeeId) => { await tell(happened('AccountFollowed', { followerId, followeeId })); },
+  };
+}
+
+function mediumFacts(mediaId: MediaId, ownerId: AccountId): Fact[] {
+  const file = { mediaId, ownerId, kind: 'image' as const };
+  const sizes = [['thumbnail', 150, 150], ['small', 320, 240], ['medium', 640, 480], ['large', 1080, 810]] as const;
+  return [
+    happened('UploadRequested', { ...file, contentType: 'image/jpeg', fileSize: 10, sha256: null, key: `uploads/${mediaId}`, expiresAt: '2030-01-01T00:00:00.000Z' }),
+    happened('MediaProcessed', {
+      ...file, width: 1080, height: 810, durationMs: null, blurhash: 'LEHV6nWB2yk8pyo0adR*', camera: null,
+      variants: sizes.map(([name, width, height]) => ({ name, key: `media/${mediaId}/${name}.webp`, contentType: 'image/webp', width, height, bytes: 10, sha256: 'a'.repeat(64) })),
+    }),
+  ];
+}
