@@ -107,9 +107,13 @@ describe('the event store', () => {
   });
 
   it('closes although a reader left in the middle of the log', async () => {
+    await store.append(stream(), 'no_stream', Array.from({ length: 300 }, (_, n) => event(n)));
     const client = await openEventStore(node.url);
     for await (const { id } of client.readAll()) if (id.length > 0) break;
+    for (let n = 0; n < 5; n += 1) await client.head();
     await client.append(stream(), 'no_stream', [event()]);
+    for await (const { id } of client.readAll({ limit: 1 })) expect(id).toBeTruthy();
+    for await (const { id } of client.subscribe({ after: START_OF_LOG, signal: new AbortController().signal })) if (id.length > 0) break;
     await client.close();
   });
 

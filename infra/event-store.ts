@@ -1,5 +1,6 @@
 import { EventStoreDBClient, FORWARDS, BACKWARDS, START, END, NO_STREAM, ANY, STREAM_EXISTS, StreamNotFoundError, WrongExpectedVersionError, jsonEvent, type AllStreamResolvedEvent, type ResolvedEvent, type AppendExpectedRevision } from '@eventstore/db-client';
 import { randomUUID } from 'node:crypto';
+import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import { Position, START_OF_LOG } from '../domain/position.ts';
 import type { JsonObject, RecordedEvent } from '../domain/recorded-event.ts';
@@ -167,7 +168,7 @@ async function* readPage(client: EventStoreDBClient, { from, backwards, pageSize
   const count = pageSize === undefined ? {} : { maxCount: pageSize };
   const reading = backwards ? client.readAll({ ...count, direction: BACKWARDS, fromPosition: place ?? END }) : client.readAll({ ...count, direction: FORWARDS, fromPosition: place ?? START });
   try {
-    for await (const resolved of reading) {
+    for await (const resolved of iterate<AllStreamResolvedEvent>(reading)) {
       const at = resolved.event?.position;
       if (at === undefined) continue;
       const position = positionOf(at);
@@ -175,9 +176,16 @@ async function* readPage(client: EventStoreDBClient, { from, backwards, pageSize
       yield { position, event: position === from ? undefined : toRecorded(resolved) };
     }
   } finally {
-    // A reader that stops early leaves the call open, and the server pushing, unless it is told.
+    // A reader that stops early leaves the call open, and the server pushing, unless it is told; and the call ends only
+    // once what had already arrived is taken from it.
     await reading.cancel();
+    reading.on('error', () => undefined).resume();
   }
+}
+
+// Unlike the stream's own iterator it leaves the stream alive when its consumer stops, so that it can be drained.
+function iterate<E>(stream: Pick<Readable, 'iterator'>): AsyncIterable<E> {
+  return { [Symbol.asyncIterator]: () => stream.iterator({ destroyOnReturn: false }) };
 }
 
 async function* subscribe(client: EventStoreDBClient, { after, signal }: { after: Position; signal: AbortSignal }): AsyncIterable<RecordedEvent> {
@@ -188,7 +196,7 @@ async function* subscribe(client: EventStoreDBClient, { after, signal }: { after
   const stop = () => { void subscription.unsubscribe(); };
   signal.addEventListener('abort', stop, { once: true });
   try {
-    for await (const resolved of subscription) {
+    for await (const resolved of iterate<AllStreamResolvedEvent>(subscription)) {
       if (signal.aborted) return;
       const event = toRecorded(resolved);
       if (event !== undefined) yield event;
@@ -199,6 +207,7 @@ async function* subscribe(client: EventStoreDBClient, { after, signal }: { after
   } finally {
     signal.removeEventListener('abort', stop);
     await subscription.unsubscribe().catch(() => undefined);
+    subscription.on('error', () => undefined).resume();
   }
   // A server that stops ends the stream without an error.
   if (!signal.aborted) throw new SubscriptionEndedError('the event store closed the subscription');
