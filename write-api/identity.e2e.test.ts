@@ -74,6 +74,7 @@ describe('an Idempotency-Key', () => {
     expect(statusAndCode(await register(freshName(), 'with space'))).toBe('400 malformed_idempotency_key');
     const [ann, ben, cas] = [await person(), await person(), await person()];
     for (const { token } of [ann, ben]) expect((await api(`/v1/users/${cas.username}/follow`, { token, headers: { 'idempotency-key': key } })).status).toBe(200);
+    for (const { id } of [ann, ben]) expect(await world.types(streamOf.follow(id, cas.id))).toEqual(['AccountFollowed']);
   });
 
   it('lets one of ten at once run and gives the others that answer or tells them to wait', async () => {
