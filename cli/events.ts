@@ -3,6 +3,7 @@ import { laterOf, Position } from '../domain/position.ts';
 import type { RecordedEvent } from '../domain/recorded-event.ts';
 import { openPersonalData, type DataKeys } from '../infra/personal-data.ts';
 import { openVault } from '../infra/vault.ts';
+import { registerArchive } from './archive.ts';
 import { CliError, type CliContext, type ExitCode } from './context.ts';
 import type { Run } from './main.ts';
 
@@ -26,6 +27,7 @@ export function registerEvents(program: Command, run: Run): void {
     .option('--open', 'open sealed personal data')
     .option('--json', 'one JSON object a line')
     .action((stream: string, options: { json?: boolean; open?: boolean }) => run((context) => show(context, stream, options)));
+  registerArchive(events, run);
 }
 
 async function tail(context: CliContext, options: TailOptions): Promise<ExitCode> {

@@ -6,18 +6,17 @@ import { openEventStore } from '../../infra/event-store.ts';
 import { startEventStoreNode } from '../../infra/event-store-node/server.ts';
 import { openContentWorld, type ContentWorld } from '../../testing/content-world.ts';
 import { eventually } from '../../testing/projector-world.ts';
+import { QUICK } from '../../testing/reactor.ts';
 import type { CommandContext } from '../handle.ts';
 import { CheckpointMovedError, holdCheckpoint, noteEmptyLog, noteRestoredLog, plantCheckpoints, prepareReactionTables, ReactorRefusedError } from './checkpoints.ts';
 import { tryLead, whileLeading } from './leadership.ts';
 import type { Reaction } from './reaction.ts';
 import { createReactionStates } from './reaction-states.ts';
-import { runReactions, type Patience, type RunnerDeps } from './runner.ts';
+import { runReactions, type RunnerDeps } from './runner.ts';
 
 let world: ContentWorld;
 beforeEach(async () => { world = await openContentWorld(); });
 afterEach(() => world.close());
-
-const QUICK: Patience = { attempts: 3, firstPauseMs: 1, longestPauseMs: 5, stallMs: 20 };
 
 type Seen = { event: DomainEvent; context: CommandContext };
 
