@@ -8,6 +8,7 @@ import { obtainIndex } from './computed-index.ts';
 import { definedFeeds, fanOut, type Feeds } from './fan-out.ts';
 import { workOf } from './fan-out-work.ts';
 import { feedsByDefinition, POSTS, STORIES, type EntryKind } from './feed-definition.ts';
+import { followCelebrities, followedCelebrities } from './followed-celebrities.ts';
 import { differencesOf, type DefinedIndexes } from './index-check.ts';
 import { keysOf, laneOf, LANES, lanesOf } from './lane-keys.ts';
 import type { KeyDifference, Lane, LaneContext } from './lane-projection.ts';
@@ -20,7 +21,7 @@ const posts: EntryKind = { ...POSTS, feedEntries: 4, authorEntries: 3 };
 const stories: EntryKind = { ...STORIES, feedEntries: 4, authorEntries: 3 };
 const feeds: readonly Feeds[] = [{ kind: posts, keys: 'feed' }, { kind: stories, keys: 'story_tray' }];
 const authorIndexes: readonly AuthorIndexes[] = [{ kind: posts, keys: 'celebrity_posts' }, { kind: stories, keys: 'celebrity_stories' }];
-const defined: readonly DefinedIndexes[] = [...feeds.map(definedFeeds), ...authorIndexes.map(definedAuthorIndexes)];
+const defined: readonly DefinedIndexes[] = [...feeds.map(definedFeeds), followedCelebrities, ...authorIndexes.map(definedAuthorIndexes)];
 
 let stores: FeedStores;
 beforeAll(async () => { stores = await openFeedStores(); });
@@ -30,6 +31,7 @@ const laneAt = (lane: number, epoch = 1): Lane => ({ writer: { lane, epoch }, ow
 
 async function applyAll(context: LaneContext, lane: Lane, events: FeedHistory['log']): Promise<void> {
   const work = workOf(lane, events);
+  await followCelebrities(context, lane, work);
   for (const one of feeds) await fanOut(context, lane, one, work);
   for (const one of authorIndexes) await indexAuthors(context, lane, one, work);
 }
@@ -46,7 +48,7 @@ async function everCelebrity(id: string): Promise<boolean> {
 
 /** Reads every feed once, so that each key exists. */
 async function readAll(context: LaneContext, history: FeedHistory): Promise<void> {
-  for (const { keys, entries, define } of feeds.map(definedFeeds)) {
+  for (const { keys, entries, define } of [...feeds.map(definedFeeds), followedCelebrities]) {
     const keyOf = keysOf(context.prefix, keys);
     for (const id of history.accounts) {
       const compute = async () => (await define(context, [id], NOW)).get(id) ?? [];
