@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import { v7 as uuidv7 } from 'uuid';
+import type { NameHolders } from '../commands/find-account.ts';
 import type { CommandContext, Log } from '../commands/handle.ts';
 import { registerAccount, type RegisterAccountInput } from '../commands/register-account.ts';
 import { Username } from '../domain/account.ts';
@@ -12,7 +14,7 @@ import { createLimits, type Bucket, type BucketName, type Limits } from '../infr
 import { openRedis, whenRedisReady, type RedisClient } from '../infra/redis.ts';
 import { openVault, type Vault } from '../infra/vault.ts';
 import { createWriteApi, type WriteApiDeps } from '../write-api/app.ts';
-import { createAuthenticator } from '../write-api/auth.ts';
+import { createAuthenticator } from '../infra/authenticator.ts';
 import { identityRoutes } from '../write-api/identity-routes.ts';
 import { isWriteRefusal } from '../write-api/problem.ts';
 import { openProjectorWorld, type ProjectorWorld } from './projector-world.ts';
@@ -26,6 +28,7 @@ export type IdentityWorld = Omit<ProjectorWorld, 'keys'> & Log & Vault & {
   readonly passwords: Passwords;
   readonly tokens: Tokens;
   readonly jwtSecret: string;
+  readonly holders: NameHolders;
   limits(changes?: Partial<Record<BucketName, Bucket>>): Limits;
   /** A fresh command of an account, or of the system. */
   as(actor: Actor, now?: Date): CommandContext;
@@ -53,7 +56,7 @@ export async function openIdentityWorld(): Promise<IdentityWorld> {
   const tokens = createTokens(jwtSecret);
   const as = (actor: Actor, now = new Date()): CommandContext => ({ commandId: uuidv7(), actorId: actor, correlationId: 'test', causationId: 'test', now });
   const limits = (changes: Partial<Record<BucketName, Bucket>> = {}) => createLimits({ redis, limits: changes, prefix: uuidv7() });
-  const common = { ...base, ...vault, vault, masterKey, redis, passwords, tokens, jwtSecret, as, limits };
+  const common = { ...base, ...vault, vault, masterKey, redis, passwords, tokens, jwtSecret, as, limits, holders: new LRUCache<string, AccountId>({ max: 1_000 }) };
   const closers: (() => Promise<void>)[] = [];
   return {
     ...common,

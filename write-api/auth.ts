@@ -1,28 +1,6 @@
-import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
-import type { Authenticator } from '../infra/http/services.ts';
 import { TOKEN_SECONDS, type Tokens } from '../infra/jwt.ts';
 import type { Sessions } from '../infra/vault-sessions.ts';
-
-/** How long a session that was seen alive is trusted: so long may an ended one still write. */
-const TRUST_MS = 10_000;
-const TRUSTED = 50_000;
-
-/** Checks access tokens, and that their session has not been ended by a log-out, a new password or an erasure. */
-export function createAuthenticator(tokens: Tokens, sessions: Sessions): Authenticator {
-  const alive = new LRUCache<string, true>({ max: TRUSTED, ttl: TRUST_MS });
-  return {
-    operator: (token) => tokens.operator(token),
-    async account(token) {
-      const verdict = await tokens.account(token);
-      const session = verdict.ok ? verdict.account.session : undefined;
-      if (session === undefined || alive.has(session)) return verdict;
-      if (!(await sessions.isAlive(session, new Date()))) return { ok: false, reason: 'session_ended' };
-      alive.set(session, true);
-      return verdict;
-    },
-  };
-}
 
 /** What a client gets to log in with. */
 export const TokenFields = z.object({

@@ -1,4 +1,6 @@
 import { noteEmptyLog } from '../commands/reactions/checkpoints.ts';
+import { LRUCache } from 'lru-cache';
+import { createAuthenticator } from '../infra/authenticator.ts';
 import { configOrExit } from '../infra/config.ts';
 import { openEventStore } from '../infra/event-store.ts';
 import { listen } from '../infra/http/server.ts';
@@ -16,7 +18,6 @@ import { createBuildResolver } from '../projections/builds.ts';
 import { codeVersions } from '../projections/catalog.ts';
 import { createFreshness } from '../projections/freshness.ts';
 import { createWriteApi } from './app.ts';
-import { createAuthenticator } from './auth.ts';
 import { contentRoutes } from './content-routes.ts';
 import { identityRoutes } from './identity-routes.ts';
 import { createOwnCounts } from './own-counts.ts';
@@ -42,7 +43,7 @@ await runProcess(log, async (own) => {
   const passwords = await createPasswords();
   const app = createWriteApi({
     routes: [
-      ...identityRoutes({ ...vault, store, passwords, tokens, limits }),
+      ...identityRoutes({ ...vault, store, passwords, tokens, limits, holders: new LRUCache({ max: 100_000 }) }),
       ...contentRoutes({ log: { store, keys: vault.keys }, objects: media.objects, counts: createOwnCounts({ sql: pool, builds: createBuildResolver(pool, codeVersions), freshness: createFreshness(pool, new Set()), storeId: store.storeId }) }),
     ],
     extras: media.kind === 'files' ? [uploadHandler(media.objects)] : [],
