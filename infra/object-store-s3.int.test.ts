@@ -1,4 +1,5 @@
-import { describe, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { applyBucketRules } from './object-store-lifecycle.ts';
 import { createS3ObjectStore } from './object-store-s3.ts';
 import { describeObjectStore } from '../testing/object-store-contract.ts';
 import { connection, createTestBucket, s3ForTests } from '../testing/s3-server.ts';
@@ -16,3 +17,19 @@ if (address) {
     test('needs an S3 server', () => undefined);
   });
 }
+
+describe.skipIf(!address)('bucket rules', () => {
+  test('are written, or the server is known not to have them', async () => {
+    if (!address) return;
+    const { bucket, remove } = await createTestBucket(address);
+    const applied = await applyBucketRules({ ...connection(address), bucket }, { mediaPrefix: 'media/' });
+    expect(applied.lifecycle).toMatch(/^(applied|unsupported)$/);
+    expect(applied.encryption).toMatch(/^(applied|unsupported)$/);
+    await remove();
+  });
+
+  test('are refused for a bucket that is not there', async () => {
+    if (!address) return;
+    await expect(applyBucketRules({ ...connection(address), bucket: 'test-no-such-bucket' }, { mediaPrefix: 'media/' })).rejects.toThrow();
+  });
+});
