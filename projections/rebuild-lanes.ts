@@ -1,0 +1,60 @@
+import type { EventStore } from '../infra/event-store.ts';
+import type { Log } from '../infra/log.ts';
+import type { DataKeys } from '../infra/personal-data.ts';
+import type { Pool } from '../infra/postgres.ts';
+import type { RedisClient } from '../infra/redis.ts';
+import { createSortedIndexes } from '../infra/sorted-indexes.ts';
+import { listBuilds, type Build } from './build-store.ts';
+import { resolveBuilds, type CodeVersions } from './builds.ts';
+import { companionsOf, createLanes } from './lane-engine.ts';
+import { BUCKETS } from './lane-keys.ts';
+import { createLanes as createLaneRows, earliestCheckpoint } from './lane-positions.ts';
+import type { LaneContext, LaneProjection } from './lane-projection.ts';
+import type { Lanes } from './lanes.ts';
+import { BUILDS_CHANNEL } from './leases.ts';
+import type { Builds } from './projection.ts';
+import type { Target } from './rebuild-plan.ts';
+
+export type LaneRebuildDeps = {
+  readonly pool: Pool;
+  readonly databaseUrl: string;
+  readonly redis: RedisClient;
+  readonly store: EventStore;
+  readonly keys: DataKeys;
+  readonly log: Log;
+  readonly versions: CodeVersions;
+};
+
+type Filling = { readonly signal: AbortSignal; readonly report: (keysDone: number) => void };
+
+/**
+ * Fills new builds on Redis from their definition over the PostgreSQL models, those that are new with them first. Their
+ * lanes stand where the models stood before, so that lanes bring in whatever came while they were filled.
+ */
+export async function fillLanes(deps: LaneRebuildDeps, targets: readonly Target<LaneProjection>[], filling: Filling): Promise<void> {
+  for (const { projection, build } of targets) {
+    if (build.filled) continue;
+    const builds = await companionsOf(deps.pool, await resolveBuilds(deps.pool, deps.versions));
+    await createLaneRows(deps.pool, build, await earliestCheckpoint(deps.pool, projection.reads.map((model) => builds.id(model))));
+    await projection.build(contextOf(deps, build, builds), { from: await liveContext(deps, build, builds), ...filling });
+    filling.signal.throwIfAborted();
+    await deps.pool.query('update projections.build set filled = true where id = $1', [build.id]);
+    await deps.pool.query(`notify ${BUILDS_CHANNEL}`);
+  }
+}
+
+/** Lets lanes of this process feed the filled builds as far as no projector does; close it when readers are switched. */
+export async function followLanes({ pool, databaseUrl, redis, store, keys, log, versions }: LaneRebuildDeps, targets: readonly Target<LaneProjection>[]): Promise<Lanes> {
+  const lanes = createLanes({ pool, databaseUrl, redis, store, keys, log, versions, projections: targets.map(({ projection }) => projection) });
+  await lanes.start();
+  return lanes;
+}
+
+function contextOf({ pool, redis }: LaneRebuildDeps, { location }: Build, builds: Builds): LaneContext {
+  return { read: { sql: pool, builds }, indexes: createSortedIndexes(redis, { prefix: `${location}:`, buckets: BUCKETS }), prefix: location, now: () => new Date() };
+}
+
+async function liveContext(deps: LaneRebuildDeps, { projection, storeId }: Build, builds: Builds): Promise<LaneContext | undefined> {
+  const live = (await listBuilds(deps.pool, projection)).find((one) => one.state === 'live' && one.storeId === storeId);
+  return live === undefined ? undefined : contextOf(deps, live, builds);
+}

@@ -1,0 +1,84 @@
+import { inTransaction, type Pool } from '../infra/postgres.ts';
+import { createBuild, listBuilds, type Build } from './build-store.ts';
+import type { LaneProjection } from './lane-projection.ts';
+import type { Leases } from './leases.ts';
+import type { PostgresProjection } from './projection.ts';
+import { removeData } from './sweep.ts';
+
+/** Another process is rebuilding one of the projections, or one that must not change meanwhile. */
+export class RebuildRunningError extends Error {
+  override readonly name = 'RebuildRunningError';
+  constructor(projection: string) {
+    super(`${projection} is being rebuilt by another process: wait until it ends, or stop it`);
+  }
+}
+
+export type Target<P> = { readonly projection: P; readonly build: Build; readonly resumed: boolean };
+
+/** What a rebuild makes: new builds, or those that an interrupted rebuild left behind. */
+export type RebuildPlan = { readonly postgres: readonly Target<PostgresProjection>[]; readonly lanes: readonly Target<LaneProjection>[] };
+
+export type Planning = {
+  readonly pool: Pool;
+  readonly storeId: string;
+  readonly leases: Leases;
+  readonly removeKeys: (prefix: string) => Promise<void>;
+};
+
+/** Splits projections by where they live, in the order in which they are built. */
+export function byStore(projections: readonly (PostgresProjection | LaneProjection)[]): { postgres: PostgresProjection[]; lanes: LaneProjection[] } {
+  return {
+    postgres: projections.filter((one) => one.store === 'postgres'),
+    lanes: projections.filter((one) => one.store === 'redis'),
+  };
+}
+
+/**
+ * Takes the right to rebuild some projections, and to keep the models that they read from being rebuilt meanwhile. Throws
+ * RebuildRunningError when another process has one of them.
+ */
+export async function claimRebuild(leases: Leases, projections: readonly (PostgresProjection | LaneProjection)[]): Promise<void> {
+  const { lanes } = byStore(projections);
+  const names = new Set([...projections.map(({ name }) => name), ...lanes.flatMap(({ reads }) => reads)]);
+  for (const name of [...names].sort()) if (!await leases.takeRebuild(name)) throw new RebuildRunningError(name);
+}
+
+/**
+ * Finds or makes the builds of a rebuild. One that an interrupted rebuild left is taken up where it stands, if it is of
+ * this code's version and of this log; else it is thrown away. The caller has claimed the projections.
+ */
+export async function planRebuild(planning: Planning, projections: readonly (PostgresProjection | LaneProjection)[]): Promise<RebuildPlan> {
+  const { postgres, lanes } = byStore(projections);
+  await refuseUnfinishedReads(planning.pool, projections, lanes);
+  const targets = async <P extends PostgresProjection | LaneProjection>(some: readonly P[]) => {
+    const made: Target<P>[] = [];
+    for (const projection of some) made.push(await targetOf(planning, projection));
+    return made;
+  };
+  return { postgres: await targets(postgres), lanes: await targets(lanes) };
+}
+
+async function targetOf<P extends PostgresProjection | LaneProjection>(planning: Planning, projection: P): Promise<Target<P>> {
+  const { pool, storeId } = planning;
+  const left = (await listBuilds(pool, projection.name)).find(({ state }) => state === 'building');
+  if (left !== undefined && left.version === projection.version && left.storeId === storeId) {
+    await letRunAgain(pool, left);
+    return { projection, build: left, resumed: true };
+  }
+  // Nobody has ever read from it.
+  if (left !== undefined) await removeData(pool, left, planning.removeKeys);
+  return { projection, build: await createBuild(pool, { projection, storeId, state: 'building' }), resumed: false };
+}
+
+async function letRunAgain(pool: Pool, build: Build): Promise<void> {
+  await inTransaction(pool, (tx) => tx.query('update projections.build set stopped = null where id = $1', [build.id]));
+}
+
+// Lanes of a new build read the new builds of their models: one that nobody feeds would hold them up for ever.
+async function refuseUnfinishedReads(pool: Pool, projections: readonly { name: string }[], lanes: readonly LaneProjection[]): Promise<void> {
+  const unfinished = (await listBuilds(pool)).filter(({ state, projection }) => state === 'building' && !projections.some(({ name }) => name === projection));
+  for (const { name, reads } of lanes) {
+    const missing = unfinished.find(({ projection }) => reads.includes(projection));
+    if (missing !== undefined) throw new Error(`${name} reads ${missing.projection}, whose rebuild was interrupted: run "shutterlog projections rebuild ${missing.projection}" first, or name both`);
+  }
+}

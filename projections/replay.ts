@@ -1,0 +1,87 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { EventStore } from '../infra/event-store.ts';
+import type { Log } from '../infra/log.ts';
+import type { DataKeys } from '../infra/personal-data.ts';
+import type { Pool } from '../infra/postgres.ts';
+import type { StoppedAt } from './build-store.ts';
+import { readCheckpoints } from './checkpoints.ts';
+import { estimateTotal, type Counted } from './lag.ts';
+import type { OnPoison } from './poison.ts';
+import type { PostgresProjection } from './projection.ts';
+import type { Target } from './rebuild-plan.ts';
+import { Runner } from './runner.ts';
+
+export type ReplayDeps = { readonly pool: Pool; readonly store: EventStore; readonly keys: DataKeys; readonly log: Log };
+
+type Report = (progress: { step: 'replaying'; done: number; total: number; estimated: boolean }) => void;
+
+const LOOK_EVERY_MS = 50;
+const TOTAL_EVERY_MS = 1_000;
+const GROUP = { events: 10_000, bytes: 24 * 1024 * 1024 };
+
+/** Feeds new builds from the log, all in one pass, and keeps feeding them until it is closed. */
+export class Replay {
+  readonly #deps: ReplayDeps;
+  readonly #runner: Runner;
+  readonly #stops: { projection: string; at: StoppedAt }[] = [];
+  #firstEvents = 0;
+  #total = { events: 0, at: Number.NEGATIVE_INFINITY };
+
+  constructor(deps: ReplayDeps, onPoison: OnPoison) {
+    this.#deps = deps;
+    this.#runner = new Runner({ ...deps, limits: GROUP, onPoison: async () => onPoison, attempts: 3, firstDelayMs: 20 }, (fed, at) => { this.#stops.push({ projection: fed.projection.name, at }); });
+  }
+
+  /** The events that stopped builds. */
+  get stops(): readonly { projection: string; at: StoppedAt }[] {
+    return this.#stops;
+  }
+
+  /** How many events of the log this replay has passed. */
+  get events(): number {
+    return this.#done() - this.#firstEvents;
+  }
+
+  async start(targets: readonly Target<PostgresProjection>[]): Promise<void> {
+    const checkpoints = await readCheckpoints(this.#deps.pool, targets.map(({ build }) => build.id));
+    this.#runner.attach(targets.map(({ build, projection }) => {
+      const checkpoint = checkpoints.get(build.id);
+      if (checkpoint === undefined) throw new Error(`build ${String(build.id)} of ${build.projection} has no checkpoint`);
+      return { build, projection, position: checkpoint.position, events: checkpoint.events };
+    }));
+    this.#firstEvents = this.#done();
+  }
+
+  /** Resolves when every build has come to the head of the log, as it is at that moment, or to its own end. */
+  async catchUp(report: Report, mayGoOn: () => void): Promise<void> {
+    for (;;) {
+      mayGoOn();
+      const states = this.#runner.states();
+      if (states.length === 0) return;
+      const head = await this.#deps.store.head();
+      const arrived = states.every(({ position, build }) => position >= (build.untilPosition ?? head));
+      const done = this.#done();
+      report({ step: 'replaying', done, total: arrived ? done : Math.max(done, await this.#estimate(head)), estimated: !arrived });
+      if (arrived) return;
+      await delay(LOOK_EVERY_MS);
+    }
+  }
+
+  /** Stops feeding; resolves when nothing is under way. */
+  async close(): Promise<void> {
+    await this.#runner.close();
+  }
+
+  #done(): number {
+    const events = this.#runner.states().map((state) => state.events);
+    return events.length === 0 ? 0 : Math.min(...events);
+  }
+
+  async #estimate(head: Awaited<ReturnType<EventStore['head']>>): Promise<number> {
+    if (performance.now() - this.#total.at < TOTAL_EVERY_MS) return this.#total.events;
+    const { rows } = await this.#deps.pool.query<{ position: Counted['position']; events: string }>('select position, events from projections.checkpoint where store_id = $1 order by events desc limit 1', [this.#deps.store.storeId]);
+    const [farthest] = rows;
+    this.#total = { events: farthest === undefined ? 0 : estimateTotal({ position: farthest.position, events: Number(farthest.events) }, head), at: performance.now() };
+    return this.#total.events;
+  }
+}
