@@ -43,7 +43,7 @@ export async function noteArrival(sql: Sql, mediaId: MediaId): Promise<void> {
 
 /** Notes since when a file is deleted. */
 export async function noteDeletion(sql: Sql, mediaId: MediaId, at: Date): Promise<void> {
-  await sql.query('update reactions.media_file set deleted_at = coalesce(deleted_at, $2), upload_expires_at = null where media_id = $1', [mediaId, at]);
+  await sql.query('update reactions.media_file set deleted_at = coalesce(deleted_at, $2) where media_id = $1', [mediaId, at]);
 }
 
 /** Forgets a file for good. */
