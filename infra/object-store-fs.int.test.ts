@@ -70,6 +70,7 @@ describe('file system object store', () => {
   test('names the reason of each refused upload', async () => {
     const fine = await incoming('why');
     expect(await store.acceptUpload({ ...fine, search: `${fine.search}x` })).toEqual({ ok: false, code: 'signature_invalid' });
+    expect(await store.acceptUpload({ ...fine, key: '../why' })).toEqual({ ok: false, code: 'signature_invalid' });
     expect(await store.acceptUpload({ ...fine, search: '' })).toEqual({ ok: false, code: 'signature_invalid' });
     expect(await store.acceptUpload({ ...fine, search: fine.search.replace('size=12', 'size=9999') })).toEqual({ ok: false, code: 'signature_invalid' });
     expect(await store.acceptUpload({ ...fine, contentType: 'image/gif' })).toEqual({ ok: false, code: 'upload_type_mismatch' });
