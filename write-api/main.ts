@@ -1,5 +1,5 @@
-import { noteEmptyLog } from '../commands/reactions/checkpoints.ts';
 import { LRUCache } from 'lru-cache';
+import { noteEmptyLog } from '../commands/reactions/checkpoints.ts';
 import { createAuthenticator } from '../infra/authenticator.ts';
 import { configOrExit } from '../infra/config.ts';
 import { openEventStore } from '../infra/event-store.ts';
