@@ -1,0 +1,51 @@
+import { createAuthenticator } from '../infra/authenticator.ts';
+import { configOrExit } from '../infra/config.ts';
+import { listen } from '../infra/http/server.ts';
+import { createTokens } from '../infra/jwt.ts';
+import { runProcess } from '../infra/lifecycle.ts';
+import { createLog } from '../infra/log.ts';
+import { openMediaStore } from '../infra/media-store.ts';
+import { openPool } from '../infra/postgres.ts';
+import { createLimits, noLimits } from '../infra/rate-limit.ts';
+import { openRedis } from '../infra/redis.ts';
+import { startTelemetry } from '../infra/telemetry.ts';
+import { createSessions } from '../infra/vault-sessions.ts';
+import { createBuildResolver } from '../projections/builds.ts';
+import { codeVersions, lanedModels } from '../projections/catalog.ts';
+import { createFreshness } from '../projections/freshness.ts';
+import { createReadApi } from './app.ts';
+import { createMediaAddresses } from './media-addresses.ts';
+import { createReader } from './reading.ts';
+
+// The read API: answers every GET from the read models, and serves the media files.
+const config = configOrExit(process.env);
+const log = createLog({ process: 'read-api', level: config.LOG_LEVEL });
+
+await runProcess(log, async (own) => {
+  const telemetry = own(startTelemetry({ process: 'read-api', otlpEndpoint: config.OTEL_EXPORTER_OTLP_ENDPOINT }), (one) => one.shutdown());
+  const primary = own(openPool(config.DATABASE_URL, { size: config.DATABASE_POOL_SIZE, name: 'read-api' }), (one) => one.end());
+  // Builds and checkpoints are asked of the server that answers the reads, so that a replica's lag counts.
+  const pool = config.DATABASE_READ_URL === undefined ? primary : own(openPool(config.DATABASE_READ_URL, { size: config.DATABASE_POOL_SIZE, name: 'read-api' }), (one) => one.end());
+  const builds = createBuildResolver(pool, codeVersions);
+  const reader = createReader({ sql: pool, builds, freshness: createFreshness(pool, lanedModels) });
+  const redis = own(openRedis(config.REDIS_URL), (one) => { one.disconnect(); });
+  const { objects } = openMediaStore(config);
+  own(objects, (one) => one.close());
+  const app = createReadApi({
+    reader,
+    objects,
+    addresses: createMediaAddresses({ publicUrl: config.PUBLIC_URL, secret: config.JWT_SECRET, now: () => new Date() }),
+    authenticator: createAuthenticator(createTokens(config.JWT_SECRET), createSessions(primary)),
+    rateLimiter: config.RATE_LIMITS === 'off' ? noLimits() : createLimits({ redis }),
+    feedRoutes: [],
+    log,
+    health: {
+      postgresql: () => primary.query('select from vault.session limit 0'),
+      read_models: async () => { const live = await builds.resolve(); for (const name of codeVersions.keys()) live.id(name); },
+      redis: () => redis.ping(),
+    },
+    metrics: (request, response) => { telemetry.metricsHandler(request, response); },
+  });
+  const server = own(await listen(app, { port: config.READ_API_PORT, host: config.HOST }), (one) => one.close());
+  log.info({ port: server.port }, 'listening');
+});
