@@ -7,7 +7,7 @@ import { appEnvironment } from './app-environment.ts';
 import { edgeTarget, isLive } from './edge-routes.ts';
 import { readOptions, readSettings } from './options.ts';
 import { ensureSecrets, readSecrets } from './secrets.ts';
-import { boundedPrinter, terminalLine } from './terminal.ts';
+import { boundedPrinter, loggedTrouble, terminalLine } from './terminal.ts';
 
 let dataDir = '';
 beforeEach(() => { dataDir = mkdtempSync(join(tmpdir(), 'shutterlog-local-')); });
@@ -111,6 +111,12 @@ describe('terminal', () => {
     expect(terminalLine('app', '{"level":50,"msg":"lost","err":{"message":"ECONNRESET"}}')).toBe('app: error: lost (ECONNRESET)');
     expect(terminalLine('app', 'SyntaxError: nothing')).toBe('app: SyntaxError: nothing');
     expect(terminalLine('app', '{not json')).toBe('app: {not json');
+  });
+
+  it('finds the trouble that a process logged, and takes nothing else for one', () => {
+    expect(loggedTrouble('{"level":60,"msg":"cannot start","err":{"message":"wrong master key"}}')).toBe('cannot start (wrong master key)');
+    expect(loggedTrouble('{"level":40,"msg":"slow"}')).toBeUndefined();
+    expect(loggedTrouble('plain')).toBeUndefined();
   });
 
   it('bounds a flood and says where the rest is', () => {

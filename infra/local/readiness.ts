@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Child, Children } from './children.ts';
 import { StartError } from './start-error.ts';
+import { loggedTrouble } from './terminal.ts';
 
 /** A private server on 127.0.0.1, as PostgreSQL and Redis are started here. */
 export type ServerOptions = {
@@ -45,11 +46,12 @@ export async function whenReady(child: Child, { children, title, limitMs, ask }:
   throw new StartError(`${title} was not ready within ${limitMs / 1000} s (${answer}): see ${log}`);
 }
 
-/** Node prints the reason of a crash above the stack and ends with its version, so the line that names an error says most. */
+/** What a process of ours logged as its trouble says most; for a crash of Node that is the line above the stack that names an error. */
 async function lastWords(child: Child): Promise<string> {
   await child.ended;
   const lines = child.lastLines();
-  return lines.find((line) => /error|fatal/i.test(line))?.trim() ?? lines.at(-1) ?? 'it printed nothing';
+  const logged = lines.map(loggedTrouble).findLast((trouble) => trouble !== undefined);
+  return logged ?? lines.find((line) => /error|fatal/i.test(line))?.trim() ?? lines.at(-1) ?? 'it printed nothing';
 }
 
 /** The message of whatever was thrown. */

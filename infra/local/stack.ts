@@ -26,6 +26,8 @@ type Run = {
   /** What runs by now, in the order of starting. */
   stores: Supervised[];
   apps: Supervised[];
+  /** True once everything is up: until then a process that fails is reported once, by its own StartError. */
+  ready: boolean;
 };
 
 /**
@@ -38,7 +40,7 @@ export async function runStack(options: StackOptions): Promise<void> {
   const leftovers = await registry.endLeftovers();
   if (leftovers.length > 0) print(`Ended what an earlier run had left behind: ${leftovers.join(', ')}`);
   removeAddresses(dataDir);
-  const run: Run = { options, children: createChildren(dataDir, registry), stores: [], apps: [] };
+  const run: Run = { options, children: createChildren(dataDir, registry), stores: [], apps: [], ready: false };
   const up = startAll(run);
   // After a signal during the start this rejects once its children are stopped, and nobody waits for it any more.
   up.catch(() => undefined);
@@ -77,6 +79,7 @@ async function startAll(run: Run): Promise<void> {
     environment: shared,
   });
   await makeDemoWorld(run, { ...environment, WRITE_API_URL: urls['write-api'], READ_API_URL: urls['read-api'], EDGE_URL: urls.edge });
+  run.ready = true;
   printSummary(options, urls, performance.now() - started);
 }
 
@@ -88,11 +91,12 @@ async function startStore({ options, stores }: Run, store: Store): Promise<void>
   });
 }
 
-async function startSupervised({ options, children, apps }: Run, name: AppName, { env, ports }: { env: Record<string, string>; ports: Ports }): Promise<void> {
+async function startSupervised(run: Run, name: AppName, { env, ports }: { env: Record<string, string>; ports: Ports }): Promise<void> {
+  const { options, children, apps } = run;
   const url = appUrls(ports, options.host)[name];
   const toTerminal = boundedPrinter(options.print, children.logFile(name));
   const onLine = (line: string) => {
-    const shown = terminalLine(name, line);
+    const shown = run.ready ? terminalLine(name, line) : undefined;
     if (shown !== undefined) toTerminal(shown);
   };
   const args = name === 'edge' ? edgeArgs({ host: options.host, dataDir: options.dataDir, ports }) : [];

@@ -5,7 +5,9 @@ const LogLine = z.object({
   msg: z.string().optional(),
   err: z.object({ message: z.string() }).optional(),
 });
+type Entry = z.infer<typeof LogLine>;
 const WARN = 40;
+const ERROR = 50;
 const LEVELS: Record<number, string> = { 40: 'warn', 50: 'error', 60: 'fatal' };
 const NAME_WIDTH = 13;
 const WINDOW_MS = 1_000;
@@ -16,12 +18,20 @@ export function terminalLine(name: string, line: string): string | undefined {
   if (line.trim() === '') return undefined;
   const entry = parseEntry(line);
   if (entry === undefined) return `${name}: ${line}`;
-  if (entry.level < WARN) return undefined;
-  const reason = entry.err === undefined ? '' : ` (${entry.err.message})`;
-  return `${name}: ${LEVELS[entry.level] ?? 'warn'}: ${entry.msg ?? ''}${reason}`;
+  return entry.level < WARN ? undefined : `${name}: ${LEVELS[entry.level] ?? 'warn'}: ${describe(entry)}`;
 }
 
-function parseEntry(line: string): z.infer<typeof LogLine> | undefined {
+/** The message of a structured line that reports an error, with its reason; undefined for any other line. */
+export function loggedTrouble(line: string): string | undefined {
+  const entry = parseEntry(line);
+  return entry === undefined || entry.level < ERROR ? undefined : describe(entry);
+}
+
+function describe({ msg, err }: Entry): string {
+  return `${msg ?? ''}${err === undefined ? '' : ` (${err.message})`}`;
+}
+
+function parseEntry(line: string): Entry | undefined {
   if (!line.startsWith('{')) return undefined;
   try {
     return LogLine.safeParse(JSON.parse(line)).data;
