@@ -49,8 +49,8 @@ export async function followCelebrities(context: LaneContext, lane: Lane, work: 
   const standings = await standingsOf(context.read, [...work.authors, ...work.pairs.map(({ author }) => author)]);
   await apply(await pairChanges(context.read, work.pairs.filter(({ author }) => standings.has(author)), standings, keyOf));
   const authors = [...work.authors].filter((author) => standings.has(author));
-  for (const of of ['followers', 'followers of erased'] as const) {
-    for await (const audiences of audiencesOf(context.read, of, authors)) {
+  for (const audience of ['followers', 'followers of erased'] as const) {
+    for await (const audiences of audiencesOf(context.read, audience, authors)) {
       await apply(audiences.map(({ author, viewers }) => ({ keys: viewers.map(keyOf), ...changeOf(author, standings.get(author) === 'active') })));
     }
   }
