@@ -1,10 +1,12 @@
 import { errors, jwtVerify, SignJWT } from 'jose';
+import { LRUCache } from 'lru-cache';
 import { AccountId } from '../domain/ids.ts';
 import type { TokenVerdict } from './http/services.ts';
 
 /** How long an access or operator token is valid. */
 export const TOKEN_SECONDS = 3_600;
 
+const CHECKED_TOKENS = 20_000;
 const ISSUER = 'shutterlog';
 const ACCOUNTS = 'shutterlog-api';
 const OPERATORS = 'shutterlog-operator';
@@ -20,9 +22,11 @@ export type Tokens = {
 /** Tokens by HMAC-SHA-256 with the secret of JWT_SECRET. */
 export function createTokens(secret: string): Tokens {
   const key = keyOf(secret);
+  // Clients send the same token again and again, and checking a signature costs more than the rest of a small request.
+  const checked = new LRUCache<string, TokenVerdict>({ max: CHECKED_TOKENS });
   return {
     forAccount: (accountId, session, now) => sign(key, { audience: ACCOUNTS, subject: accountId, now, claims: { sid: session } }),
-    account: (token) => verifyAccount(key, token),
+    account: async (token) => checked.get(token) ?? verifyAccount(key, token, (verdict, ttl) => { checked.set(token, verdict, { ttl }); }),
     async operator(token) {
       return jwtVerify(token, key, { issuer: ISSUER, audience: OPERATORS, algorithms: ['HS256'] }).then(() => true, () => false);
     },
@@ -52,13 +56,16 @@ function sign(key: Uint8Array, { audience, subject, now, claims }: Signing): Pro
     .sign(key);
 }
 
-async function verifyAccount(key: Uint8Array, token: string): Promise<TokenVerdict> {
+async function verifyAccount(key: Uint8Array, token: string, remember: (verdict: TokenVerdict, ttlMs: number) => void): Promise<TokenVerdict> {
   try {
     const { payload } = await jwtVerify(token, key, { issuer: ISSUER, audience: ACCOUNTS, algorithms: ['HS256'] });
     const id = AccountId.safeParse(payload.sub);
     if (!id.success) return { ok: false, reason: 'invalid' };
     const session = payload['sid'];
-    return { ok: true, account: typeof session === 'string' ? { id: id.data, session } : { id: id.data } };
+    const verdict: TokenVerdict = { ok: true, account: typeof session === 'string' ? { id: id.data, session } : { id: id.data } };
+    const leftMs = (payload.exp ?? 0) * 1000 - Date.now();
+    if (leftMs > 0) remember(verdict, leftMs);
+    return verdict;
   } catch (error) {
     return { ok: false, reason: error instanceof errors.JWTExpired ? 'expired' : 'invalid' };
   }

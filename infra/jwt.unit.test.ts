@@ -14,6 +14,12 @@ describe('access tokens', () => {
     expect(await tokens.account(await tokens.forAccount(ann, 'session-1', new Date()))).toEqual({ ok: true, account: { id: ann, session: 'session-1' } });
   });
 
+  it('run out on time, though they were good a moment ago', async () => {
+    const almostOld = await tokens.forAccount(ann, 's', new Date(Date.now() - (TOKEN_SECONDS - 2) * 1000));
+    expect((await tokens.account(almostOld)).ok).toBe(true);
+    await expect.poll(async () => tokens.account(almostOld), { timeout: 8_000 }).toEqual({ ok: false, reason: 'expired' });
+  });
+
   it('run out after an hour', async () => {
     const old = await tokens.forAccount(ann, 's', new Date(Date.now() - (TOKEN_SECONDS + 1) * 1000));
     expect(await tokens.account(old)).toEqual({ ok: false, reason: 'expired' });

@@ -36,7 +36,7 @@ function endsWith(request: Request, response: Response, limitMs: number): AbortS
   const limit = setTimeout(() => controller.abort(new ProblemError({ status: 503, code: 'timed_out', title: 'The request took too long', detail: 'Repeat it with the same Idempotency-Key.', headers: { 'Retry-After': '1' } })), limitMs);
   response.once('close', () => {
     clearTimeout(limit);
-    controller.abort(new ProblemError({ status: 400, code: 'client_gone', title: `The client left ${request.path}` }));
+    if (!response.writableFinished) controller.abort(new ProblemError({ status: 400, code: 'client_gone', title: `The client left ${request.path}` }));
   });
   return controller.signal;
 }
