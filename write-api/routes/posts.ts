@@ -24,7 +24,7 @@ const UPLOAD_LIMIT_MS = 300_000;
 const Composition = z.object({
   caption: boundedText(LIMITS.caption).nullish(),
   media_ids: z.array(MediaId).min(1).max(LIMITS.mediaPerPost).optional().meta({ description: 'Your completed uploads, in order; left out in a form with files' }),
-  image: z.array(z.instanceof(FormFile)).max(LIMITS.mediaPerPost).optional().meta({ description: 'Files of a form, in order', override: { type: 'array', items: { type: 'string', format: 'binary' } } }),
+  image: z.array(z.instanceof(FormFile).meta({ override: { type: 'string', format: 'binary' } })).max(LIMITS.mediaPerPost).optional().meta({ description: 'Files of a form, in order' }),
   filter: Filter.nullish(),
   alt_texts: z.array(boundedText(LIMITS.altText)).max(LIMITS.mediaPerPost).optional().meta({ description: 'One for each medium; in a form a JSON array' }),
   location: Place.nullish().meta({ description: 'In a form a JSON object' }),
