@@ -1,5 +1,4 @@
 import type { Position } from '../../domain/position.ts';
-import type { Position } from '../../domain/position.ts';
 import { configOrExit } from '../../infra/config.ts';
 import { openEventStore } from '../../infra/event-store.ts';
 import { createHealthApp } from '../../infra/http/app.ts';
@@ -15,13 +14,10 @@ import { createBuildResolver } from '../../projections/builds.ts';
 import { codeVersions, lanedModels } from '../../projections/catalog.ts';
 import { CELEBRITY_MODELS } from '../../projections/celebrity-standing.ts';
 import { createFreshness } from '../../projections/freshness.ts';
-import { openRequestsTo } from '../../projections/open-requests.ts';
-import { acceptOpenRequests } from './accept-open-requests.ts';
 import { celebrityStatus, sweepCelebrityStatus } from './celebrity-status.ts';
 import { plantCheckpoints, prepareReactionTables } from './checkpoints.ts';
 import { deleteMedia } from './delete-media.ts';
-import { endBlockedFollows } from './end-blocked-follows.ts';
-import { eraseErasedAccounts } from './erase-account.ts';
+import { identityReactions } from './identity-reactions.ts';
 import { whileLeading } from './leadership.ts';
 import { startMediaWork } from './media-workers.ts';
 import { processMedia } from './process-media.ts';
@@ -49,12 +45,10 @@ await runProcess(logger, async (own) => {
   const deps = { store, keys: vault.keys, pool, objects: media.objects, workers, log: logger };
   const builds = createBuildResolver(pool, codeVersions);
   const freshness = createFreshness(pool, lanedModels);
-  const passed = async (position: Position, models: readonly string[]) => freshness.waitUntilPassed(await builds.resolve(), { storeId: store.storeId, position, owners: 'all' }, models);
-  const passed = async (position: Position, models: readonly string[]) => freshness.waitUntilPassed(await builds.resolve(), { storeId: store.storeId, position, owners: 'all' }, models);
   const celebrities = {
     ...deps,
     read: async () => ({ sql: pool, builds: await builds.resolve() }),
-    passed: (position: Position) => passed(position, CELEBRITY_MODELS),
+    passed: async (position: Position) => freshness.waitUntilPassed(await builds.resolve(), { storeId: store.storeId, position, owners: 'all' }, CELEBRITY_MODELS),
     line: { grantAt: config.CELEBRITY_THRESHOLD, revokeBelow: config.CELEBRITY_REVOKE_BELOW },
   };
   const stop = new AbortController();
@@ -63,13 +57,8 @@ await runProcess(logger, async (own) => {
     publishPosts(deps),
     publishStories(deps),
     deleteMedia(deps),
-    endBlockedFollows(deps),
-    acceptOpenRequests({ ...deps, passed: (position) => passed(position, ['follows']), openRequests: async (accountId, page) => openRequestsTo({ sql: pool, builds: await builds.resolve() }, accountId, page) }),
-    eraseErasedAccounts({
-      ...vault, store,
-      forgetRequests: (accountId) => vault.idempotency((code): code is string => code !== '').forget(accountId),
-      passed: (position) => passed(position, [...codeVersions.keys()]),
-    }),
+    ...identityReactions({ store, vault, pool, builds, freshness }),
+    celebrityStatus(celebrities),
   ];
   const sweeps: readonly Sweep[] = [sweepUploads(deps), sweepStories(deps), sweepDeletedMedia(deps), sweepCelebrityStatus(celebrities), ...(media.kind === 'files' ? [sweepStrayFiles(media.objects)] : [])];
 
