@@ -37,7 +37,10 @@ export function registerDoctor(program: Command, run: Run): void {
 }
 
 async function examine(context: CliContext, json: boolean): Promise<ExitCode> {
-  const findings = await Promise.all(CHECKS.map((check) => tryCheck(check, context)));
+  const [environment, ...others] = CHECKS;
+  const findings = environment === undefined ? [] : [await tryCheck(environment, context)];
+  // Without addresses nothing else can be looked at, and saying so ten times helps nobody.
+  if (findings.every(({ ok }) => ok)) findings.push(...await Promise.all(others.map((check) => tryCheck(check, context))));
   if (json) console.log(JSON.stringify(findings));
   else for (const { check, ok, says, advice } of findings) console.log(`${ok ? 'ok    ' : 'FAILED'} ${check.padEnd(13)} ${says}${advice === undefined ? '' : `\n       ${advice}`}`);
   return findings.every(({ ok }) => ok) ? 0 : 1;
