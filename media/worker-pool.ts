@@ -42,6 +42,9 @@ export class MediaQueueFull extends Error {
 /** How often a picture is tried in a fresh worker when a worker dies with it: once may be another's fault. */
 const TRIES = 2;
 
+/** How many workers in a row may end before they are ready until the pool gives up on those who wait. */
+const STARTS = 3;
+
 interface Task {
   readonly job: WorkerJob;
   deaths: number;
@@ -75,6 +78,7 @@ class WorkerPool {
   readonly slots = new Set<Slot>();
   readonly #options: Required<MediaWorkersOptions>;
   #nextId = 1;
+  #failedStarts = 0;
   #closed = false;
 
   constructor(options: MediaWorkersOptions) {
@@ -116,12 +120,13 @@ class WorkerPool {
     this.slots.add(slot);
     worker.ready.then(
       () => {
+        this.#failedStarts = 0;
         if (slot.state === 'starting') slot.state = 'idle';
         this.#dispatch();
       },
       (error: unknown) => {
-        // A worker that cannot even start is this server's fault; one waiting picture carries the news.
-        if (!this.#closed) this.queue.shift()?.reject(error instanceof Error ? error : new Error(String(error)));
+        this.#failedStarts += 1;
+        if (this.#failedStarts >= STARTS && !this.#closed) this.#giveUp(error);
       },
     );
     worker.ended.then((end) => {
@@ -129,6 +134,12 @@ class WorkerPool {
     }, () => {
       this.#bury(slot, { code: null, signal: null });
     });
+  }
+
+  /** No worker starts here: that is this server's fault, and nobody who waits is served by waiting on. */
+  #giveUp(cause: unknown): void {
+    this.#failedStarts = 0;
+    for (const task of this.queue.splice(0)) task.reject(new Error('No media worker could be started', { cause }));
   }
 
   #handOver(slot: Slot): void {
