@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { basename } from 'node:path';
 
 /** True when this process could listen on the port, on the given interface and on all of them. */
 export async function isPortFree(port: number, host = '127.0.0.1'): Promise<boolean> {
@@ -56,9 +57,15 @@ function lsofHolder(port: number): number | undefined {
   return status === 0 ? Number(stdout.split('\n')[0]) : undefined;
 }
 
+// The program and its first argument (a script, for an interpreter); further ones may carry secrets.
 function commandOf(pid: number): string {
-  const { stdout } = spawnSync('ps', ['-o', 'comm=', '-p', String(pid)], { encoding: 'utf8' });
-  return lines(`/proc/${pid}/comm`)[0] || stdout?.trim() || 'a program';
+  const [program = 'a program', script = '-'] = argumentsOf(pid);
+  return script.startsWith('-') ? basename(program) : `${basename(program)} ${script}`;
+}
+
+function argumentsOf(pid: number): string[] {
+  const known = lines(`/proc/${pid}/cmdline`)[0]?.split('\0') ?? spawnSync('ps', ['-o', 'args=', '-p', String(pid)], { encoding: 'utf8' }).stdout?.trim().split(/\s+/) ?? [];
+  return known.filter((part) => part !== '');
 }
 
 // Processes come and go, and other users' are closed to us: what cannot be read holds nothing that we can name.
