@@ -3,7 +3,7 @@ import type { MediaKeys } from './media.ts';
 import { queryPrepared } from './prepared.ts';
 import type { Builds, ReadContext } from './projection.ts';
 import { userColumns, type UserCard } from './user-cards.ts';
-import { maySeePost } from './viewer-rules.ts';
+import { isThere, maySeePost } from './viewer-rules.ts';
 
 /** A medium of a post, in its post's order. */
 export type PostMedium = {
@@ -64,8 +64,8 @@ function statementFor(builds: Builds): string {
       p.comments_disabled, p.created_at, p.published_at, ${userColumns(builds, 'a')},
       coalesce((select c.likes from ${likes}.like_count c where c.post_id = p.post_id), 0) as like_count,
       coalesce((select c.comments from ${builds.schema('comments')}.comment_count c where c.post_id = p.post_id), 0) as comment_count,
-      exists (select from ${likes}.post_like l where l.post_id = p.post_id and l.account_id = $1) as is_liked,
-      exists (select from ${saves}.post_save s where s.post_id = p.post_id and s.account_id = $1) as is_saved,
+      ${isThere(`${likes}.post_like l where l.post_id = p.post_id and l.account_id = $1`)} as is_liked,
+      ${isThere(`${saves}.post_save s where s.post_id = p.post_id and s.account_id = $1`)} as is_saved,
       coalesce((
         select json_agg(json_build_object('media_id', m.media_id, 'kind', m.kind, 'keys', m.keys, 'width', m.width, 'height', m.height,
           'duration_ms', m.duration_ms, 'blurhash', m.blurhash, 'alt_text', x.alt_text) order by x.ordinal)

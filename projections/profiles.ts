@@ -1,7 +1,7 @@
 import type { AccountId } from '../domain/ids.ts';
 import type { ReadContext } from './projection.ts';
 import { userColumns, type UserCard } from './user-cards.ts';
-import { follows, mayMeet, maySee } from './viewer-rules.ts';
+import { follows, isThere, mayMeet, maySee } from './viewer-rules.ts';
 
 /** A profile page's head. `may_see`: whether the viewer may also see what the account shares. */
 export type Profile = UserCard & {
@@ -25,7 +25,7 @@ export async function profileByUsername({ sql, builds }: ReadContext, viewer: Ac
     `select ${userColumns(builds, 'a')}, a.bio, a.website,
        coalesce(c.followers, 0) as followers, coalesce(c.following, 0) as following, coalesce(n.posts, 0) as posts,
        ${follows(builds, '$1', 'a.account_id')} as is_following, ${follows(builds, 'a.account_id', '$1')} as is_followed_by,
-       exists (select from ${builds.schema('follows')}.follow_request r where r.follower_id = $1 and r.followee_id = a.account_id) as has_requested,
+       ${isThere(`${builds.schema('follows')}.follow_request r where r.follower_id = $1 and r.followee_id = a.account_id`)} as has_requested,
        ${maySee(builds, '$1', 'a')} as may_see
      from ${builds.schema('accounts')}.account a
      left join ${builds.schema('follows')}.follow_count c on c.account_id = a.account_id

@@ -2,7 +2,7 @@ import type { AccountId, MediaId, StoryId } from '../domain/ids.ts';
 import type { MediaKeys } from './media.ts';
 import type { Builds, ReadContext } from './projection.ts';
 import { userColumns, type UserCard } from './user-cards.ts';
-import { maySeeStory } from './viewer-rules.ts';
+import { isThere, maySeeStory } from './viewer-rules.ts';
 
 /** Everything that a reader sees of a story. `views` is for its author alone to be shown. */
 export type StoryCard = {
@@ -60,7 +60,7 @@ function selectStories(builds: Builds): string {
   return `
     select s.story_id, s.duration_ms, s.audience, s.published_at, s.expires_at, ${userColumns(builds, 'a')},
       json_build_object('media_id', m.media_id, 'kind', m.kind, 'keys', m.keys, 'width', m.width, 'height', m.height, 'blurhash', m.blurhash) as medium,
-      exists (select from ${views}.story_view v where v.story_id = s.story_id and v.account_id = $1) as is_viewed,
+      ${isThere(`${views}.story_view v where v.story_id = s.story_id and v.account_id = $1`)} as is_viewed,
       coalesce((select c.views from ${views}.story_view_count c where c.story_id = s.story_id), 0) as views
     from ${builds.schema('stories')}.story s
     join ${builds.schema('accounts')}.account a on a.account_id = s.author_id

@@ -24,11 +24,19 @@ export function maySeePost(builds: Builds, viewer: string, { post, author }: { p
 /** SQL: whether `viewer` may see the story in row `story` by the account in row `author` at the time `now`. */
 export function maySeeStory(builds: Builds, viewer: string, { story, author, now }: { story: string; author: string; now: string }): string {
   return `(${story}.status = 'published' and ${story}.expires_at > ${now} and ${maySee(builds, viewer, author)}
-    and (${story}.audience = 'all' or ${story}.author_id = ${viewer} or exists (
-      select from ${builds.schema('relationships')}.close_friend c where c.account_id = ${story}.author_id and c.friend_id = ${viewer})))`;
+    and (${story}.audience = 'all' or ${story}.author_id = ${viewer}
+      or ${isThere(`${builds.schema('relationships')}.close_friend c where c.account_id = ${story}.author_id and c.friend_id = ${viewer}`)}))`;
 }
 
 /** SQL: whether one account follows another; both are expressions. */
 export function follows(builds: Builds, follower: string, followee: string): string {
-  return `exists (select from ${builds.schema('follows')}.follow f where f.follower_id = ${follower} and f.followee_id = ${followee})`;
+  return isThere(`${builds.schema('follows')}.follow f where f.follower_id = ${follower} and f.followee_id = ${followee}`);
+}
+
+/**
+ * SQL: whether there is a row with a whole primary key. One index look-up for each row that asks, where `exists` may
+ * first read everything that belongs to the viewer into a hash: thousands of rows for a viewer who likes a lot.
+ */
+export function isThere(row: string): string {
+  return `((select true from ${row}) is true)`;
 }
