@@ -106,6 +106,12 @@ describe('the event store', () => {
     expect(seen).toEqual([{ n: 1 }, { n: 2 }]);
   });
 
+  it('may be asked for its head thousands of times in a row', async () => {
+    await store.append(stream(), 'no_stream', Array.from({ length: 100 }, (_, n) => event(n)));
+    for (let n = 0; n < 2_500; n += 1) await store.head();
+    await store.append(stream(), 'no_stream', [event()]);
+  });
+
   it('closes although a reader left in the middle of the log', async () => {
     await store.append(stream(), 'no_stream', Array.from({ length: 300 }, (_, n) => event(n)));
     const client = await openEventStore(node.url);
@@ -123,14 +129,16 @@ describe('the event store', () => {
     const client = await openEventStore(first.url);
     const subject = stream();
     let last = START_OF_LOG;
+    let closing: Promise<void> | undefined;
     const following = (async () => {
       for await (const one of client.subscribe({ after: START_OF_LOG, signal: new AbortController().signal })) {
         last = one.position;
-        if (one.type === 'Happened') void first.close();
+        if (one.type === 'Happened') closing = first.close();
       }
     })();
     await client.append(subject, 'no_stream', [event(1)]);
     await expect(following).rejects.toThrow(SubscriptionEndedError);
+    await closing;
     const second = await startEventStoreNode({ dataDir: place, port: first.port });
     const stop = new AbortController();
     await expect.poll(() => client.append(subject, 'any', [event(2)]).then(() => 'appended', () => 'away'), { timeout: 15_000 }).toBe('appended');

@@ -1,9 +1,9 @@
-import { EventStoreDBClient, FORWARDS, BACKWARDS, START, END, NO_STREAM, ANY, STREAM_EXISTS, StreamNotFoundError, WrongExpectedVersionError, jsonEvent, type AllStreamResolvedEvent, type ResolvedEvent, type AppendExpectedRevision } from '@eventstore/db-client';
+import { EventStoreDBClient, FORWARDS, START, NO_STREAM, ANY, STREAM_EXISTS, StreamNotFoundError, WrongExpectedVersionError, jsonEvent, type AllStreamResolvedEvent, type AppendExpectedRevision } from '@eventstore/db-client';
 import { randomUUID } from 'node:crypto';
-import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import { Position, START_OF_LOG } from '../domain/position.ts';
 import type { JsonObject, RecordedEvent } from '../domain/recorded-event.ts';
+import { headOf, iterate, parsePosition, positionOf, readAll, toRecorded } from './event-store-reading.ts';
 
 export type ExpectedRevision = bigint | 'no_stream' | 'any' | 'stream_exists';
 
@@ -138,56 +138,6 @@ function isUnavailable(error: unknown): boolean {
   return code === UNAVAILABLE || type === 'unavailable' || type === 'timeout' || type === 'deadline-exceeded' || type === 'cancelled';
 }
 
-// Reading a little more than asked spares a second page when system events stand between ours.
-const SYSTEM_EVENTS_ALLOWED = 32;
-
-type Reading = { readonly after?: Position; readonly limit?: number; readonly backwards?: boolean };
-
-async function* readAll(client: EventStoreDBClient, { after, limit, backwards }: Reading): AsyncIterable<RecordedEvent> {
-  let from = after === START_OF_LOG ? undefined : after;
-  let left = limit ?? Number.POSITIVE_INFINITY;
-  while (left > 0) {
-    const pageSize = limit === undefined ? undefined : left + SYSTEM_EVENTS_ALLOWED;
-    let read = 0;
-    for await (const { position, event } of readPage(client, { from, backwards: backwards === true, pageSize })) {
-      read += 1;
-      from = position;
-      if (event === undefined) continue;
-      yield event;
-      left -= 1;
-      if (left === 0) return;
-    }
-    if (pageSize === undefined || read < pageSize) return;
-  }
-}
-
-type Page = { readonly from: Position | undefined; readonly backwards: boolean; readonly pageSize: number | undefined };
-
-async function* readPage(client: EventStoreDBClient, { from, backwards, pageSize }: Page): AsyncIterable<{ position: Position; event: RecordedEvent | undefined }> {
-  const place = from === undefined ? undefined : parsePosition(from);
-  const count = pageSize === undefined ? {} : { maxCount: pageSize };
-  const reading = backwards ? client.readAll({ ...count, direction: BACKWARDS, fromPosition: place ?? END }) : client.readAll({ ...count, direction: FORWARDS, fromPosition: place ?? START });
-  try {
-    for await (const resolved of iterate<AllStreamResolvedEvent>(reading)) {
-      const at = resolved.event?.position;
-      if (at === undefined) continue;
-      const position = positionOf(at);
-      // A read may begin with the event at the position that it starts from.
-      yield { position, event: position === from ? undefined : toRecorded(resolved) };
-    }
-  } finally {
-    // A reader that stops early leaves the call open, and the server pushing, unless it is told; and the call ends only
-    // once what had already arrived is taken from it.
-    await reading.cancel();
-    reading.on('error', () => undefined).resume();
-  }
-}
-
-// Unlike the stream's own iterator it leaves the stream alive when its consumer stops, so that it can be drained.
-function iterate<E>(stream: Pick<Readable, 'iterator'>): AsyncIterable<E> {
-  return { [Symbol.asyncIterator]: () => stream.iterator({ destroyOnReturn: false }) };
-}
-
 async function* subscribe(client: EventStoreDBClient, { after, signal }: { after: Position; signal: AbortSignal }): AsyncIterable<RecordedEvent> {
   if (signal.aborted) return;
   const fromPosition = after === START_OF_LOG ? START : parsePosition(after);
@@ -211,37 +161,6 @@ async function* subscribe(client: EventStoreDBClient, { after, signal }: { after
   }
   // A server that stops ends the stream without an error.
   if (!signal.aborted) throw new SubscriptionEndedError('the event store closed the subscription');
-}
-
-async function headOf(client: EventStoreDBClient): Promise<Position> {
-  for await (const event of readAll(client, { backwards: true, limit: 1 })) return event.position;
-  return START_OF_LOG;
-}
-
-function toRecorded(resolved: ResolvedEvent | AllStreamResolvedEvent): RecordedEvent | undefined {
-  const event = resolved.event;
-  if (event === undefined || event.type.startsWith('$') || event.streamId.startsWith('$')) return undefined;
-  if (event.position === undefined) throw new Error(`the event store gave no position for ${event.id}`);
-  return {
-    streamId: event.streamId,
-    revision: event.revision,
-    position: positionOf(event.position),
-    id: event.id,
-    type: event.type,
-    data: event.data,
-    metadata: event.metadata,
-    createdAt: event.created,
-  };
-}
-
-const hex = (value: bigint) => value.toString(16).padStart(16, '0');
-
-function positionOf({ commit, prepare }: { commit: bigint; prepare: bigint }): Position {
-  return Position.parse(hex(commit) + hex(prepare));
-}
-
-function parsePosition(position: Position): { commit: bigint; prepare: bigint } {
-  return { commit: BigInt(`0x${position.slice(0, 16)}`), prepare: BigInt(`0x${position.slice(16)}`) };
 }
 
 /**

@@ -12,9 +12,9 @@ import { prepareProjectionTables } from '../projections/schema.ts';
 import { createTestDatabase } from './postgres.ts';
 
 /** A fact for a projection to be told; `at` is an ISO time, by default one second after the fact before it. */
-export type Fact = { readonly type: EventType; readonly data: Record<string, unknown>; readonly at: string | undefined; readonly schemaVersion?: number };
+export type Fact = { readonly type: EventType; readonly data: Record<string, unknown>; readonly at: string | undefined; readonly owners?: readonly string[]; readonly schemaVersion?: number };
 
-type DataOf<T extends EventType> = Extract<AnyEvent, { type: T }>['data'];
+export type DataOf<T extends EventType> = Extract<AnyEvent, { type: T }>['data'];
 
 /** Says that something happened: `happened('AccountFollowed', { followerId, followeeId })`. */
 export function happened<T extends EventType>(type: T, data: DataOf<T>, at?: string): Fact {
@@ -118,7 +118,7 @@ export function storedFact(fact: Fact, index: number): { type: string; data: Jso
   return {
     type: fact.type,
     data: JSON.parse(JSON.stringify(fact.data)),
-    metadata: { $correlationId: 'spec', $causationId: 'spec', commandId: randomUUID(), actorId: 'system', owners: [], occurredAt, schemaVersion: fact.schemaVersion ?? definition.version },
+    metadata: { $correlationId: 'spec', $causationId: 'spec', commandId: randomUUID(), actorId: 'system', owners: [...fact.owners ?? []], occurredAt, schemaVersion: fact.schemaVersion ?? definition.version },
   };
 }
 
