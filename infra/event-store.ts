@@ -1,7 +1,7 @@
 import { EventStoreDBClient, FORWARDS, START, NO_STREAM, ANY, STREAM_EXISTS, StreamNotFoundError, WrongExpectedVersionError, jsonEvent, type AllStreamResolvedEvent, type AppendExpectedRevision } from '@eventstore/db-client';
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
-import { Position, START_OF_LOG } from '../domain/position.ts';
+import { START_OF_LOG, type Position } from '../domain/position.ts';
 import type { JsonObject, RecordedEvent } from '../domain/recorded-event.ts';
 import { headOf, iterate, parsePosition, positionOf, readAll, toRecorded } from './event-store-reading.ts';
 
