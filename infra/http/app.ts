@@ -5,6 +5,7 @@ import { dispatch } from './dispatch.ts';
 import { docs } from './docs.ts';
 import { cors, requestIds, securityHeaders } from './headers.ts';
 import { liveness, readiness, type HealthCheck } from './health.ts';
+import { createObserver } from './observe.ts';
 import { problemHandler, sendProblem, type Problem } from './problem.ts';
 import type { Method, Route } from './route.ts';
 import type { HttpServices } from './services.ts';
@@ -63,13 +64,14 @@ export function createHealthApp(options: { log: Log; health: Readonly<Record<str
 
 function mountRoutes<Code extends string>(app: Express, options: HttpAppOptions<Code>): void {
   const methods = new Map<string, Method[]>();
+  const observe = createObserver(options.log);
   // `{` sorts behind every letter, so that /v1/users/search is asked before /v1/users/{username}.
   for (const route of options.routes.toSorted((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0))) {
     const path = expressPath(route.path);
     const known = methods.get(path) ?? [];
     if (known.includes(route.method)) throw new Error(`${route.method} ${route.path} is declared twice`);
     methods.set(path, [...known, route.method]);
-    app[route.method](path, dispatch(route, options));
+    app[route.method](path, observe(route, dispatch(route, options)));
   }
   for (const [path, allowed] of methods) app.all(path, methodNotAllowed(allowed));
 }

@@ -1,12 +1,9 @@
 import { createHash } from 'node:crypto';
 import express, { type Request, type Response } from 'express';
 import { ProblemError } from './problem.ts';
-import type { Route } from './route.ts';
+import type { ReadBody, Route } from './route.ts';
 
 const DEFAULT_LIMIT_BYTES = 100 * 1024;
-
-/** A request body, and a digest of its content by which a repeated request is recognized. */
-export type ReadBody = { readonly body: unknown; readonly fingerprint: string };
 
 /** Makes the body reader of one route. It throws a ProblemError or a parser error: 400 malformed, 413 too large, 415 unknown type. */
 export function bodyReader(route: Route): (request: Request, response: Response, signal: AbortSignal) => Promise<ReadBody> {

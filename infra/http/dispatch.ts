@@ -1,10 +1,10 @@
 import type { Request, RequestHandler, Response } from 'express';
 import { currentTraceparent } from '../telemetry.ts';
 import { identifyCaller, limitRate, type Caller } from './access.ts';
-import { bodyReader, type ReadBody } from './body.ts';
+import { bodyReader } from './body.ts';
 import { answerOnce, freshCommandId, idempotencyKeyOf } from './once.ts';
 import { ProblemError, requestIdOf, sendProblem } from './problem.ts';
-import type { PlainAnswer, PlainRequest, Refused, Route } from './route.ts';
+import type { PlainAnswer, PlainRequest, ReadBody, Refused, Route } from './route.ts';
 import type { HttpServices, RecordedAnswer } from './services.ts';
 
 const DEFAULT_TIME_LIMIT_MS = 30_000;
@@ -22,9 +22,13 @@ export function dispatch<Code extends string>(route: Route<Code>, services: Http
       const caller = await identifyCaller(route, request, services.authenticator);
       if (services.rateLimiter !== undefined) await limitRate(services.rateLimiter, route, caller, { request, response });
       const read = await readBody(request, response, signal);
-      const work = validated(route, request, read.body);
-      const answer = await run({ route, services, caller, read, work }, { request, response, signal });
-      await send(route, services, answer, response);
+      try {
+        const work = validated(route, request, read.body);
+        const answer = await run({ route, services, caller, read, work }, { request, response, signal });
+        await send(route, services, answer, response);
+      } finally {
+        await read.release?.();
+      }
     })();
     await Promise.race([answering, timeOut(signal)]);
   };

@@ -57,8 +57,16 @@ export type RouteRequest<P, Q, B, A> = {
   readonly signal: AbortSignal;
 };
 
-/** Reads a body that is not JSON. `fingerprint` stands for the content when a repeat is compared with the first request. */
-export type BodyReader = (request: IncomingMessage, facts: { signal: AbortSignal }) => Promise<{ body: unknown; fingerprint: string }>;
+/** A request body, and a digest of its content by which a repeated request is recognized. */
+export type ReadBody = {
+  readonly body: unknown;
+  readonly fingerprint: string;
+  /** Gives back what the body holds on to, such as staged files; called once, after the handler. */
+  readonly release?: () => Promise<void>;
+};
+
+/** Reads a body that is not JSON. One that fails has released what it held. */
+export type BodyReader = (request: IncomingMessage, facts: { signal: AbortSignal }) => Promise<ReadBody>;
 
 /** Buckets of the rate limiter that a route draws from, besides the general one. */
 export type LimitName = 'posts' | 'follows' | 'likes';
