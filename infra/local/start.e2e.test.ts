@@ -1,0 +1,95 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { send, textAt } from '../../testing/http.ts';
+import { readAddresses, type Addresses } from './addresses.ts';
+import { PROJECT_ROOT } from './apps.ts';
+import { openChildRegistry } from './child-registry.ts';
+import { freePort } from './ports.ts';
+import { processStamp } from './process-identity.ts';
+
+let dataDir = '';
+let supervisors: ChildProcess[] = [];
+beforeEach(() => { dataDir = mkdtempSync(join(process.env['TEST_SCRATCH_DIR'] ?? tmpdir(), 'start-')); });
+afterEach(async () => {
+  for (const supervisor of supervisors) supervisor.kill('SIGKILL');
+  supervisors = [];
+  await openChildRegistry(dataDir).endLeftovers();
+  rmSync(dataDir, { recursive: true, force: true });
+});
+
+describe('npm start', () => {
+  it('serves an account through the edge, and still knows it after everything was killed', async () => {
+    const first = await start();
+    const registered = await send(`${first.addresses.edgeUrl}/v1/users/register`, { json: account });
+    expect(registered.status).toBe(201);
+    const before = children();
+    first.process.kill('SIGKILL');
+    await first.ended;
+    expect(before.map(({ pid }) => processStamp(pid))).not.toContain(undefined);
+
+    const second = await start();
+    expect(second.lines.find((line) => line.startsWith('Ended what an earlier run had left behind'))).toContain('write-api');
+    expect(before.map(({ pid }) => processStamp(pid)).filter((stamp) => stamp !== undefined)).toEqual([]);
+    const login = await send(`${second.addresses.edgeUrl}/v1/users/login`, { json: { username: account.username, password: account.password } });
+    expect(login.status).toBe(200);
+    const profile = await send(`${second.addresses.edgeUrl}/v1/users/${account.username}`, { token: textAt(login, 'access_token') });
+    expect(profile.body).toMatchObject({ username: account.username, full_name: account.full_name });
+  });
+
+  it('stops all its processes on SIGINT, takes its addresses away and ends with 0', async () => {
+    const { process: supervisor, ended, lines } = await start();
+    const running = children();
+    expect(running.map(({ name }) => name).toSorted()).toEqual(['edge', 'event-store', 'postgres', 'projector', 'reactor', 'read-api', 'redis', 'write-api']);
+    supervisor.kill('SIGINT');
+    expect(await ended).toBe(0);
+    expect(running.filter(({ pid }) => processStamp(pid) !== undefined)).toEqual([]);
+    expect(readAddresses(dataDir)).toBeUndefined();
+    expect(lines.at(-1)).toContain('the data stays in');
+  });
+
+  it('starts a crashed process again while the others go on', async () => {
+    const { addresses, lines } = await start();
+    const victim = children().find(({ name }) => name === 'read-api');
+    process.kill(victim!.pid, 'SIGKILL');
+    await expect.poll(() => lines, { timeout: 60_000 }).toContain('read-api is back');
+    expect((await send(`${addresses.edgeUrl}/health/ready`)).status).toBe(200);
+  });
+});
+
+const account = { username: 'first.light', email: 'first.light@example.org', password: 'a long enough password', full_name: 'First Light' };
+
+const Children = z.array(z.object({ name: z.string(), pid: z.number() }));
+const children = () => Children.parse(JSON.parse(readFileSync(join(dataDir, 'children.json'), 'utf8')));
+
+async function start(): Promise<{ process: ChildProcess; lines: string[]; addresses: Addresses; ended: Promise<number | null> }> {
+  const supervisor = spawn(process.execPath, ['infra/local/main.ts', '--empty', '--data-dir', dataDir], {
+    cwd: PROJECT_ROOT, stdio: ['ignore', 'pipe', 'pipe'], env: await environment(),
+  });
+  supervisors.push(supervisor);
+  const lines: string[] = [];
+  const ended = new Promise<number | null>((resolve) => { supervisor.once('close', resolve); });
+  await new Promise<void>((resolve, reject) => {
+    for (const stream of [supervisor.stdout, supervisor.stderr]) {
+      createInterface({ input: stream }).on('line', (line) => {
+        lines.push(line);
+        if (line === 'Ctrl-C stops everything') resolve();
+      });
+    }
+    void ended.then(() => { reject(new Error(lines.join('\n'))); });
+  });
+  const addresses = readAddresses(dataDir);
+  if (addresses === undefined) throw new Error(`no addresses in ${dataDir}`);
+  return { process: supervisor, lines, addresses, ended };
+}
+
+async function environment(): Promise<Record<string, string | undefined>> {
+  const names = ['PORT', 'WRITE_API_PORT', 'READ_API_PORT', 'PROJECTOR_PORT', 'REACTOR_PORT'];
+  const ports: Record<string, string> = {};
+  for (const name of names) ports[name] = String(await freePort());
+  return { PATH: process.env['PATH'], HOME: process.env['HOME'], ...ports };
+}
