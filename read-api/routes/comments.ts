@@ -18,7 +18,7 @@ export function commentRoutes({ reader, present }: Deps): Route<ReadRefusal>[] {
   return [
     defineRoute({
       method: 'get', path: '/v1/posts/{id}/comments', summary: 'The comments on a post, newest first', tags: ['comments'], auth: 'account',
-      params: z.object({ id: idParam(PostId) }),
+      params: z.object({ id: idParam(PostId) }), problems: { 400: '`validation_failed`', 404: '`post_not_found`' },
       query: pageQuery(TimeCursor),
       responses: { 200: z.object({ comments: z.array(CommentBody), pagination: Pagination }) },
       handler: async ({ account, params: { id }, query, tokens }) => {
@@ -30,7 +30,7 @@ export function commentRoutes({ reader, present }: Deps): Route<ReadRefusal>[] {
     }),
     defineRoute({
       method: 'get', path: '/v1/comments/{id}/replies', summary: 'The replies to a comment, oldest first', tags: ['comments'], auth: 'account',
-      params: z.object({ id: idParam(CommentId) }),
+      params: z.object({ id: idParam(CommentId) }), problems: { 400: '`validation_failed`', 404: '`comment_not_found`' },
       query: pageQuery(TimeCursor),
       responses: { 200: z.object({ replies: z.array(CommentBody), pagination: Pagination }) },
       handler: async ({ account, params: { id }, query, tokens }) => {

@@ -17,7 +17,7 @@ export function peopleRoutes({ reader, present }: Deps): Route<ReadRefusal>[] {
   return [
     defineRoute({
       method: 'get', path: '/v1/users/suggestions', summary: 'Accounts that you might follow', tags: ['users'], auth: 'account',
-      query: pageQuery(SuggestionCursor),
+      query: pageQuery(SuggestionCursor), problems: { 400: '`validation_failed`' },
       responses: { 200: z.object({ users: z.array(ListedUserBody.extend({ mutual_count: z.int() })), pagination: Pagination }) },
       handler: async ({ account, query, tokens }) => {
         const { read, headers } = await reader.open(tokens, models);
@@ -28,7 +28,7 @@ export function peopleRoutes({ reader, present }: Deps): Route<ReadRefusal>[] {
     }),
     defineRoute({
       method: 'get', path: '/v1/follow-requests', summary: 'Who asked to follow you', tags: ['users'], auth: 'account',
-      query: pageQuery(TimeCursor),
+      query: pageQuery(TimeCursor), problems: { 400: '`validation_failed`' },
       responses: { 200: z.object({ requests: z.array(z.object({ user: ListedUserBody, requested_at: z.iso.datetime() })), pagination: Pagination }) },
       handler: async ({ account, query, tokens }) => {
         const { read, headers } = await reader.open(tokens, models);

@@ -34,7 +34,7 @@ export function postFeedRoutes(deps: Deps): Route<ReadRefusal>[] {
 function userFeedRoute({ reader, present }: Deps): Route<ReadRefusal> {
   return defineRoute({
     method: 'get', path: '/v1/feed/user/{username}', summary: 'The posts of an account, newest first', tags: ['feeds'], auth: 'account',
-    params: usernameParams, query: pageQuery(FeedCursor), responses: { 200: FeedPage },
+    params: usernameParams, query: pageQuery(FeedCursor), problems: { 400: '`validation_failed`', 404: '`user_not_found`, also for a private account that you do not follow' }, responses: { 200: FeedPage },
     handler: async ({ account, params, query, tokens, context }) => {
       const { read, headers } = await reader.open(tokens, POST_CARD_MODELS);
       const author = await visibleAccount(read, account.id, params.username);
@@ -48,7 +48,7 @@ function userFeedRoute({ reader, present }: Deps): Route<ReadRefusal> {
 function hashtagFeedRoute({ reader, present }: Deps): Route<ReadRefusal> {
   return defineRoute({
     method: 'get', path: '/v1/feed/hashtag/{tag}', summary: 'The posts with a hashtag, newest first', tags: ['feeds'], auth: 'account',
-    params: z.object({ tag: z.string().max(200).transform(normaliseHashtag) }), query: pageQuery(FeedCursor), responses: { 200: FeedPage },
+    params: z.object({ tag: z.string().max(200).transform(normaliseHashtag) }), query: pageQuery(FeedCursor), problems: { 400: '`validation_failed`' }, responses: { 200: FeedPage },
     handler: async ({ account, params, query, tokens, context }) => {
       const { read, headers } = await reader.open(tokens, [...POST_CARD_MODELS, 'hashtags']);
       const body = await feedPage(present, { read, viewer: account.id, query, context }, (page) => postsWithHashtag(read, { viewer: account.id, of: params.tag, page }));
@@ -60,7 +60,7 @@ function hashtagFeedRoute({ reader, present }: Deps): Route<ReadRefusal> {
 function locationFeedRoute({ reader, present }: Deps): Route<ReadRefusal> {
   return defineRoute({
     method: 'get', path: '/v1/feed/location/{id}', summary: 'The posts at a place, newest first', tags: ['feeds'], auth: 'account',
-    params: z.object({ id: z.string().max(200) }), query: pageQuery(FeedCursor), responses: { 200: FeedPage },
+    params: z.object({ id: z.string().max(200) }), query: pageQuery(FeedCursor), problems: { 400: '`validation_failed`' }, responses: { 200: FeedPage },
     handler: async ({ account, params, query, tokens, context }) => {
       const { read, headers } = await reader.open(tokens, POST_CARD_MODELS);
       const body = await feedPage(present, { read, viewer: account.id, query, context }, (page) => postsAtLocation(read, { viewer: account.id, of: params.id, page }));
@@ -72,7 +72,7 @@ function locationFeedRoute({ reader, present }: Deps): Route<ReadRefusal> {
 function savedRoute({ reader, present }: Deps): Route<ReadRefusal> {
   return defineRoute({
     method: 'get', path: '/v1/saved', summary: 'The posts that you saved, newest save first', tags: ['posts'], auth: 'account',
-    query: pageQuery(TimeCursor), responses: { 200: PostPage },
+    query: pageQuery(TimeCursor), problems: { 400: '`validation_failed`' }, responses: { 200: PostPage },
     handler: async ({ account, query, tokens }) => {
       const { read, headers } = await reader.open(tokens, POST_CARD_MODELS);
       const rows = await postsSavedBy(read, { viewer: account.id, of: account.id, page: { after: query.cursor, limit: query.limit } });

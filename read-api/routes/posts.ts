@@ -26,7 +26,7 @@ export function postRoutes(deps: Deps): Route<ReadRefusal>[] {
 
 function postRoute({ reader, present }: Deps): Route<ReadRefusal> {
   return defineRoute({
-    method: 'get', path: '/v1/posts/{id}', summary: 'A post', tags, auth: 'account', params,
+    method: 'get', path: '/v1/posts/{id}', summary: 'A post', tags, auth: 'account', params, problems: { 404: '`post_not_found`' },
     responses: { 200: PostBody },
     handler: async ({ account, params: { id }, tokens }) => {
       const { read, headers } = await reader.open(tokens, POST_CARD_MODELS);
@@ -38,7 +38,7 @@ function postRoute({ reader, present }: Deps): Route<ReadRefusal> {
 
 function statusRoute({ reader }: Deps): Route<ReadRefusal> {
   return defineRoute({
-    method: 'get', path: '/v1/posts/{id}/status', summary: 'Whether your own post is ready; the answer\'s Consistency-Token covers its publication', tags, auth: 'account', params,
+    method: 'get', path: '/v1/posts/{id}/status', summary: 'Whether your own post is ready; the answer\'s Consistency-Token covers its publication', tags, auth: 'account', params, problems: { 404: '`post_not_found`' },
     responses: { 200: z.object({ post_id: z.string(), status: z.enum(['processing', 'ready', 'rejected']), reason: z.string().optional() }) },
     handler: async ({ account, params: { id }, tokens }) => {
       const { read, headers } = await reader.open(tokens, ['posts']);
@@ -69,7 +69,7 @@ function tokenOf({ author_id, position, store_id }: PostProgress, sent: readonly
 
 function likesRoute({ reader, present }: Deps): Route<ReadRefusal> {
   return defineRoute({
-    method: 'get', path: '/v1/posts/{id}/likes', summary: 'Who likes a post, newest first', tags, auth: 'account', params,
+    method: 'get', path: '/v1/posts/{id}/likes', summary: 'Who likes a post, newest first', tags, auth: 'account', params, problems: { 400: '`validation_failed`', 404: '`post_not_found`' },
     query: pageQuery(TimeCursor),
     responses: { 200: z.object({ users: z.array(ListedUserBody), pagination: Pagination }) },
     handler: async ({ account, params: { id }, query, tokens }) => {

@@ -30,7 +30,7 @@ type Asked = { readonly viewer: Parameters<typeof searchUsers>[1]['viewer']; rea
 function userSearchRoute(deps: Deps): Route<ReadRefusal> {
   return defineRoute({
     method: 'get', path: '/v1/users/search', summary: 'Accounts by username or full name', tags, auth: 'account',
-    query: pageQuery(RankCursor).extend({ q: Text }),
+    query: pageQuery(RankCursor).extend({ q: Text }), problems: { 400: '`validation_failed`' },
     responses: { 200: UserResults },
     handler: async ({ account, query, tokens }) => ({ status: 200, ...await findUsers(deps, { viewer: account.id, text: query.q, tokens, query }) }),
   });
@@ -39,7 +39,7 @@ function userSearchRoute(deps: Deps): Route<ReadRefusal> {
 function searchRoute(deps: Deps): Route<ReadRefusal> {
   return defineRoute({
     method: 'get', path: '/v1/search', summary: 'Accounts, hashtags or places', tags, auth: 'account',
-    query: pageQuery(RankCursor).extend({ q: Text, type: z.enum(['users', 'hashtags', 'locations']).default('users') }),
+    query: pageQuery(RankCursor).extend({ q: Text, type: z.enum(['users', 'hashtags', 'locations']).default('users') }), problems: { 400: '`validation_failed`' },
     responses: { 200: z.union([UserResults, HashtagResults, LocationResults]) },
     handler: async ({ account, query, tokens }) => {
       const asked: Asked = { viewer: account.id, text: query.q, tokens, query };
@@ -77,7 +77,7 @@ async function findLocations({ reader }: Deps, { viewer, text, tokens, query: { 
 function trendingRoute({ reader }: Deps): Route<ReadRefusal> {
   return defineRoute({
     method: 'get', path: '/v1/hashtags/trending', summary: 'Hashtags of the last seven days, the most talked about first', tags, auth: 'account',
-    query: pageQuery(TrendCursor),
+    query: pageQuery(TrendCursor), problems: { 400: '`validation_failed`' },
     responses: { 200: z.object({ hashtags: z.array(HashtagBody.extend({ recent_post_count: z.int() })), pagination: Pagination }) },
     handler: async ({ query, tokens, context }) => {
       const { read, headers } = await reader.open(tokens, ['hashtags', 'accounts']);

@@ -14,7 +14,7 @@ import { idParam } from './params.ts';
 export function storyRoutes({ reader, present }: { readonly reader: Reader; readonly present: Presenter }): Route<ReadRefusal>[] {
   return [defineRoute({
     method: 'get', path: '/v1/stories/{id}/viewers', summary: 'Who saw your own story, newest view first', tags: ['stories'], auth: 'account',
-    params: z.object({ id: idParam(StoryId) }),
+    params: z.object({ id: idParam(StoryId) }), problems: { 400: '`validation_failed`', 404: '`story_not_found`, also for somebody else\'s' },
     query: pageQuery(TimeCursor),
     responses: { 200: z.object({ viewers: z.array(z.object({ user: ListedUserBody, viewed_at: z.iso.datetime() })), view_count: z.int(), pagination: Pagination }) },
     handler: async ({ account, params: { id }, query, tokens }) => {

@@ -32,7 +32,7 @@ export function userRoutes(deps: Deps): Route<ReadRefusal>[] {
 function profileRoute({ reader, present }: Deps): Route<ReadRefusal> {
   return defineRoute({
     method: 'get', path: '/v1/users/{username}', summary: 'A profile', tags, auth: 'account',
-    params: usernameParams,
+    params: usernameParams, problems: { 404: '`user_not_found`' },
     responses: { 200: ProfileBody },
     handler: async ({ account, params, tokens }) => {
       const { read, headers } = await reader.open(tokens, PROFILE_MODELS);
@@ -45,7 +45,7 @@ function profileRoute({ reader, present }: Deps): Route<ReadRefusal> {
 function storiesRoute({ reader, present }: Deps): Route<ReadRefusal> {
   return defineRoute({
     method: 'get', path: '/v1/users/{username}/stories', summary: 'The stories that an account shows now, oldest first', tags, auth: 'account',
-    params: usernameParams,
+    params: usernameParams, problems: { 404: '`user_not_found`' },
     responses: { 200: z.object({ stories: z.array(StoryBody) }) },
     handler: async ({ account, params, tokens, context }) => {
       const { read, headers } = await reader.open(tokens, STORY_CARD_MODELS);
@@ -66,7 +66,7 @@ type Listing = {
 function listRoute({ reader, present }: Deps, { segment, summary, list }: Listing): Route<ReadRefusal> {
   return defineRoute({
     method: 'get', path: `/v1/users/{username}/${segment}`, summary, tags, auth: 'account',
-    params: usernameParams,
+    params: usernameParams, problems: { 400: '`validation_failed`', 404: '`user_not_found`, also for a private account that you do not follow' },
     query: pageQuery(AccountId),
     responses: { 200: z.object({ users: z.array(ListedUserBody), pagination: Pagination }) },
     handler: async ({ account, params, query, tokens }) => {
