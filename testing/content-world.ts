@@ -19,11 +19,12 @@ import { postDecider, type PostState } from '../domain/post.ts';
 import { streamOf } from '../domain/streams.ts';
 import { newId } from '../infra/ids.ts';
 import { createFsObjectStore, type FsObjectStore } from '../infra/object-store-fs.ts';
-import { openVault } from '../infra/vault.ts';
+import { openVault, type Vault } from '../infra/vault.ts';
 import { openProjectorWorld, type ProjectorWorld } from './projector-world.ts';
 
 /** A log, a database, a vault and an object store of their own, for tests of commands and reactions. */
 export type ContentWorld = Omit<ProjectorWorld, 'keys' | 'append'> & Log & {
+  readonly vault: Vault;
   readonly objects: FsObjectStore;
   /** The folder of the object store. */
   readonly objectsDir: string;
@@ -64,13 +65,13 @@ export async function openContentWorld(): Promise<ContentWorld> {
   const record = async (streamId: string, ...events: AnyEvent[]) => {
     await handle(log, as('system'), { decider: anything, streamId, command: events, owners: () => [] });
   };
-  const world = { ...base, ...log, objects, objectsDir, as, record };
+  const world = { ...base, ...log, vault, objects, objectsDir, as, record };
   return {
     ...world,
     account: async (privacy = 'public') => {
       const accountId = newId.account();
       await vault.keys.create(accountId);
-      await record(streamOf.account(accountId), { type: 'AccountRegistered', data: { accountId, username: 'someone', email: 'someone@example.org', fullName: 'Someone', privacy } });
+      await record(streamOf.account(accountId), { type: 'AccountRegistered', data: { accountId, username: accountId.slice(-20), email: 'someone@example.org', fullName: 'Someone', privacy } });
       return accountId;
     },
     uploaded: (owner, bytes, contentType) => upload(world, owner, bytes, contentType),

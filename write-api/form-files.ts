@@ -40,12 +40,15 @@ const MAX_FIELD_BYTES = 64 * 1024;
 export function formReader(fileField: string, toBody: (form: Form) => unknown): BodyReader {
   return async (request, { signal }) => {
     const folder = await mkdtemp(join(tmpdir(), 'shutterlog-form-'));
-    const remove = () => { rm(folder, { recursive: true, force: true }).catch(() => undefined); };
-    signal.addEventListener('abort', remove, { once: true });
-    if (signal.aborted) remove();
-    const form = await readForm(request, { fileField, folder, signal });
-    const facts = [form.fields, form.files.map(({ sha256, contentType }) => [sha256, contentType])];
-    return { body: toBody(form), fingerprint: createHash('sha256').update(JSON.stringify(facts)).digest('hex') };
+    const release = () => rm(folder, { recursive: true, force: true });
+    try {
+      const form = await readForm(request, { fileField, folder, signal });
+      const facts = [form.fields, form.files.map(({ sha256, contentType }) => [sha256, contentType])];
+      return { body: toBody(form), fingerprint: createHash('sha256').update(JSON.stringify(facts)).digest('hex'), release };
+    } catch (error) {
+      await release();
+      throw error;
+    }
   };
 }
 
@@ -66,10 +69,10 @@ async function readForm(request: IncomingMessage, { fileField, folder, signal }:
     const staged = stage(stream, join(folder, String(staging.length)), mimeType);
     staging.push(staged.then((file) => ({ file }), (error: unknown) => ({ error: error instanceof Error ? error : new Error(String(error)) })));
   });
-  await pipeline(request, parser, { signal }).catch((error: unknown) => {
-    throw signal.aborted ? error : malformed(error);
-  });
+  const parsing = await pipeline(request, parser, { signal }).then(() => undefined, (error: unknown) => (signal.aborted ? error : malformed(error)));
+  // Files are waited for in any case: one that is still being written cannot be removed.
   const outcomes = await Promise.all(staging);
+  if (parsing !== undefined) throw parsing;
   for (const outcome of outcomes) if ('error' in outcome) throw outcome.error;
   if (problem !== undefined) throw problem;
   return { files: outcomes.flatMap((outcome) => ('file' in outcome ? [outcome.file] : [])), fields };

@@ -22,10 +22,7 @@ export function uploadHandler(objects: Pick<FsObjectStore, 'acceptUpload'>): Req
       if (!request.complete) response.setHeader('Connection', 'close');
       if (outcome.ok) response.status(200).end();
       else sendProblem(response, problemOfUpload(outcome.code));
-    }, (error: unknown) => {
-      if (error instanceof TypeError) sendProblem(response, problemOfUpload('signature_invalid'));
-      else next(error);
-    });
+    }, next);
   };
 }
 
