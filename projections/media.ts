@@ -2,7 +2,7 @@ import type { DomainEvent, EventOfType } from '../domain/event-log.ts';
 import type { Variant } from '../domain/media.ts';
 import type { Sql } from '../infra/postgres.ts';
 import { declaredOf, runsOf, unreachable } from './batch.ts';
-import { foldRows, type Folded } from './fold.ts';
+import { foldRows } from './fold.ts';
 import type { PostgresProjection } from './projection.ts';
 import { upsertRows } from './rows.ts';
 
@@ -34,23 +34,13 @@ export const media: PostgresProjection = {
       keys jsonb not null,
       requested_at timestamptz not null
     );
-    create index on ${schema}.media (owner_id);
-    create table ${schema}.media_file (
-      key text collate "C" primary key,
-      media_id text collate "C" not null,
-      name text collate "C" not null,
-      content_type text collate "C" not null
-    );
-    create index on ${schema}.media_file (media_id, name);`,
+    create index on ${schema}.media (owner_id);`,
   apply,
-  tables: [
-    {
-      table: 'media',
-      key: ['media_id'],
-      columns: ['owner_id', 'kind', 'status', 'reason', 'width', 'height', 'duration_ms', 'blurhash', 'variants', 'keys', 'requested_at'],
-    },
-    { table: 'media_file', key: ['key'], columns: ['media_id', 'name', 'content_type'] },
-  ],
+  tables: [{
+    table: 'media',
+    key: ['media_id'],
+    columns: ['owner_id', 'kind', 'status', 'reason', 'width', 'height', 'duration_ms', 'blurhash', 'variants', 'keys', 'requested_at'],
+  }],
 };
 
 type MediaRow = {
@@ -63,10 +53,13 @@ type MediaRow = {
   height: number | null;
   duration_ms: number | null;
   blurhash: string | null;
-  variants: readonly Variant[];
+  variants: readonly ServedVariant[];
   keys: MediaKeys;
   requested_at: Date;
 };
+
+/** What readers need to know of a variant. */
+export type ServedVariant = Pick<Variant, 'name' | 'key' | 'contentType' | 'width' | 'height'>;
 
 /** The object store's key of each size. */
 export type MediaKeys = { readonly [name in Variant['name']]?: string };
@@ -80,23 +73,14 @@ async function apply(tx: Sql, schema: string, events: readonly DomainEvent[]): P
     const changes = run.events.filter((event) => event.type !== 'AccountErased');
     const folded = await foldRows<MediaRow, MediaEvent>(tx, { table, key: 'media_id', keyOf: (event) => event.data.mediaId, step }, changes);
     await upsertRows(tx, { table, key: ['media_id'] }, folded.map(({ after }) => after));
-    await changeFiles(tx, schema, folded);
-    await erase(tx, schema, run.events.flatMap((event) => (event.type === 'AccountErased' ? event.data.accountId : [])));
+    await erase(tx, table, run.events.flatMap((event) => (event.type === 'AccountErased' ? event.data.accountId : [])));
   }
 }
 
-async function changeFiles(tx: Sql, schema: string, folded: readonly Folded<MediaRow>[]): Promise<void> {
-  const changed = folded.filter(({ before }) => before !== undefined && before.variants.length > 0);
-  if (changed.length > 0) await tx.query(`delete from ${schema}.media_file where media_id = any($1::text[])`, [changed.map(({ after }) => after.media_id)]);
-  const files = folded.flatMap(({ after }) => after.variants.map(({ key, name, contentType }) => ({ key, media_id: after.media_id, name, content_type: contentType })));
-  await upsertRows(tx, { table: `${schema}.media_file`, key: ['key'] }, [...new Map(files.map((file) => [file.key, file])).values()]);
-}
-
-async function erase(tx: Sql, schema: string, owners: readonly string[]): Promise<void> {
+async function erase(tx: Sql, table: string, owners: readonly string[]): Promise<void> {
   if (owners.length === 0) return;
-  await tx.query(`delete from ${schema}.media_file f using ${schema}.media m where m.media_id = f.media_id and m.owner_id = any($1::text[])`, [owners]);
   await tx.query(
-    `update ${schema}.media set status = 'deleted', reason = null, width = null, height = null, duration_ms = null, blurhash = null, variants = '[]', keys = '{}'
+    `update ${table} set status = 'deleted', reason = null, width = null, height = null, duration_ms = null, blurhash = null, variants = '[]', keys = '{}'
      where owner_id = any($1::text[])`,
     [owners],
   );
@@ -115,11 +99,13 @@ function changeBy(event: Exclude<MediaEvent, { type: 'UploadRequested' }>): Part
     case 'MediaDeleted': return { ...NO_FILE, status: 'deleted' };
     case 'MediaProcessed': {
       const { width, height, durationMs, blurhash, variants } = event.data;
-      return { status: 'ready', width, height, duration_ms: durationMs, blurhash, variants, keys: keysOf(variants) };
+      return { status: 'ready', width, height, duration_ms: durationMs, blurhash, variants: variants.map(served), keys: keysOf(variants) };
     }
     default: return unreachable(event);
   }
 }
+
+const served = ({ name, key, contentType, width, height }: Variant): ServedVariant => ({ name, key, contentType, width, height });
 
 // Several representations of a size come in order of preference: the first is the one that addresses name.
 const keysOf = (variants: readonly Variant[]): MediaKeys => Object.fromEntries(variants.map(({ name, key }) => [name, key] as const).toReversed());
