@@ -33,18 +33,17 @@ export const hashtags: PostgresProjection = {
       post_id text collate "C" not null,
       author_id text collate "C" not null,
       published_at timestamptz not null,
-      primary key (tag, post_id)
+      primary key (post_id, tag)
     );
     create index on ${schema}.post_hashtag (tag, published_at desc, post_id desc);
     create index on ${schema}.post_hashtag (published_at);
-    create index on ${schema}.post_hashtag (post_id);
     create table ${schema}.hashtag (tag text collate "C" primary key, posts bigint not null);
     ${trigramIndex(`${schema}.hashtag`, 'tag')}
     ${erasedAccountDdl(schema)}`,
   apply,
   tables: [
     { table: 'tagged_post', key: ['post_id'], columns: ['author_id', 'tags', 'status', 'published_at'] },
-    { table: 'post_hashtag', key: ['tag', 'post_id'], columns: ['author_id', 'published_at'] },
+    { table: 'post_hashtag', key: ['post_id', 'tag'], columns: ['author_id', 'published_at'] },
     { table: 'hashtag', key: ['tag'], columns: ['posts'] },
     erasedAccountTable,
   ],
@@ -88,7 +87,7 @@ async function changeTags(tx: Sql, schema: string, folded: readonly Folded<Tagge
   if (folded.length === 0) return;
   await tx.query(`delete from ${schema}.post_hashtag where post_id = any($1::text[])`, [folded.map(({ after }) => after.post_id)]);
   const rows = folded.flatMap(({ after }) => shownTags(after).map((tag) => ({ tag, post_id: after.post_id, author_id: after.author_id, published_at: after.published_at })));
-  await upsertRows(tx, { table: `${schema}.post_hashtag`, key: ['tag', 'post_id'] }, rows);
+  await upsertRows(tx, { table: `${schema}.post_hashtag`, key: ['post_id', 'tag'] }, rows);
   await addToCounts(tx, countsIn(schema), sumByKey(folded.flatMap(({ before, after }) => [
     ...shownTags(before).map((tag) => [tag, -1] as const),
     ...shownTags(after).map((tag) => [tag, 1] as const),
