@@ -12,6 +12,7 @@ import { CheckpointMovedError, holdCheckpoint, type HeldCheckpoint } from './che
 import { pause } from './leadership.ts';
 import type { Reaction, Sweep } from './reaction.ts';
 import type { ReactionStates } from './reaction-states.ts';
+import { shareTail } from './shared-tail.ts';
 
 /** How stubborn the runner is. */
 export type Patience = {
@@ -37,8 +38,9 @@ const FLUSH_MS = 1_000;
 
 /** Follows the log with every reaction, each from its own checkpoint, and sweeps, until `signal`. Rejects never. */
 export async function runReactions(deps: RunnerDeps, work: { reactions: readonly Reaction[]; sweeps: readonly Sweep[] }, signal: AbortSignal): Promise<void> {
+  const sharing = { ...deps, store: { ...deps.store, subscribe: shareTail(deps.store, signal) } };
   await Promise.all([
-    ...work.reactions.map((reaction) => keepFollowing(deps, reaction, signal)),
+    ...work.reactions.map((reaction) => keepFollowing(sharing, reaction, signal)),
     ...work.sweeps.map((sweep) => keepSweeping(deps, sweep, signal)),
   ]);
 }
