@@ -28,7 +28,6 @@ export type ReadApiDeps = {
   readonly health: Readonly<Record<string, HealthCheck>>;
   /** The routes of feeds and trays, which read Redis as well. */
   readonly feedRoutes: readonly Route<ReadRefusal>[];
-  readonly telemetry?: RequestHandler;
   readonly metrics?: RequestHandler;
   /** Checks every answer against its schema; for tests. */
   readonly checkAnswers?: boolean;
