@@ -27,6 +27,8 @@ export type CliContext = {
   pool(): Pool;
   store(): Promise<EventStore>;
   redis(): Promise<RedisClient>;
+  /** Registers what must be released when the command ends; returns the resource itself. */
+  own<T>(resource: T, release: (resource: T) => Promise<unknown> | unknown): T;
   /** Aborts on Ctrl-C, so that long work can stop between two steps. */
   readonly signal: AbortSignal;
 };
@@ -72,7 +74,11 @@ function createContext(options: { dataDir: string; env: Record<string, string | 
     await whenRedisReady(opened, STORE_LIMIT_MS);
     return opened;
   });
-  return { env, log, config, pool, store, redis, signal };
+  const own: CliContext['own'] = (resource, release) => {
+    releases.push(() => release(resource));
+    return resource;
+  };
+  return { env, log, config, pool, store, redis, own, signal };
 }
 
 function once<T>(make: () => T): () => T {

@@ -23,6 +23,7 @@ const BuildRow = z.object({
   state_since: z.date(),
   until_position: Position.nullable(),
   filled: z.boolean(),
+  temporary: z.boolean(),
   stopped: StoppedAt.nullable(),
   removed_at: z.date().nullable(),
 });
@@ -44,6 +45,7 @@ export type Build = {
   /** On Redis: the keys are filled, lanes may feed it. */
   readonly filled: boolean;
   readonly stopped: StoppedAt | undefined;
+  readonly temporary: boolean;
 };
 
 /** The builds that still hold data, oldest first; of one projection when `projection` is given. */
@@ -56,9 +58,9 @@ export async function listBuilds(sql: Sql, projection?: string): Promise<Build[]
 }
 
 function toBuild(row: z.infer<typeof BuildRow>): Build {
-  const { id, projection, version, store, state, location, filled } = row;
+  const { id, projection, version, store, state, location, filled, temporary } = row;
   return {
-    id, projection, version, store, state, location, filled,
+    id, projection, version, store, state, location, filled, temporary,
     storeId: row.store_id,
     createdAt: row.created_at,
     stateSince: row.state_since,
@@ -72,6 +74,8 @@ export type NewBuild = {
   readonly storeId: string;
   readonly state: 'building' | 'side';
   readonly until?: Position;
+  /** Removed by the next sweep once nobody feeds it. */
+  readonly temporary?: boolean;
 };
 
 /**
@@ -83,14 +87,14 @@ export async function createBuild(pool: Pool, build: NewBuild): Promise<Build> {
 }
 
 /** The same inside a transaction of the caller. */
-export async function createBuildIn(tx: Transaction, { projection, storeId, state, until }: NewBuild): Promise<Build> {
+export async function createBuildIn(tx: Transaction, { projection, storeId, state, until, temporary = false }: NewBuild): Promise<Build> {
   const { rows } = await tx.query<Record<string, unknown>>(
     `with next as (select nextval(pg_get_serial_sequence('projections.build', 'id'))::int as id)
-     insert into projections.build (id, projection, version, store, state, location, store_id, until_position)
+     insert into projections.build (id, projection, version, store, state, location, store_id, until_position, temporary)
      overriding system value
-     select id, $1::text, $2::int, $3::text, $4::text, replace($1, '-', '_') || '_' || id, $5::uuid, $6 from next
+     select id, $1::text, $2::int, $3::text, $4::text, replace($1, '-', '_') || '_' || id, $5::uuid, $6, $7 from next
      returning *`,
-    [projection.name, projection.version, projection.store, state, storeId, until ?? null],
+    [projection.name, projection.version, projection.store, state, storeId, until ?? null, temporary],
   );
   const build = toBuild(BuildRow.parse(rows[0]));
   await tx.query('insert into projections.checkpoint (build_id, store_id, position) values ($1, $2, $3)', [build.id, storeId, START_OF_LOG]);

@@ -63,7 +63,7 @@ const followsInLog = async () => {
     if (type === 'AccountFollowed') pairs.add(`${followerId!} ${followeeId!}`);
     if (type === 'FollowEnded') pairs.delete(`${followerId!} ${followeeId!}`);
     if (type === 'AccountBlocked') for (const pair of [`${blockerId!} ${blockedId!}`, `${blockedId!} ${blockerId!}`]) pairs.delete(pair);
-    if (type === 'AccountErased') for (const pair of [...pairs]) if (pair.includes(accountId!)) pairs.delete(pair);
+    if (type === 'AccountErased') [...pairs].filter((pair) => pair.includes(accountId!)).forEach((pair) => { pairs.delete(pair); });
   }
   return pairs.size;
 };

@@ -11,6 +11,7 @@ import type { LaneProjection } from './lane-projection.ts';
 import { Leases } from './leases.ts';
 import type { OnPoison } from './poison.ts';
 import type { PostgresProjection } from './projection.ts';
+import { checkPlan } from './rebuild-check.ts';
 import { fillLanes, followLanes } from './rebuild-lanes.ts';
 import { claimRebuild, planRebuild, RebuildRunningError, type RebuildPlan } from './rebuild-plan.ts';
 import { removeKeys } from './remove-keys.ts';
@@ -28,8 +29,8 @@ export type RebuildDeps = {
   readonly redis: () => Promise<RedisClient>;
 };
 
-/** `replaying` counts events of the log, `filling` keys; the others have no numbers. */
-export type RebuildStep = 'replaying' | 'filling' | 'checking' | 'switching';
+/** `replaying` counts events of the log, `filling` and `comparing` keys, `switching` models. */
+export type RebuildStep = 'replaying' | 'filling' | 'comparing' | 'switching';
 export type RebuildProgress = { readonly step: RebuildStep; readonly done: number; readonly total: number; readonly estimated: boolean };
 
 export type RebuildOptions = {
@@ -39,6 +40,8 @@ export type RebuildOptions = {
   readonly report: (progress: RebuildProgress) => void;
   /** Called with the plan before the work starts. */
   readonly planned?: (plan: RebuildPlan) => void;
+  /** Compare the new builds with the live ones before readers are switched, and do not switch where they differ. */
+  readonly verify?: boolean;
   /** Runs when the new builds have caught up, before readers are switched; throws to leave them where they are. */
   readonly check?: (plan: RebuildPlan) => Promise<void>;
 };
@@ -65,7 +68,7 @@ const LOOK_EVERY_MS = 50;
 /**
  * Builds projections anew beside the ones that readers use, lets them catch up with the log while it grows, and switches
  * all of them in one row. Killed anywhere, the next rebuild goes on where this one stood. Throws RebuildRunningError,
- * RebuildStoppedError or RebuildInterruptedError; readers then keep what they have.
+ * RebuildStoppedError, RebuildDiffersError or RebuildInterruptedError; readers then keep what they have.
  */
 export async function rebuild(deps: RebuildDeps, options: RebuildOptions): Promise<Rebuilt> {
   const started = performance.now();
@@ -87,6 +90,7 @@ export async function rebuild(deps: RebuildDeps, options: RebuildOptions): Promi
     await replay.catchUp(options.report, mayGoOn);
     const lanes = await buildLanes(deps, plan, options);
     try {
+      if (options.verify === true) await checkPlan(deps, plan, { ...options, replay, mayGoOn });
       await options.check?.(plan);
       await switchReaders(deps, plan, { ...options, mayGoOn });
     } finally {
@@ -100,7 +104,8 @@ export async function rebuild(deps: RebuildDeps, options: RebuildOptions): Promi
   }
 }
 
-function refuseStopped(stops: readonly { projection: string; at: StoppedAt }[]): void {
+/** Throws RebuildStoppedError for the first of the events that stopped builds. */
+export function refuseStopped(stops: readonly { projection: string; at: StoppedAt }[]): void {
   const [first] = stops;
   if (first !== undefined) throw new RebuildStoppedError(first.projection, first.at);
 }

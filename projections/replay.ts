@@ -24,7 +24,7 @@ export class Replay {
   readonly #deps: ReplayDeps;
   readonly #runner: Runner;
   readonly #stops: { projection: string; at: StoppedAt }[] = [];
-  #firstEvents = 0;
+  #firstEvents: number | undefined;
   #total = { events: 0, at: Number.NEGATIVE_INFINITY };
 
   constructor(deps: ReplayDeps, onPoison: OnPoison) {
@@ -39,7 +39,7 @@ export class Replay {
 
   /** How many events of the log this replay has passed. */
   get events(): number {
-    return this.#done() - this.#firstEvents;
+    return this.#done() - (this.#firstEvents ?? 0);
   }
 
   async start(targets: readonly Target<PostgresProjection>[]): Promise<void> {
@@ -49,7 +49,7 @@ export class Replay {
       if (checkpoint === undefined) throw new Error(`build ${String(build.id)} of ${build.projection} has no checkpoint`);
       return { build, projection, position: checkpoint.position, events: checkpoint.events };
     }));
-    this.#firstEvents = this.#done();
+    this.#firstEvents ??= this.#done();
   }
 
   /** Resolves when every build has come to the head of the log, as it is at that moment, or to its own end. */
@@ -65,6 +65,11 @@ export class Replay {
       if (arrived) return;
       await delay(LOOK_EVERY_MS);
     }
+  }
+
+  /** Leaves the builds where they are; resolves when nothing is under way. They may be started again. */
+  async pause(): Promise<void> {
+    for (const { build } of this.#runner.states()) await this.#runner.detach(build.id);
   }
 
   /** Stops feeding; resolves when nothing is under way. */

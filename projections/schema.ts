@@ -10,12 +10,18 @@ export async function prepareProjectionTables(pool: Pool): Promise<void> {
   await inTransaction(pool, async (tx) => {
     // "if not exists" alone still fails when two processes create at the same moment.
     await tx.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [SCHEMA_LOCK]);
-    await tx.query(TABLES);
+    await tx.query('create schema if not exists projections');
+    await tx.query('create table if not exists projections.migration (number int primary key, applied_at timestamptz not null default now())');
+    const { rows } = await tx.query<{ number: number }>('select number from projections.migration');
+    for (const [index, statements] of MIGRATIONS.entries()) {
+      if (rows.some(({ number }) => number === index + 1)) continue;
+      await tx.query(statements);
+      await tx.query('insert into projections.migration (number) values ($1)', [index + 1]);
+    }
   });
 }
 
-const TABLES = `
-create schema if not exists projections;
+const FIRST_TABLES = `
 
 -- One incarnation of a read model: a PostgreSQL schema or a Redis key prefix (location) made by one version of its code.
 create table if not exists projections.build (
@@ -98,3 +104,10 @@ create table if not exists projections.log_mark (
   position text collate "C" not null,
   primary key (store_id, events)
 );`;
+
+const TEMPORARY_BUILDS = `
+-- Made to be compared with a live build, and of no use once nobody feeds it.
+alter table projections.build add column temporary boolean not null default false;`;
+
+// Never changed once released: a change is a new one at the end.
+const MIGRATIONS = [FIRST_TABLES, TEMPORARY_BUILDS];

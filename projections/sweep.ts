@@ -1,5 +1,6 @@
 import type { Log } from '../infra/log.ts';
 import { inTransaction, type Pool, type Transaction } from '../infra/postgres.ts';
+import { readPlaces } from './build-places.ts';
 import { listBuilds, quoted, type Build } from './build-store.ts';
 import { retire } from './flip.ts';
 
@@ -17,11 +18,13 @@ const DRAIN_MS = 60_000;
 /** Drops previous builds after their grace period, and removes the data of builds that nobody can be reading any more. */
 export async function sweepBuilds({ pool, graceMs, removeKeys }: Sweeping): Promise<void> {
   const builds = await listBuilds(pool);
+  const places = await readPlaces(pool);
   const now = await databaseTime(pool);
   for (const build of builds) {
     const ageMs = now - build.stateSince.getTime();
     if (build.state === 'previous' && ageMs >= graceMs) await retire(pool, build);
-    if (build.state === 'dropped' && ageMs >= DRAIN_MS) await removeData(pool, build, removeKeys);
+    const abandoned = build.temporary && build.state === 'side' && places.get(build.id)?.fed !== true;
+    if ((build.state === 'dropped' || abandoned) && ageMs >= DRAIN_MS) await removeData(pool, build, removeKeys);
   }
 }
 

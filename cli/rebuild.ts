@@ -1,0 +1,117 @@
+import type { Command } from 'commander';
+import { openPool } from '../infra/postgres.ts';
+import { openVault } from '../infra/vault.ts';
+import { listBuilds } from '../projections/build-store.ts';
+import { allProjections, codeVersions, postgresProjections } from '../projections/catalog.ts';
+import { rebuild, RebuildInterruptedError, RebuildStoppedError, type RebuildDeps, type RebuildProgress } from '../projections/rebuild.ts';
+import { RebuildDiffersError } from '../projections/rebuild-check.ts';
+import { byStore, RebuildRunningError, type RebuildPlan } from '../projections/rebuild-plan.ts';
+import { prepareProjectionTables } from '../projections/schema.ts';
+import { buildAside, placeInLog, type SideBuildOptions } from '../projections/side-build.ts';
+import { CliError, type CliContext, type ExitCode } from './context.ts';
+import type { Run } from './main.ts';
+import { showProgress, type Progress } from './progress.ts';
+import { chosenProjections, onPoisonOf, type AnyProjection } from './projection-names.ts';
+
+export type RebuildChoice = { all?: boolean; outdated?: boolean; verify?: boolean; until?: string; onPoison?: string; json?: boolean };
+
+/** `projections rebuild`: builds read models anew beside the ones in use and switches readers in one step. */
+export function registerRebuild(group: Command, run: Run): void {
+  group.command('rebuild').description('build read models anew from the log, beside the ones in use, and switch readers to them')
+    .argument('[names...]').option('--all', 'all of them').option('--outdated', 'those whose live build is of another version than the code, or of another log')
+    .option('--verify', 'compare with the live builds first, and do not switch where they differ')
+    .option('--until <position|time>', 'build up to a place or time into a side build, for looking at with projections rows')
+    .option('--on-poison <what>', 'stop (the default) before an event that cannot be applied, or park it', 'stop')
+    .option('--json', 'one JSON line a second')
+    .action((names: string[], options: RebuildChoice) => run((context) => rebuildChosen(context, names, options)));
+}
+
+async function rebuildChosen(context: CliContext, names: readonly string[], options: RebuildChoice): Promise<ExitCode> {
+  const onPoison = onPoisonOf(options.onPoison) ?? 'stop';
+  const deps = await openDeps(context);
+  const chosen = options.outdated === true ? await outdated(deps) : chosenProjections(names, options.all === true);
+  if (chosen.length === 0) {
+    console.error('every live build is of the code’s version');
+    return 0;
+  }
+  const steps = stepsOf(options.json === true);
+  const how = { onPoison, signal: context.signal, report: steps.report };
+  try {
+    if (options.until !== undefined) return await aside(deps, chosen, { ...how, until: options.until, json: options.json === true });
+    const done = await rebuild(deps, { ...how, projections: chosen, planned: announce, verify: options.verify === true });
+    const summary = { rebuilt: chosen.map(({ name }) => name), builds: done.builds.map(({ id }) => id), events: done.events, seconds: round(done.seconds), events_per_second: Math.round(done.events / Math.max(done.seconds, 1e-3)) };
+    console.log(options.json === true ? JSON.stringify(summary) : `rebuilt ${summary.rebuilt.join(', ')}: ${String(summary.events)} events in ${String(summary.seconds)} s; readers have been switched, projections rollback goes back`);
+    return 0;
+  } catch (error) {
+    if (error instanceof RebuildDiffersError) return reportDifferences(error, options.json === true);
+    throw explained(error);
+  } finally {
+    steps.end();
+  }
+}
+
+type Aside = Pick<SideBuildOptions, 'onPoison' | 'signal' | 'report'> & { readonly until: string; readonly json: boolean };
+
+async function aside(deps: RebuildDeps, chosen: readonly AnyProjection[], { until, json, ...how }: Aside): Promise<ExitCode> {
+  const { postgres, lanes } = byStore(chosen);
+  if (lanes.length > 0) throw new CliError(`${lanes.map(({ name }) => name).join(', ')}: models in Redis show the present only; --until is for those in PostgreSQL`, 2);
+  const place = await placeInLog(deps.store, until);
+  if (place === undefined) throw new CliError('--until takes a position, as events tail shows it, or a time such as 2026-01-31T12:00:00Z', 2);
+  const builds = await buildAside(deps, { ...how, projections: postgres, until: place });
+  if (json) console.log(JSON.stringify(builds.map(({ id, projection, location, untilPosition }) => ({ build: id, projection, location, until: untilPosition }))));
+  else for (const { id, projection } of builds) console.log(`${projection}: build ${String(id)} stands at ${place}; look with projections rows <table> --build ${String(id)}, remove with projections drop ${String(id)}`);
+  return 0;
+}
+
+function reportDifferences({ message, lines }: RebuildDiffersError, json: boolean): ExitCode {
+  if (json) console.log(JSON.stringify({ error: message, differences: lines }));
+  else for (const line of [...lines, message]) console.error(line);
+  return 3;
+}
+
+/** What replaying the log takes: a pool of its own size, the vault's keys, and Redis when it is asked for. */
+export async function openDeps(context: CliContext): Promise<RebuildDeps> {
+  const { DATABASE_URL, MASTER_KEY } = context.config();
+  const pool = context.own(openPool(DATABASE_URL, { size: postgresProjections.length + 6, name: 'shutterlog-rebuild', statementTimeoutMs: 600_000, synchronousCommit: false }), (opened) => opened.end());
+  await prepareProjectionTables(pool);
+  const { keys } = await openVault({ pool, masterKey: MASTER_KEY });
+  return { pool, databaseUrl: DATABASE_URL, store: await context.store(), keys, log: context.log, versions: codeVersions, redis: () => context.redis() };
+}
+
+async function outdated({ pool, store }: RebuildDeps): Promise<AnyProjection[]> {
+  const live = (await listBuilds(pool)).filter(({ state }) => state === 'live');
+  return allProjections.filter(({ name, version }) => {
+    const build = live.find(({ projection }) => projection === name);
+    return build === undefined || build.version !== version || build.storeId !== store.storeId;
+  });
+}
+
+function announce({ postgres, lanes }: RebuildPlan): void {
+  for (const { build, resumed } of [...postgres, ...lanes]) {
+    if (resumed) console.error(`${build.projection}: going on with build ${String(build.id)}, which an interrupted rebuild left`);
+  }
+}
+
+function stepsOf(json: boolean): { report(progress: RebuildProgress): void; end(): void } {
+  let current: { step: string; shown: Progress } | undefined;
+  return {
+    report: ({ step, done, total }) => {
+      if (current?.step !== step) {
+        current?.shown.end();
+        current = { step, shown: showProgress(step, { unit: step === 'filling' ? 'keys' : step === 'replaying' ? 'events' : 'models', json }) };
+      }
+      current.shown.at(done, total);
+    },
+    end: () => { current?.shown.end(); },
+  };
+}
+
+function explained(error: unknown): unknown {
+  if (error instanceof RebuildStoppedError) return new CliError(`${error.message}\nreaders keep what they have; mend the cause and run the same command, which goes on there, or park the event with --on-poison park`);
+  if (error instanceof RebuildRunningError || error instanceof RebuildInterruptedError) return new CliError(error.message);
+  return error;
+}
+
+function round(seconds: number): number {
+  return Math.round(seconds * 10) / 10;
+}

@@ -1,0 +1,70 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { EventStore } from '../infra/event-store.ts';
+import type { Pool } from '../infra/postgres.ts';
+import type { RedisClient } from '../infra/redis.ts';
+import { createSortedIndexes } from '../infra/sorted-indexes.ts';
+import { readPlaces } from './build-places.ts';
+import { listBuilds, type Build } from './build-store.ts';
+import type { CodeVersions } from './builds.ts';
+import { resolveBuilds } from './builds.ts';
+import { BUCKETS } from './lane-keys.ts';
+import type { KeyDifference, LaneContext, LaneProjection } from './lane-projection.ts';
+import type { Builds } from './projection.ts';
+
+export type LaneVerifyDeps = { readonly pool: Pool; readonly redis: RedisClient; readonly store: Pick<EventStore, 'head' | 'storeId'>; readonly versions: CodeVersions };
+
+export type LaneVerifyOptions = {
+  /** Compare about this many keys instead of all. */
+  readonly sample?: number | undefined;
+  readonly signal: AbortSignal;
+  readonly report: (keys: number) => void;
+};
+
+const ROUNDS = 3;
+const REACH_LIMIT_MS = 30_000;
+const LOOK_EVERY_MS = 20;
+
+/**
+ * Compares the keys of a build on Redis (the live one, or `build`) with what the definition gives over the PostgreSQL
+ * models. Traffic makes keys differ for a moment: what differs is compared again after lanes and models have passed a
+ * later place, and only what still differs the last time is reported.
+ */
+export async function verifyLanes(deps: LaneVerifyDeps, projection: LaneProjection, options: LaneVerifyOptions, build?: { readonly build: Build; readonly models: Builds }): Promise<{ keys: number; differences: KeyDifference[] }> {
+  const models = build?.models ?? await resolveBuilds(deps.pool, deps.versions);
+  const location = build?.build.location ?? models.prefix(projection.name);
+  const context: LaneContext = { read: { sql: deps.pool, builds: models }, indexes: createSortedIndexes(deps.redis, { prefix: `${location}:`, buckets: BUCKETS }), prefix: location, now: () => new Date() };
+  const ids = [build?.build.id ?? models.id(projection.name), ...projection.reads.map((model) => models.id(model))];
+  let keys = 0;
+  const checked = (more: number) => { keys += more; options.report(keys); };
+  let differences = await collect(projection.differences(context, { ...(options.sample === undefined ? {} : { sample: options.sample }), checked }), options.signal);
+  for (let round = 1; round < ROUNDS && differences.length > 0; round += 1) {
+    await allHavePassed(deps, ids, options.signal);
+    differences = await collect(projection.differences(context, { only: differences.map(({ key }) => key) }), options.signal);
+  }
+  return { keys, differences };
+}
+
+async function collect(differences: AsyncIterable<KeyDifference>, signal: AbortSignal): Promise<KeyDifference[]> {
+  const all: KeyDifference[] = [];
+  for await (const difference of differences) {
+    signal.throwIfAborted();
+    all.push(difference);
+  }
+  return all;
+}
+
+async function allHavePassed({ pool, store }: LaneVerifyDeps, buildIds: readonly number[], signal: AbortSignal): Promise<void> {
+  const head = await store.head();
+  const deadline = performance.now() + REACH_LIMIT_MS;
+  for (;;) {
+    const places = await readPlaces(pool);
+    const behind = buildIds.find((id) => (places.get(id)?.position ?? '') < head);
+    if (behind === undefined) return;
+    signal.throwIfAborted();
+    if (performance.now() > deadline) {
+      const name = (await listBuilds(pool)).find(({ id }) => id === behind)?.projection ?? String(behind);
+      throw new Error(`${name} does not move on: is the projector running?`);
+    }
+    await delay(LOOK_EVERY_MS);
+  }
+}
