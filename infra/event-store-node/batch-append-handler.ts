@@ -133,10 +133,10 @@ class BatchSession {
     this.#answer(answer);
   }
 
-  /** Answers that become ready in one turn of the event loop go out together. */
+  /** Answers to writes of one commit go out together. */
   #answer(answer: Buffer): void {
     this.#answers.push(answer);
-    if (this.#answers.length === 1) setImmediate(() => this.#flush());
+    if (this.#answers.length === 1) queueMicrotask(() => this.#flush());
   }
 
   #flush(): void {

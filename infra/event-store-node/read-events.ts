@@ -1,7 +1,8 @@
+import type { PageSize } from './record-log.ts';
 import { lastStreamPosition, firstStreamPosition, streamNotFound } from './read-messages.ts';
 import type { Position, ReadRequest } from './read-request.ts';
 import { streamDeleted } from './rpc-error.ts';
-import type { PageSize, Storage } from './storage.ts';
+import type { Storage } from './storage.ts';
 import { readableState, readStreamPage } from './stream-reader.ts';
 import type { NamedStream } from './stream-reader.ts';
 import { visibleRange } from './stream-state.ts';

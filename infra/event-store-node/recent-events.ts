@@ -5,30 +5,34 @@ import type { WrittenEvent } from './check-append.ts';
  * very many other events is not recognised, as on any EventStoreDB node.
  */
 export class RecentEvents {
-  readonly #byId = new Map<string, WrittenEvent>();
-  readonly #capacity: number;
+  readonly #generation: number;
+  #newer = new Map<string, WrittenEvent>();
+  #older = new Map<string, WrittenEvent>();
 
+  /** Remembers at least the last `capacity` events, and at most twice as many. */
   constructor(capacity: number) {
-    this.#capacity = capacity;
+    this.#generation = capacity;
   }
 
   /** The event with this id, if it is among the last ones. */
   get(eventId: string): WrittenEvent | undefined {
-    return this.#byId.get(eventId);
+    return this.#newer.get(eventId) ?? this.#older.get(eventId);
   }
 
-  /** Remembers an event; the oldest one is forgotten when there are too many. */
+  /** Remembers an event. Old ones are forgotten a whole generation at a time: a map that loses them singly gets slow. */
   add(eventId: string, event: WrittenEvent): void {
-    this.#byId.set(eventId, event);
-    if (this.#byId.size <= this.#capacity) return;
-    for (const oldest of this.#byId.keys()) {
-      this.#byId.delete(oldest);
-      return;
+    if (this.#newer.size >= this.#generation) {
+      this.#older = this.#newer;
+      this.#newer = new Map();
     }
+    this.#newer.set(eventId, event);
   }
 
   /** Forgets events that did not become durable. */
   remove(eventIds: Iterable<string>): void {
-    for (const id of eventIds) this.#byId.delete(id);
+    for (const id of eventIds) {
+      this.#newer.delete(id);
+      this.#older.delete(id);
+    }
   }
 }

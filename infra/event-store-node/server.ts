@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import { resolve as resolvePath } from 'node:path';
 import { Server, ServerCredentials, status } from '@grpc/grpc-js';
 import { CommitSignal } from './commit-signal.ts';
-import { ensureDirectory } from './data-dir.ts';
 import { LogWriter } from './log-writer.ts';
 import { RpcError } from './rpc-error.ts';
 import { addServices } from './services.ts';
@@ -41,7 +40,6 @@ const SHUTDOWN_GRACE_MS = 500;
 export async function startEventStoreNode(options: EventStoreNodeOptions): Promise<EventStoreNode> {
   const host = options.host ?? '127.0.0.1';
   const dataDir = resolvePath(options.dataDir);
-  await ensureDirectory(dataDir);
   const storage = await Storage.open(dataDir);
   const signal = new CommitSignal();
   const writer = new LogWriter(storage, (streamNames) => signal.notify(streamNames));

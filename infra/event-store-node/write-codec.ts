@@ -104,7 +104,8 @@ function decodeSeconds(message: Buffer): number {
   const reader = new WireReader(message);
   let milliseconds = 0;
   for (let number = reader.next(); number !== 0; number = reader.next()) {
-    const value = Number(BigInt.asIntN(64, reader.varintExact()));
+    const unsigned = reader.varint();
+    const value = unsigned >= 2 ** 63 ? unsigned - 2 ** 64 : unsigned;
     if (number === 1) milliseconds += value * 1000;
     else if (number === 2) milliseconds += value / 1_000_000;
   }

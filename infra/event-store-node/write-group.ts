@@ -37,7 +37,7 @@ export class WriteGroup {
   readonly #recent: RecentEvents;
   readonly #createdTicks: string;
   readonly #records = new Map<number, Buffer>();
-  readonly #index: [number, number, number][] = [];
+  readonly #events: [number, number, number][] = [];
   readonly #states = new Map<string, StreamState>();
   readonly #eventIds: string[] = [];
   #nextPosition: number;
@@ -53,7 +53,7 @@ export class WriteGroup {
 
   /** What to commit. */
   get changes(): LogChanges {
-    return { records: this.#records, index: this.#index, states: this.#states };
+    return { records: this.#records, events: this.#events, states: this.#states, end: this.#nextPosition };
   }
 
   /** Where the log ends once the group is committed. */
@@ -152,7 +152,7 @@ export class WriteGroup {
       const id = state.id === 0 ? ++this.#greatestStreamId : state.id;
       state = { ...state, id, revision: state.revision + 1 };
       position = this.#place(streamName, BigInt(state.revision), event);
-      this.#index.push([id, state.revision, position]);
+      this.#events.push([id, state.revision, position]);
       this.#recent.add(event.id, { streamName, revision: state.revision, position });
       this.#eventIds.push(event.id);
     }
@@ -186,7 +186,7 @@ export class WriteGroup {
   #recordOf(streamName: string, revision: number): Buffer | undefined {
     const { id } = this.#stateOf(streamName);
     const stored = this.#storage.positionOf(id, revision);
-    const position = stored ?? this.#index.find(([streamId, at]) => streamId === id && at === revision)?.[2];
+    const position = stored ?? this.#events.find(([streamId, at]) => streamId === id && at === revision)?.[2];
     return position === undefined ? undefined : (this.#records.get(position) ?? this.#storage.recordAt(position));
   }
 }
