@@ -2,6 +2,7 @@ import { definedAuthorIndexes, indexAuthors, type AuthorIndexes } from './author
 import { definedFeeds, fanOut, type Feeds } from './fan-out.ts';
 import { storyTrayTypes, workOf } from './fan-out-work.ts';
 import { AUDIENCE_MODELS, STORIES } from './feed-definition.ts';
+import { followCelebrities, followedCelebrities } from './followed-celebrities.ts';
 import { differencesOf, fillFrom } from './index-check.ts';
 import type { LaneProjection } from './lane-projection.ts';
 
@@ -10,7 +11,7 @@ export const storyTrays: Feeds = { kind: STORIES, keys: 'story_tray' };
 /** The indexes of celebrities' stories. */
 export const celebrityStories: AuthorIndexes = { kind: STORIES, keys: 'celebrity_stories' };
 
-const defined = [definedFeeds(storyTrays), definedAuthorIndexes(celebrityStories)];
+const defined = [definedFeeds(storyTrays), followedCelebrities, definedAuthorIndexes(celebrityStories)];
 
 /**
  * The stories in each account's tray, by the same rules as posts in home feeds, and the stories of celebrities, which
@@ -24,6 +25,7 @@ export const storyTray: LaneProjection = {
   handles: storyTrayTypes,
   apply: async (context, lane, events) => {
     const work = workOf(lane, events);
+    await followCelebrities(context, lane, work);
     await fanOut(context, lane, storyTrays, work);
     await indexAuthors(context, lane, celebrityStories, work);
   },

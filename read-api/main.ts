@@ -8,13 +8,16 @@ import { openMediaStore } from '../infra/media-store.ts';
 import { openPool } from '../infra/postgres.ts';
 import { createLimits, noLimits } from '../infra/rate-limit.ts';
 import { openRedis } from '../infra/redis.ts';
+import { watchSaturation } from '../infra/saturation.ts';
 import { startTelemetry } from '../infra/telemetry.ts';
 import { createSessions } from '../infra/vault-sessions.ts';
 import { createBuildResolver } from '../projections/builds.ts';
 import { codeVersions, lanedModels } from '../projections/catalog.ts';
 import { createFreshness } from '../projections/freshness.ts';
 import { createReadApi } from './app.ts';
+import { assembleFeeds, FEED_REDIS_TIMEOUT_MS } from './feed/assemble.ts';
 import { createMediaAddresses } from './media-addresses.ts';
+import { createPresenter } from './presentation.ts';
 import { createReader } from './reading.ts';
 
 // The read API: answers every GET from the read models, and serves the media files.
@@ -31,13 +34,22 @@ await runProcess(log, async (own) => {
   const redis = own(openRedis(config.REDIS_URL), (one) => { one.disconnect(); });
   const { objects } = openMediaStore(config);
   own(objects, (one) => one.close());
+  const addresses = createMediaAddresses({ publicUrl: config.PUBLIC_URL, secret: config.JWT_SECRET, now: () => new Date() });
+  const feeds = assembleFeeds({
+    reader, primary,
+    present: createPresenter(addresses),
+    redis: own(openRedis(config.REDIS_URL, { commandTimeoutMs: FEED_REDIS_TIMEOUT_MS }), (one) => { one.disconnect(); }),
+    superCelebrityFrom: config.SUPER_CELEBRITY_THRESHOLD,
+    saturation: own(watchSaturation(), (one) => { one.close(); }),
+    now: () => new Date(),
+  });
   const app = createReadApi({
     reader,
     objects,
-    addresses: createMediaAddresses({ publicUrl: config.PUBLIC_URL, secret: config.JWT_SECRET, now: () => new Date() }),
+    addresses,
     authenticator: createAuthenticator(createTokens(config.JWT_SECRET), createSessions(primary)),
     rateLimiter: config.RATE_LIMITS === 'off' ? noLimits() : createLimits({ redis }),
-    feedRoutes: [],
+    feedRoutes: feeds,
     log,
     health: {
       postgresql: () => primary.query('select from vault.session limit 0'),

@@ -2,11 +2,13 @@ import type { Problem } from '../infra/http/problem.ts';
 import { NoLiveBuildError } from '../projections/builds.ts';
 
 /** Why a read is refused. What is hidden from the viewer is refused exactly as what does not exist. */
-export type ReadRefusal = 'user_not_found' | 'post_not_found' | 'comment_not_found' | 'story_not_found';
+export type ReadRefusal = 'user_not_found' | 'post_not_found' | 'comment_not_found' | 'story_not_found' | 'explore_unavailable';
 
 /** The problem of a refused read. */
 export function problemOf({ code, detail }: { readonly code: ReadRefusal; readonly detail?: string }): Problem {
-  return { status: 404, code, title: titleOf(code), ...(detail === undefined ? {} : { detail }) };
+  const more = detail === undefined ? {} : { detail };
+  if (code === 'explore_unavailable') return { status: 503, code, title: titleOf(code), headers: { 'Retry-After': '5' }, ...more };
+  return { status: 404, code, title: titleOf(code), ...more };
 }
 
 function titleOf(code: ReadRefusal): string {
@@ -15,6 +17,7 @@ function titleOf(code: ReadRefusal): string {
     case 'post_not_found': return 'There is no such post';
     case 'comment_not_found': return 'There is no such comment';
     case 'story_not_found': return 'There is no such story';
+    case 'explore_unavailable': return 'There is too much to do for explore at the moment';
     default: return code satisfies never;
   }
 }

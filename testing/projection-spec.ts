@@ -118,8 +118,13 @@ export function storedFact(fact: Fact, index: number): { type: string; data: Jso
   return {
     type: fact.type,
     data: JSON.parse(JSON.stringify(fact.data)),
-    metadata: { $correlationId: 'spec', $causationId: 'spec', commandId: randomUUID(), actorId: 'system', owners: [...fact.owners ?? []], occurredAt, schemaVersion: fact.schemaVersion ?? definition.version },
+    metadata: { $correlationId: 'spec', $causationId: 'spec', commandId: randomUUID(), actorId: 'system', owners: [...fact.owners ?? accountsIn(fact)], occurredAt, schemaVersion: fact.schemaVersion ?? definition.version },
   };
+}
+
+// Whoever an event names must see it: more lanes than the commands choose, and never too few.
+function accountsIn({ data }: Fact): string[] {
+  return [...new Set(Object.values(data).filter((value) => typeof value === 'string' && value.startsWith('acc_')))].map(String).slice(0, 4);
 }
 
 // As the vault gives it once a data key is emptied: null wherever the subject's personal data stood.

@@ -4,19 +4,22 @@ import { join } from 'node:path';
 import type { AccountId, MediaId, PostId, StoryId } from '../domain/ids.ts';
 import { START_OF_LOG, type Position } from '../domain/position.ts';
 import { encodeToken } from '../infra/consistency-token.ts';
+import type { Route } from '../infra/http/route.ts';
 import { listen } from '../infra/http/server.ts';
 import { newId } from '../infra/ids.ts';
 import { createTokens } from '../infra/jwt.ts';
 import { createFsObjectStore, type FsObjectStore } from '../infra/object-store-fs.ts';
 import { noLimits } from '../infra/rate-limit.ts';
 import { createBuildResolver } from '../projections/builds.ts';
-import { codeVersions, postgresProjections } from '../projections/catalog.ts';
+import { codeVersions, lanedModels, postgresProjections } from '../projections/catalog.ts';
 import { ensureLiveBuild } from '../projections/flip.ts';
 import { createFreshness } from '../projections/freshness.ts';
 import { Runner } from '../projections/runner.ts';
 import { createReadApi } from '../read-api/app.ts';
 import { createMediaAddresses } from '../read-api/media-addresses.ts';
-import { createReader } from '../read-api/reading.ts';
+import { createPresenter, type Presenter } from '../read-api/presentation.ts';
+import type { ReadRefusal } from '../read-api/problem.ts';
+import { createReader, type Reader } from '../read-api/reading.ts';
 import { aPost, registered } from './facts.ts';
 import { send, type HttpAnswer } from './http.ts';
 import { happened, type Fact } from './projection-spec.ts';
@@ -43,8 +46,11 @@ export type ReadWorld = ProjectorWorld & {
 
 const SECRET = 'a secret of the tests, long enough for anybody';
 
+/** Routes that need more than PostgreSQL, and what they need, over the same log and database. */
+export type ExtraRoutes = (world: ProjectorWorld, api: { reader: Reader; present: Presenter }) => Promise<{ routes: readonly Route<ReadRefusal>[]; close: () => Promise<void> }>;
+
 /** Opens the world; close it when the tests are done. */
-export async function openReadWorld(): Promise<ReadWorld> {
+export async function openReadWorld(withExtra?: ExtraRoutes): Promise<ReadWorld> {
   const base = await openProjectorWorld();
   const runner = await startRunner(base);
   const directory = await mkdtemp(join(tmpdir(), 'shutterlog-objects-'));
@@ -53,12 +59,13 @@ export async function openReadWorld(): Promise<ReadWorld> {
   const reader = createReader({
     sql: base.pool,
     builds: createBuildResolver(base.pool, codeVersions),
-    freshness: createFreshness(base.pool, new Set()),
+    freshness: createFreshness(base.pool, lanedModels),
   });
+  const addresses = createMediaAddresses({ publicUrl: undefined, secret: SECRET, now: () => new Date() });
+  const extra = await withExtra?.(base, { reader, present: createPresenter(addresses) });
   const app = createReadApi({
-    reader, objects,
-    addresses: createMediaAddresses({ publicUrl: undefined, secret: SECRET, now: () => new Date() }),
-    authenticator: tokens, rateLimiter: noLimits(), log: base.log, health: {}, feedRoutes: [], checkAnswers: true,
+    reader, objects, addresses,
+    authenticator: tokens, rateLimiter: noLimits(), log: base.log, health: {}, feedRoutes: extra?.routes ?? [], checkAnswers: true,
   });
   const server = await listen(app, { port: 0, host: '127.0.0.1' });
   const url = `http://127.0.0.1:${String(server.port)}`;
@@ -69,10 +76,11 @@ export async function openReadWorld(): Promise<ReadWorld> {
     ...makers(tell),
     get: async (path, viewer, headers) => send(url + path, {
       token: await tokens.forAccount(viewer, 'test', new Date()),
-      headers: { 'Consistency-Token': encodeToken({ storeId: base.store.storeId, position: told, owners: [] }), ...headers },
+      headers: { 'Consistency-Token': encodeToken({ storeId: base.store.storeId, position: told, owners: 'all' }), ...headers },
     }),
     close: async () => {
       await server.close();
+      await extra?.close();
       await runner.close();
       await objects.close();
       await base.close();

@@ -1,0 +1,72 @@
+import { LRUCache } from 'lru-cache';
+import pLimit, { type LimitFunction } from 'p-limit';
+import type { CircuitBreaker } from '../../infra/circuit-breaker.ts';
+import type { RedisClient } from '../../infra/redis.ts';
+import { createSortedIndexes, type Found, type SortedIndexes } from '../../infra/sorted-indexes.ts';
+import { indexLifetimeMs, obtainIndex, type IndexSource, type Obtained } from '../../projections/computed-index.ts';
+import { BUCKETS } from '../../projections/lane-keys.ts';
+
+const COMPUTATIONS_AT_ONCE = 8;
+const WAIT_FOR_OTHERS_MS = 1_000;
+const PREFIXES_REMEMBERED = 16;
+
+/**
+ * Reads indexes from Redis, and from PostgreSQL what Redis does not have. However many requests ask for one index at the
+ * same time, one computes it. With Redis away or slow everything is computed, a bounded number at once.
+ */
+export class IndexReader {
+  readonly #redis: RedisClient;
+  readonly #circuit: CircuitBreaker;
+  readonly #computing: LimitFunction = pLimit(COMPUTATIONS_AT_ONCE);
+  readonly #underWay = new Map<string, Promise<Obtained>>();
+  readonly #indexes = new LRUCache<string, SortedIndexes>({ max: PREFIXES_REMEMBERED });
+
+  constructor({ redis, circuit }: { redis: RedisClient; circuit: CircuitBreaker }) {
+    this.#redis = redis;
+    this.#circuit = circuit;
+  }
+
+  /** The newest entries of some indexes of one build; those that share a bucket are read at one moment. */
+  async read(prefix: string, sources: readonly IndexSource[]): Promise<Obtained[]> {
+    if (sources.length === 0) return [];
+    const indexes = this.#indexesOf(prefix);
+    const limit = Math.max(...sources.map((source) => source.limit));
+    const found = await indexes.newest(sources.map(({ key }) => key), { limit, renewMs: indexLifetimeMs() }).catch((): Found[] => []);
+    return Promise.all(sources.map((source, i) => {
+      const at = found[i];
+      return at?.state === 'complete' ? { entries: at.entries, from: 'hit' as const } : this.#obtain(indexes, source);
+    }));
+  }
+
+  #obtain(indexes: SortedIndexes, source: IndexSource): Promise<Obtained> {
+    const known = this.#underWay.get(source.key);
+    if (known !== undefined) return known;
+    let computed: ReturnType<IndexSource['compute']> | undefined;
+    const compute = () => (computed ??= this.#computing(source.compute));
+    const obtaining = obtainIndex(indexes, { ...source, compute }, WAIT_FOR_OTHERS_MS)
+      // Redis is away: its errors are in the circuit's metrics. An error of the computation comes again from here.
+      .catch(async (): Promise<Obtained> => ({ entries: await compute(), from: 'miss' }))
+      .finally(() => { this.#underWay.delete(source.key); });
+    this.#underWay.set(source.key, obtaining);
+    return obtaining;
+  }
+
+  #indexesOf(prefix: string): SortedIndexes {
+    const known = this.#indexes.get(prefix);
+    if (known !== undefined) return known;
+    const made = guarded(createSortedIndexes(this.#redis, { prefix: `${prefix}:`, buckets: BUCKETS }), this.#circuit);
+    this.#indexes.set(prefix, made);
+    return made;
+  }
+}
+
+/** The same indexes, with the calls that readers make behind a circuit breaker. */
+function guarded(indexes: SortedIndexes, circuit: CircuitBreaker): SortedIndexes {
+  return {
+    ...indexes,
+    newest: (...args) => circuit.execute(() => indexes.newest(...args)),
+    lease: (...args) => circuit.execute(() => indexes.lease(...args)),
+    fill: (...args) => circuit.execute(() => indexes.fill(...args)),
+    release: (...args) => circuit.execute(() => indexes.release(...args)),
+  };
+}

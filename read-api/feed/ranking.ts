@@ -1,0 +1,82 @@
+/** What ranking is told of a candidate. `engagement` comes from `engagementOf`. */
+export type Rankable = { readonly id: string; readonly author: string; readonly at: number; readonly engagement: number; readonly tags: readonly string[] };
+
+/** What it is told of the viewer: how close it is to authors, from 0 to 1, and how much it likes hashtags, likewise. */
+export type Taste = { readonly authors: ReadonlyMap<string, number>; readonly tags: ReadonlyMap<string, number> };
+
+const HOUR_MS = 3_600_000;
+const FRESH_FOR_HOURS = 6;
+const STAGE_TWO_CANDIDATES = 200;
+
+/** How much a post engages: about 0 to 1, by the logarithm of what people did. */
+export function engagementOf({ likes, comments, saves }: { likes: number; comments: number; saves: number }): number {
+  return (0.5 * Math.log1p(likes) + 0.3 * Math.log1p(comments) + 0.2 * Math.log1p(saves)) / 10;
+}
+
+/** From 1 for a post of this moment towards 0. */
+export function freshnessOf(at: number, now: number): number {
+  return Math.exp(-Math.max(0, now - at) / HOUR_MS / FRESH_FOR_HOURS);
+}
+
+/**
+ * Ranks candidates for a viewer in two stages: a cheap score picks 200, a finer one orders them. Best first; ties go to
+ * the newer post, then to the greater id, so that the order is the same everywhere.
+ */
+export function rank(candidates: readonly Rankable[], taste: Taste, now: number): Rankable[] {
+  const promising = best(candidates, ({ at, engagement }) => 0.4 * freshnessOf(at, now) + 0.6 * engagement).slice(0, STAGE_TWO_CANDIDATES);
+  return best(promising, (candidate) => scoreFor(candidate, taste, now));
+}
+
+function scoreFor({ author, at, engagement, tags }: Rankable, taste: Taste, now: number): number {
+  const interest = Math.min(1, tags.reduce((sum, tag) => sum + (taste.tags.get(tag) ?? 0), 0));
+  return 0.4 * interest + 0.3 * (taste.authors.get(author) ?? 0) + 0.2 * freshnessOf(at, now) + 0.1 * Math.min(1, engagement);
+}
+
+function best(candidates: readonly Rankable[], scoreOf: (candidate: Rankable) => number): Rankable[] {
+  const scored = candidates.map((candidate) => ({ candidate, score: scoreOf(candidate) }));
+  scored.sort((a, b) => b.score - a.score || newestFirst(a.candidate, b.candidate));
+  return scored.map(({ candidate }) => candidate);
+}
+
+/** Orders by publication, newest first, the greater id first at the same millisecond. */
+export function newestFirst(a: { readonly id: string; readonly at: number }, b: { readonly id: string; readonly at: number }): number {
+  return b.at - a.at || (a.id < b.id ? 1 : a.id > b.id ? -1 : 0);
+}
+
+/** So many posts stand between two recommendations: with these a page of 20 holds two or three. */
+const BETWEEN_RECOMMENDATIONS = 6;
+
+/** Mixes recommendations into a ranked list, one after every six posts, as long as there are both. */
+export function withRecommendations(ranked: readonly string[], recommended: readonly string[]): string[] {
+  const known = new Set(ranked);
+  const fresh = recommended.filter((id) => !known.has(id));
+  return ranked.flatMap((id, i) => {
+    const extra = (i + 1) % BETWEEN_RECOMMENDATIONS === 0 ? fresh[(i + 1) / BETWEEN_RECOMMENDATIONS - 1] : undefined;
+    return extra === undefined ? [id] : [id, extra];
+  });
+}
+
+/** At most so many posts of one author on a page, as long as others can fill it. */
+export const POSTS_OF_ONE_AUTHOR = 3;
+
+/** Moves posts back so that no stretch of `page` holds more than three of one author, as far as there are others. */
+export function spreadAuthors(ranked: readonly Rankable[], page: number): Rankable[] {
+  const waiting = [...ranked];
+  const spread: Rankable[] = [];
+  while (waiting.length > 0) {
+    const counts = new Map<string, number>();
+    const later: Rankable[] = [];
+    const chosen: Rankable[] = [];
+    for (const one of waiting) {
+      const count = counts.get(one.author) ?? 0;
+      if (chosen.length < page && count < POSTS_OF_ONE_AUTHOR) {
+        counts.set(one.author, count + 1);
+        chosen.push(one);
+      } else later.push(one);
+    }
+    const filled = [...chosen, ...later.splice(0, page - chosen.length)];
+    spread.push(...filled);
+    waiting.splice(0, waiting.length, ...later);
+  }
+  return spread;
+}

@@ -1,0 +1,57 @@
+import { randomUUID } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import type { AccountId } from '../../domain/ids.ts';
+import type { CircuitBreaker } from '../../infra/circuit-breaker.ts';
+import type { RedisClient } from '../../infra/redis.ts';
+import { keysOf } from '../../projections/lane-keys.ts';
+
+/** One post in the order that a session keeps; a recommended one needs no follow. */
+export type Ranked = { readonly id: string; readonly recommended: boolean };
+
+/** The order of a first page, kept for the pages after it. */
+export type FeedSession = { readonly id: string; readonly startedAt: number; readonly ranked: readonly Ranked[] };
+
+export type FeedSessions = {
+  /** Keeps an order for ten minutes. Resolves also when Redis is away: later pages then find it only in this process. */
+  begin(viewer: AccountId, startedAt: number, ranked: readonly Ranked[]): { session: FeedSession; kept: Promise<void> };
+  /** The viewer's own session, if it is still known. */
+  find(viewer: AccountId, id: string): Promise<FeedSession | undefined>;
+};
+
+const LIFETIME_MS = 600_000;
+const REMEMBERED = 2_000;
+const PREFIX = 'post_';
+const RECOMMENDED = '+';
+
+/** Sessions in Redis, and a number of them in this process as well. */
+export function createFeedSessions({ redis, circuit }: { redis: RedisClient; circuit: CircuitBreaker }): FeedSessions {
+  const remembered = new LRUCache<string, FeedSession>({ max: REMEMBERED, ttl: LIFETIME_MS });
+  const keyOf = keysOf('feed_sessions', 'session');
+  return {
+    begin: (viewer, startedAt, ranked) => {
+      const session: FeedSession = { id: randomUUID(), startedAt, ranked };
+      const key = keyOf(`${viewer}/${session.id}`);
+      remembered.set(key, session);
+      const kept = circuit.execute(() => redis.set(key, packed(session), 'PX', LIFETIME_MS)).then(() => undefined, () => undefined);
+      return { session, kept };
+    },
+    find: async (viewer, id) => {
+      const key = keyOf(`${viewer}/${id}`);
+      const known = remembered.get(key);
+      if (known !== undefined) return known;
+      const text = await circuit.execute(() => redis.get(key)).catch(() => null);
+      return text === null ? undefined : unpacked(id, text);
+    },
+  };
+}
+
+// The common prefix of post ids is left out: sessions are many.
+function packed({ startedAt, ranked }: FeedSession): string {
+  return [String(startedAt), ...ranked.map(({ id, recommended }) => (recommended ? RECOMMENDED : '') + id.slice(PREFIX.length))].join(' ');
+}
+
+function unpacked(id: string, text: string): FeedSession {
+  const [startedAt = '0', ...words] = text.split(' ');
+  const ranked = words.map((word) => (word.startsWith(RECOMMENDED) ? { id: PREFIX + word.slice(RECOMMENDED.length), recommended: true } : { id: PREFIX + word, recommended: false }));
+  return { id, startedAt: Number(startedAt), ranked };
+}

@@ -1,0 +1,62 @@
+import type { PostCard } from '../../projections/post-cards.ts';
+import { POSTS_OF_ONE_AUTHOR } from './ranking.ts';
+import type { Ranked } from './sessions.ts';
+import type { Hydrate } from './visible-posts.ts';
+
+/** A page out of an ordered list: what it shows, the places that are done with, and whether there is more to show. */
+export type TakenPage = { readonly cards: readonly PostCard[]; readonly taken: ReadonlySet<number>; readonly more: boolean };
+
+export type PageRequest = {
+  readonly list: readonly Ranked[];
+  /** Places that earlier pages showed, or found gone. */
+  readonly taken: ReadonlySet<number>;
+  readonly limit: number;
+  /** Whether at most three posts of one author may stand on the page, as long as others can fill it. */
+  readonly spread: boolean;
+};
+
+type Shown = { readonly place: number; readonly card: PostCard };
+
+/** So many more than are needed are looked up at once, because some may be gone. */
+const SPARE = 3;
+
+/**
+ * Takes the next page: full whenever the list has enough that the viewer may see, however much of it has vanished. One
+ * post more than the page holds is looked for, so that the last page says that it is the last.
+ */
+export async function takePage(hydrate: Hydrate, { list, taken, limit, spread }: PageRequest): Promise<TakenPage> {
+  const gone = new Set<number>();
+  const shown: Shown[] = [];
+  const held: Shown[] = [];
+  const byAuthor = new Map<string, number>();
+  const waiting = list.keys().filter((place) => !taken.has(place)).toArray();
+  while (shown.length <= limit && waiting.length > 0) {
+    const places = waiting.splice(0, limit + 1 - shown.length + SPARE);
+    const cards = await cardsAt(hydrate, list, places);
+    for (const place of places) {
+      const card = cards.get(place);
+      if (card === undefined) {
+        gone.add(place);
+        continue;
+      }
+      const count = byAuthor.get(card.author.account_id) ?? 0;
+      byAuthor.set(card.author.account_id, count + 1);
+      (spread && count >= POSTS_OF_ONE_AUTHOR ? held : shown).push({ place, card });
+    }
+  }
+  const page = [...shown, ...held].slice(0, limit);
+  return { cards: page.map(({ card }) => card), taken: new Set([...taken, ...gone, ...page.map(({ place }) => place)]), more: shown.length + held.length > limit };
+}
+
+async function cardsAt(hydrate: Hydrate, list: readonly Ranked[], places: readonly number[]): Promise<Map<number, PostCard>> {
+  const placeOf = new Map<string, number>();
+  const items = places.flatMap((place) => {
+    const item = list[place];
+    if (item !== undefined) placeOf.set(item.id, place);
+    return item ?? [];
+  });
+  return new Map((await hydrate(items)).flatMap((card) => {
+    const place = placeOf.get(card.post_id);
+    return place === undefined ? [] : [[place, card] as const];
+  }));
+}
