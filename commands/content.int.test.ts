@@ -47,7 +47,7 @@ describe('uploading', () => {
     const { mediaId, key } = await promised(ann, photo);
     await world.objects.put(key, photo, { contentType: 'image/jpeg' });
     const completed = await completeUpload(world, world.as(ann), { accountId: ann, mediaId });
-    expect(completed).toMatchObject({ ok: true, state: { status: 'uploaded', sha256: sha256(photo) } });
+    expect(completed).toMatchObject({ ok: true, state: { status: 'uploaded' }, events: [{ data: { sha256: sha256(photo) } }] });
     expect(await world.types(streamOf.media(mediaId))).toEqual(['UploadRequested', 'UploadCompleted']);
   });
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { accept, refuse, type Decider } from './decider.ts';
 import { defineEvent, personal, typesOf, type EventOf } from './event-definition.ts';
+import { Filter } from './filter.ts';
 import { AccountId, MediaId } from './ids.ts';
 import { LIMITS } from './limits.ts';
 
@@ -35,6 +36,11 @@ export const mediaEvents = [
     data: { mediaId: MediaId, ownerId: AccountId, kind: z.enum(['image', 'video']), contentType: z.string().max(100), fileSize: z.int().positive(), sha256: z.string().nullable(), key: z.string().max(300), expiresAt: z.iso.datetime() },
   }),
   defineEvent({ type: 'UploadCompleted', says: 'The file has arrived, and its size, type by content and checksum are as declared.', data: { mediaId: MediaId, ownerId: AccountId, kind: z.enum(['image', 'video']), contentType: z.string().max(100), fileSize: z.int().positive(), sha256: z.string(), key: z.string().max(300) } }),
+  defineEvent({
+    type: 'MediaDerived',
+    says: 'An uploaded picture is to be shown with a filter: another medium, made of the same file.',
+    data: { mediaId: MediaId, ownerId: AccountId, fromMediaId: MediaId, filter: Filter, kind: z.literal('image'), contentType: z.string().max(100), fileSize: z.int().positive(), key: z.string().max(300) },
+  }),
   defineEvent({ type: 'UploadAbandoned', says: 'The upload was not completed in time; what arrived is swept away.', data: { mediaId: MediaId, ownerId: AccountId } }),
   defineEvent({
     type: 'MediaProcessed',
@@ -62,7 +68,8 @@ type File = { readonly mediaId: MediaId; readonly ownerId: AccountId; readonly k
 export type MediaState =
   | { readonly status: 'absent' }
   | ({ readonly status: 'requested'; readonly sha256: string | null; readonly expiresAt: string } & File)
-  | ({ readonly status: 'uploaded'; readonly sha256: string } & File)
+  /** `filter` is the look that it is still to be given. */
+  | ({ readonly status: 'uploaded'; readonly filter: Filter | null } & File)
   | ({ readonly status: 'processed'; readonly width: number; readonly height: number; readonly durationMs: number | null; readonly blurhash: string; readonly variants: readonly Variant[] } & File)
   | ({ readonly status: 'rejected'; readonly reason: string } & File)
   | ({ readonly status: 'abandoned' } & File)
@@ -70,12 +77,20 @@ export type MediaState =
 
 function evolve(state: MediaState, event: MediaEvent): MediaState {
   if (event.type === 'UploadRequested') return { status: 'requested', ...event.data };
+  if (event.type === 'MediaDerived') return { status: 'uploaded', ...fileOf(event.data), filter: event.data.filter };
   if (state.status === 'absent') throw new Error(`a medium began with ${event.type}`);
-  const { mediaId, ownerId, kind, contentType, fileSize, key } = state;
-  const file: File = { mediaId, ownerId, kind, contentType, fileSize, key };
+  return evolveExisting(state, event);
+}
+
+function fileOf({ mediaId, ownerId, kind, contentType, fileSize, key }: File): File {
+  return { mediaId, ownerId, kind, contentType, fileSize, key };
+}
+
+function evolveExisting(state: Exclude<MediaState, { status: 'absent' }>, event: Exclude<MediaEvent, { type: 'UploadRequested' | 'MediaDerived' }>): MediaState {
+  const file = fileOf(state);
   switch (event.type) {
     case 'UploadCompleted':
-      return { status: 'uploaded', ...event.data };
+      return { status: 'uploaded', ...fileOf(event.data), filter: null };
     case 'UploadAbandoned':
       return { status: 'abandoned', ...file };
     case 'MediaProcessed': {
@@ -99,12 +114,14 @@ export type MediaCommand =
   | { readonly type: 'RequestUpload'; readonly upload: Extract<MediaEvent, { type: 'UploadRequested' }>['data'] }
   /** `arrived` is null when there is no object. `now` is a time as `toISOString` writes it. */
   | { readonly type: 'CompleteUpload'; readonly by: AccountId; readonly arrived: Arrived | null; readonly now: string }
+  /** Makes another medium of a picture's file; `from` is the picture. */
+  | { readonly type: 'DeriveMedia'; readonly mediaId: MediaId; readonly ownerId: AccountId; readonly from: MediaState; readonly filter: Filter }
   | { readonly type: 'AbandonUpload'; readonly now: string }
   | { readonly type: 'RecordProcessed'; readonly result: Processed }
   | { readonly type: 'RejectMedia'; readonly reason: string }
   | { readonly type: 'DeleteMedia' };
 export type MediaRefusal =
-  | 'media_type_unsupported' | 'media_too_large' | 'upload_id_taken'
+  | 'media_type_unsupported' | 'media_too_large' | 'upload_id_taken' | 'media_not_found' | 'media_not_uploaded' | 'media_rejected'
   | 'upload_not_found' | 'upload_expired' | 'upload_missing' | 'upload_size_mismatch' | 'upload_type_mismatch' | 'upload_checksum_mismatch';
 
 const KIND_OF: Readonly<Record<string, 'image' | 'video'>> = {
@@ -152,6 +169,16 @@ function requestUpload(state: MediaState, { upload }: Extract<MediaCommand, { ty
   return accept<MediaEvent>({ type: 'UploadRequested', data: upload });
 }
 
+function deriveMedia(state: MediaState, { mediaId, ownerId, from, filter }: Extract<MediaCommand, { type: 'DeriveMedia' }>) {
+  if (state.status !== 'absent') return refuse('upload_id_taken');
+  const why = unusableBy(from, ownerId);
+  if (why !== undefined) return refuse(why);
+  if (from.status !== 'uploaded' && from.status !== 'processed') return refuse('media_not_found');
+  const { contentType, fileSize, key, kind } = from;
+  if (kind !== 'image') return refuse('media_type_unsupported', 'a filter needs a picture');
+  return accept<MediaEvent>({ type: 'MediaDerived', data: { mediaId, ownerId, fromMediaId: from.mediaId, filter, kind, contentType, fileSize, key } });
+}
+
 function completeUpload(state: MediaState, { by, arrived, now }: Extract<MediaCommand, { type: 'CompleteUpload' }>) {
   if (state.status === 'absent' || state.ownerId !== by || state.status === 'deleted') return refuse('upload_not_found');
   if (state.status === 'abandoned') return refuse('upload_expired', 'ask for a new upload');
@@ -188,6 +215,8 @@ function decide(command: MediaCommand, state: MediaState) {
       return requestUpload(state, command);
     case 'CompleteUpload':
       return completeUpload(state, command);
+    case 'DeriveMedia':
+      return deriveMedia(state, command);
     case 'AbandonUpload':
       return state.status === 'requested' && command.now > state.expiresAt
         ? accept<MediaEvent>({ type: 'UploadAbandoned', data: { mediaId: state.mediaId, ownerId: state.ownerId } })

@@ -38,6 +38,24 @@ describe('requesting an upload', () => {
   it('refuses an id that is in use', () => given(requested).when(request({})).thenRefused('upload_id_taken'));
 });
 
+describe('deriving a medium', () => {
+  const derivedId = newId.media();
+  const from = (past: MediaEvent[]) => past.reduce<MediaState>(mediaDecider.evolve, mediaDecider.initial);
+  const derive = (past: MediaEvent[], by = ownerId): MediaCommand => ({ type: 'DeriveMedia', mediaId: derivedId, ownerId: by, from: from(past), filter: 'moon' });
+  const derived: MediaEvent = { type: 'MediaDerived', data: { ...file, mediaId: derivedId, fromMediaId: mediaId, filter: 'moon' } };
+
+  it.each([['has arrived', [requested, completed]], ['is ready', [requested, completed, processed]]])('takes the file of a picture that %s', (_what, past) => given().when(derive(past)).then(derived));
+  it('waits to be made with its filter, like an upload', () => {
+    expect(from([derived])).toMatchObject({ status: 'uploaded', filter: 'moon', key: file.key });
+    given(derived).when({ type: 'RecordProcessed', result }).then({ type: 'MediaProcessed', data: { ...result, mediaId: derivedId, ownerId, kind: 'image' } });
+  });
+  it("does not know another account's picture", () => given().when(derive([requested, completed], other)).thenRefused('media_not_found'));
+  it('refuses a picture that has not arrived', () => given().when(derive([requested])).thenRefused('media_not_uploaded'));
+  it('refuses a picture that cannot be shown', () => given().when(derive([requested, completed, rejected])).thenRefused('media_rejected'));
+  it('refuses a video', () => given().when({ type: 'DeriveMedia', mediaId: derivedId, ownerId, from: { status: 'uploaded', ...file, kind: 'video', filter: null }, filter: 'moon' }).thenRefused('media_type_unsupported'));
+  it('refuses an id that is in use', () => given(requested).when(derive([requested, completed])).thenRefused('upload_id_taken'));
+});
+
 describe('completing an upload', () => {
   it('records the file as it arrived', () => given(requested).when(complete).then(completed));
   it('changes nothing the second time', () => given(requested, completed).when(complete).then());

@@ -1,13 +1,13 @@
 import { z } from 'zod';
 import { accept, refuse, type Decider } from './decider.ts';
 import { defineEvent, personal, typesOf, type EventOf } from './event-definition.ts';
+import { Filter } from './filter.ts';
 import { hashtagsOf } from './hashtag.ts';
 import { AccountId, MediaId, PostId } from './ids.ts';
 import { LIMITS } from './limits.ts';
 import { unusableBy, type MediaState } from './media.ts';
 import { boundedText } from './text.ts';
 
-export const Filter = z.enum(['clarendon', 'gingham', 'moon', 'lark', 'juno']);
 export const Place = z.object({ name: boundedText(LIMITS.placeName).min(1), lat: z.number().min(-90).max(90), lng: z.number().min(-180).max(180) });
 
 // Events

@@ -30,6 +30,7 @@ export const idFromCommand = {
   account: (commandId: string) => AccountId.parse(TypeID.fromUUID('acc', commandId).toString()),
   post: (commandId: string) => PostId.parse(TypeID.fromUUID('post', commandId).toString()),
   media: (commandId: string, ordinal = 0) => MediaId.parse(TypeID.fromUUID('med', relatedUuid(commandId, `media/${ordinal}`)).toString()),
+  derivedMedia: (commandId: string, ordinal: number) => MediaId.parse(TypeID.fromUUID('med', relatedUuid(commandId, `derived-media/${ordinal}`)).toString()),
   comment: (commandId: string) => CommentId.parse(TypeID.fromUUID('cmt', commandId).toString()),
   story: (commandId: string) => StoryId.parse(TypeID.fromUUID('sty', commandId).toString()),
 } as const;

@@ -6,7 +6,7 @@ import { foldRows } from './fold.ts';
 import type { PostgresProjection } from './projection.ts';
 import { upsertRows } from './rows.ts';
 
-const handles = ['UploadRequested', 'UploadCompleted', 'UploadAbandoned', 'MediaProcessed', 'MediaRejected', 'MediaDeleted', 'AccountErased'] as const;
+const handles = ['UploadRequested', 'UploadCompleted', 'MediaDerived', 'UploadAbandoned', 'MediaProcessed', 'MediaRejected', 'MediaDeleted', 'AccountErased'] as const;
 type Handled = EventOfType<(typeof handles)[number]>;
 
 /**
@@ -87,11 +87,12 @@ async function erase(tx: Sql, table: string, owners: readonly string[]): Promise
 }
 
 function step(row: MediaRow | undefined, event: MediaEvent): MediaRow | undefined {
-  if (event.type === 'UploadRequested') return row ?? requested(event);
+  if (event.type === 'UploadRequested') return row ?? began(event, 'requested');
+  if (event.type === 'MediaDerived') return row ?? began(event, 'uploaded');
   return row === undefined || row.status === 'deleted' ? row : { ...row, ...changeBy(event) };
 }
 
-function changeBy(event: Exclude<MediaEvent, { type: 'UploadRequested' }>): Partial<MediaRow> {
+function changeBy(event: Exclude<MediaEvent, { type: 'UploadRequested' | 'MediaDerived' }>): Partial<MediaRow> {
   switch (event.type) {
     case 'UploadCompleted': return { status: 'uploaded' };
     case 'UploadAbandoned': return { status: 'abandoned' };
@@ -112,11 +113,11 @@ const keysOf = (variants: readonly Variant[]): MediaKeys => Object.fromEntries(v
 
 const NO_FILE = { reason: null, width: null, height: null, duration_ms: null, blurhash: null, variants: [], keys: {} } as const;
 
-const requested = ({ data, meta }: EventOfType<'UploadRequested'>): MediaRow => ({
+const began = ({ data, meta }: EventOfType<'UploadRequested' | 'MediaDerived'>, status: 'requested' | 'uploaded'): MediaRow => ({
   ...NO_FILE,
   media_id: data.mediaId,
   owner_id: data.ownerId,
   kind: data.kind,
-  status: 'requested',
+  status,
   requested_at: meta.occurredAt,
 });

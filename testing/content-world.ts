@@ -116,7 +116,8 @@ type Basis = Pick<ContentWorld, 'store' | 'keys' | 'objects' | 'as' | 'record'>;
 
 /** A small photo that no other call gives. */
 export async function aPhoto(): Promise<Buffer> {
-  const [red = 0, green = 0, blue = 0] = randomBytes(3);
+  // Reddish, so that a filter shows.
+  const [red = 0, green = 0, blue = 0] = randomBytes(3).map((byte, channel) => (channel === 0 ? 128 : 0) + Math.floor(byte / 4));
   return sharp({ create: { width: 64, height: 48, channels: 3, background: { r: red, g: green, b: blue } } }).jpeg().toBuffer();
 }
 

@@ -62,6 +62,17 @@ describe('media are deleted', () => {
     expect(await statusOf(mediaId)).toBe('deleted');
   });
 
+  it('with a post that shows them through a filter, the picture too unless something else shows it', async () => {
+    const [lone, shared] = [await world.ready(ann), await world.ready(ann)];
+    await world.post(ann, [shared]);
+    const postId = await world.post(ann, [lone, shared], { filter: 'juno' });
+    const post = await world.postState(postId);
+    const derived = post.status === 'absent' ? [] : post.mediaIds;
+    await deletePost(world, world.as(ann), { accountId: ann, postId });
+    for (let link = 0; link < 3; link += 1) await reactor.caughtUp();
+    expect(await Promise.all([...derived, lone, shared].map(statusOf))).toEqual(['deleted', 'deleted', 'deleted', 'processed']);
+  });
+
   it('when another profile picture takes their place, and not while a post shows them', async () => {
     const [first, second, posted] = [await world.ready(ann), await world.ready(ann), await world.ready(ann)];
     await world.post(ann, [posted]);

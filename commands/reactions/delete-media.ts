@@ -4,7 +4,7 @@ import { mediaDecider } from '../../domain/media.ts';
 import { streamOf } from '../../domain/streams.ts';
 import type { Pool } from '../../infra/postgres.ts';
 import { handle, type CommandContext, type Log } from '../handle.ts';
-import { endUse, filesOf, MEDIA_FILES_DDL, mediaUsedBy, noteArrival, noteDeletion, noteUpload, usedByNobodyElse, useMedia, useMediaUntil } from './media-files.ts';
+import { endUse, filesOf, MEDIA_FILES_DDL, mediaUsedBy, noteArrival, noteDeletion, noteDerived, noteUpload, usedByNobodyElse, useMedia, useMediaUntil } from './media-files.ts';
 import type { Reaction } from './reaction.ts';
 
 export type DeleteMediaDeps = Log & { readonly pool: Pool };
@@ -14,7 +14,7 @@ export function deleteMedia(deps: DeleteMediaDeps): Reaction {
   return {
     name: 'delete-media',
     handles: [
-      'UploadRequested', 'UploadCompleted', 'UploadAbandoned', 'MediaDeleted', 'PostCreated', 'PostDeleted',
+      'UploadRequested', 'UploadCompleted', 'MediaDerived', 'UploadAbandoned', 'MediaDeleted', 'PostCreated', 'PostDeleted',
       'StoryPosted', 'StoryPublished', 'StoryRejected', 'StoryDeleted', 'ProfilePictureChosen', 'AccountErased',
     ],
     ddl: MEDIA_FILES_DDL,
@@ -34,6 +34,10 @@ async function noteFile(pool: Pool, event: DomainEvent): Promise<void> {
     }
     case 'UploadCompleted':
       return noteArrival(pool, event.data.mediaId);
+    case 'MediaDerived':
+      // The file belongs to the medium that it is made of, which may not go before.
+      await useMedia(pool, event.data.mediaId, [event.data.fromMediaId]);
+      return noteDerived(pool, event.data);
     case 'UploadAbandoned':
     case 'MediaDeleted':
       return noteDeletion(pool, event.data.mediaId, event.meta.occurredAt);
@@ -59,6 +63,8 @@ async function noteUse(pool: Pool, event: DomainEvent): Promise<void> {
 
 async function noteEnd(deps: DeleteMediaDeps, context: CommandContext, event: DomainEvent): Promise<void> {
   switch (event.type) {
+    case 'MediaDeleted':
+      return release(deps, context, event.data.mediaId);
     case 'PostDeleted':
       return release(deps, context, event.data.postId);
     case 'StoryRejected':

@@ -41,7 +41,7 @@ async function commandFor(deps: MakeMediaDeps, media: Uploaded, options: ImageOp
   if (media.kind === 'video') return { type: 'RejectMedia', reason: 'media_video_unavailable' };
   const original = await deps.objects.get(media.key);
   if (!original.ok) return { type: 'RejectMedia', reason: 'media_lost' };
-  const made = await deps.workers.process(await buffer(original.body), { ...options, declaredType: media.contentType });
+  const made = await deps.workers.process(await buffer(original.body), { ...options, declaredType: media.contentType, ...(media.filter === null ? {} : { filter: media.filter }) });
   if (!made.ok) return { type: 'RejectMedia', reason: made.code };
   const variants = await Promise.all(made.variants.map((variant) => store(deps.objects, media.mediaId, variant)));
   return { type: 'RecordProcessed', result: resultOf(made, variants) };

@@ -7,7 +7,8 @@ export const MEDIA_FILES_DDL = `
 create table if not exists reactions.media_file (
   media_id text collate "C" primary key,
   owner_id text collate "C" not null,
-  upload_key text not null,
+  -- null: the file is another medium's, this one has only the sizes made of it.
+  upload_key text,
   upload_expires_at timestamptz,
   deleted_at timestamptz
 );
@@ -23,9 +24,9 @@ create table if not exists reactions.media_use (
 create index if not exists media_use_user on reactions.media_use (used_by);
 create index if not exists media_use_until on reactions.media_use (until) where until is not null;`;
 
-export type MediaFile = { readonly mediaId: MediaId; readonly uploadKey: string };
+export type MediaFile = { readonly mediaId: MediaId; readonly uploadKey: string | null };
 
-const FileRow = z.object({ media_id: MediaId, upload_key: z.string() }).transform((row): MediaFile => ({ mediaId: row.media_id, uploadKey: row.upload_key }));
+const FileRow = z.object({ media_id: MediaId, upload_key: z.string().nullable() }).transform((row): MediaFile => ({ mediaId: row.media_id, uploadKey: row.upload_key }));
 const IdRow = z.object({ media_id: MediaId }).transform((row) => row.media_id);
 
 /** Notes a promised upload. */
@@ -34,6 +35,11 @@ export async function noteUpload(sql: Sql, file: MediaFile & { ownerId: AccountI
     'insert into reactions.media_file (media_id, owner_id, upload_key, upload_expires_at) values ($1, $2, $3, $4) on conflict do nothing',
     [file.mediaId, file.ownerId, file.uploadKey, file.expiresAt],
   );
+}
+
+/** Notes a medium that is made of another one's file. */
+export async function noteDerived(sql: Sql, { mediaId, ownerId }: { mediaId: MediaId; ownerId: AccountId }): Promise<void> {
+  await sql.query('insert into reactions.media_file (media_id, owner_id) values ($1, $2) on conflict do nothing', [mediaId, ownerId]);
 }
 
 /** Notes that an upload is no longer awaited. */

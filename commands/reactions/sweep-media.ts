@@ -33,7 +33,7 @@ export function sweepUploads(deps: SweepDeps): Sweep {
       });
       if (!handled.ok) throw new Error(`${mediaId}: ${handled.refusal.code}`);
       // Completed at the last moment: the file stays, and only this note of it is late.
-      if (handled.state.status === 'abandoned') await deps.objects.delete(uploadKey);
+      if (handled.state.status === 'abandoned' && uploadKey !== null) await deps.objects.delete(uploadKey);
       await deps.pool.query('update reactions.media_file set upload_expires_at = null where media_id = $1', [mediaId]);
     }),
   };
@@ -60,9 +60,9 @@ export function sweepDeletedMedia(deps: SweepDeps): Sweep {
   };
 }
 
-async function removeObjects(objects: ObjectStore, mediaId: MediaId, uploadKey: string): Promise<void> {
+async function removeObjects(objects: ObjectStore, mediaId: MediaId, uploadKey: string | null): Promise<void> {
   for await (const { key } of objects.list(`media/${mediaId}/`)) await objects.delete(key);
-  await objects.delete(uploadKey);
+  if (uploadKey !== null) await objects.delete(uploadKey);
 }
 
 // Each thing leaves the list when it is done, so the next page is read from the start again.

@@ -6,9 +6,10 @@ import { editCaption } from '../../commands/edit-caption.ts';
 import type { Log, Written } from '../../commands/handle.ts';
 import { postFiles } from '../../commands/post-files.ts';
 import { refuse } from '../../domain/decider.ts';
+import { Filter } from '../../domain/filter.ts';
 import { MediaId, type AccountId, type PostId } from '../../domain/ids.ts';
 import { LIMITS } from '../../domain/limits.ts';
-import { Filter, Place, type PostState } from '../../domain/post.ts';
+import { Place, type PostState } from '../../domain/post.ts';
 import { boundedText } from '../../domain/text.ts';
 import { defineRoute, type Route } from '../../infra/http/route.ts';
 import type { ObjectStore } from '../../infra/object-store.ts';
@@ -47,7 +48,7 @@ export function postRoutes(deps: Deps): Route<ContentRefusal>[] {
 function createRoute({ log, objects }: Deps): Route<ContentRefusal> {
   return defineRoute({
     method: 'post', path: '/v1/posts', summary: 'Compose a post of your uploads, or of files in a form', tags, auth: 'account', limits: ['posts'],
-    description: 'JSON names completed uploads in `media_ids`; multipart/form-data carries the files themselves as `image` parts. The post shows once its media are ready: see `GET /v1/posts/{id}/status`.',
+    description: 'JSON names completed uploads in `media_ids`; multipart/form-data carries the files themselves as `image` parts. The post shows once its media are ready: see `GET /v1/posts/{id}/status`. With a filter the post shows new media, made of the named ones: the answer carries their ids.',
     problems: {
       400: '`validation_failed`, `malformed_form`', 404: '`media_not_found`', 409: '`media_not_uploaded`', 413: '`media_too_large`', 415: '`media_type_unsupported`, `upload_type_mismatch`',
       422: '`media_rejected`, `media_repeated`, `alt_texts_mismatch`, `too_many_hashtags`, `no_files`, `too_many_files`',
