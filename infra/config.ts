@@ -24,6 +24,8 @@ const Environment = z.object({
   /** One address, or several comma-separated ones of a Redis Cluster. */
   REDIS_URL: z.string().refine((text) => text.split(',').every((part) => /^rediss?:\/\//.test(part.trim())), 'must start with redis:// or rediss://'),
   KAFKA_BROKERS: z.string().optional(),
+  /** What the names of Kafka topics, groups and transactional ids begin with, where several systems share one Kafka. */
+  KAFKA_PREFIX: z.string().regex(/^[a-z0-9._-]*$/, 'may hold lower-case letters, digits, dots, dashes and underscores').default(''),
   S3_ENDPOINT: url(['http', 'https']).optional(),
   S3_BUCKET: z.string().default('shutterlog-media'),
   S3_FALLBACK_BUCKET: z.string().optional(),

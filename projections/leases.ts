@@ -6,6 +6,7 @@ export const BUILDS_CHANNEL = 'shutterlog_builds';
 // Any number; it keeps these advisory locks apart from others in the same database.
 export const LEASE_CLASS = 7_031;
 const REBUILD_CLASS = 7_032;
+const RELAY_CLASS = 7_033;
 
 /**
  * The right to feed builds, held by one process at a time: advisory locks of one connection, so that they end with the
@@ -14,6 +15,7 @@ const REBUILD_CLASS = 7_032;
 export class Leases {
   readonly #client: pg.Client;
   readonly #held = new Set<number>();
+  readonly #shared = new Set<number>();
   #lost = false;
 
   private constructor(client: pg.Client) {
@@ -28,6 +30,7 @@ export class Leases {
       if (leases.#lost) return;
       leases.#lost = true;
       leases.#held.clear();
+      leases.#shared.clear();
       listener.onLost?.();
     };
     client.on('error', lose);
@@ -54,10 +57,12 @@ export class Leases {
     return this.#held.has(buildId);
   }
 
-  /** Takes the lease of a build if nobody else has it. */
-  async take(buildId: number): Promise<boolean> {
+  /** Takes the lease of a build if nobody else has it; `shared`, if nobody has it alone: those who share it divide its lanes by other means. */
+  async take(buildId: number, { shared }: { shared: boolean } = { shared: false }): Promise<boolean> {
     if (this.#held.has(buildId)) return true;
-    const { rows } = await this.#client.query<{ taken: boolean }>('select pg_try_advisory_lock($1, $2) as taken', [LEASE_CLASS, buildId]);
+    const lock = shared ? 'pg_try_advisory_lock_shared' : 'pg_try_advisory_lock';
+    const { rows } = await this.#client.query<{ taken: boolean }>(`select ${lock}($1, $2) as taken`, [LEASE_CLASS, buildId]);
+    if (rows[0]?.taken === true && shared) this.#shared.add(buildId);
     if (rows[0]?.taken === true) this.#held.add(buildId);
     return this.#held.has(buildId);
   }
@@ -65,13 +70,19 @@ export class Leases {
   /** Gives a lease back and wakes whoever may want it. */
   async give(buildId: number): Promise<void> {
     if (!this.#held.delete(buildId) || this.#lost) return;
-    await this.#client.query('select pg_advisory_unlock($1, $2)', [LEASE_CLASS, buildId]);
+    await this.#client.query(`select ${this.#shared.delete(buildId) ? 'pg_advisory_unlock_shared' : 'pg_advisory_unlock'}($1, $2)`, [LEASE_CLASS, buildId]);
     await this.#client.query(`notify ${BUILDS_CHANNEL}`);
   }
 
   /** Takes the right to rebuild a projection until the connection ends; false when another rebuild has it. */
   async takeRebuild(projection: string): Promise<boolean> {
     const { rows } = await this.#client.query<{ taken: boolean }>('select pg_try_advisory_lock($1, hashtext($2)) as taken', [REBUILD_CLASS, projection]);
+    return rows[0]?.taken === true;
+  }
+
+  /** Takes the right to publish the log to Kafka until the connection ends; false when another process has it. */
+  async takeRelay(): Promise<boolean> {
+    const { rows } = await this.#client.query<{ taken: boolean }>('select pg_try_advisory_lock($1, 0) as taken', [RELAY_CLASS]);
     return rows[0]?.taken === true;
   }
 

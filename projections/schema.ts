@@ -109,5 +109,23 @@ const TEMPORARY_BUILDS = `
 -- Made to be compared with a live build, and of no use once nobody feeds it.
 alter table projections.build add column temporary boolean not null default false;`;
 
+const RELAY = `
+-- Up to where each log has been published to Kafka; the epoch fences an earlier relay.
+create table projections.relay (
+  store_id uuid primary key,
+  position text collate "C" not null,
+  epoch bigint not null default 0,
+  moved_at timestamptz not null default now()
+) with (fillfactor = 40);`;
+
+const SKIPPED_EVENTS = `
+-- Events that an operator said a projection may pass over when it cannot apply them.
+create table projections.skip (
+  projection text collate "C" not null,
+  event_id uuid not null,
+  noted_at timestamptz not null default now(),
+  primary key (projection, event_id)
+);`;
+
 // Never changed once released: a change is a new one at the end.
-const MIGRATIONS = [FIRST_TABLES, TEMPORARY_BUILDS];
+const MIGRATIONS = [FIRST_TABLES, TEMPORARY_BUILDS, SKIPPED_EVENTS, RELAY];

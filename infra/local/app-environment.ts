@@ -13,7 +13,7 @@ export type AppEnvironmentInput = Pick<LocalSettings, 'host' | 'publicUrl'> & {
 };
 
 /** Settings that a command needs as much as the processes do, so that both see the same stores, media and lines of celebrity. */
-const SHARED = ['DATABASE_READ_URL', 'KAFKA_BROKERS', 'S3_ENDPOINT', 'S3_BUCKET', 'S3_REGION', 'CELEBRITY_THRESHOLD', 'CELEBRITY_REVOKE_BELOW', 'SUPER_CELEBRITY_THRESHOLD'];
+const SHARED = ['DATABASE_READ_URL', 'KAFKA_BROKERS', 'KAFKA_PREFIX', 'S3_ENDPOINT', 'S3_BUCKET', 'S3_REGION', 'CELEBRITY_THRESHOLD', 'CELEBRITY_REVOKE_BELOW', 'SUPER_CELEBRITY_THRESHOLD'];
 
 /**
  * The environment of the processes: `environment` is the whole of it, and `shared` the part that is written down for
