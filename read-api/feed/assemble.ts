@@ -25,16 +25,19 @@ export type FeedParts = {
   readonly superCelebrityFrom: number;
   readonly saturation: Pick<Saturation, 'now'>;
   readonly now: () => Date;
+  /** How long Redis is left alone after failures in a row; default 30 s. */
+  readonly circuitRestMs?: number;
 };
 
 /** How long a feed waits for Redis. */
 export const FEED_REDIS_TIMEOUT_MS = 50;
-const CIRCUIT = { failures: 5, halfOpenAfterMs: 30_000, attempts: 3, pauseMs: 10 };
+const CIRCUIT = { name: 'feed-redis', failures: 5, attempts: 3, pauseMs: 10 };
+const REST_MS = 30_000;
 const TASTES = { max: 20_000, ttl: 3_600_000 };
 
 /** The routes of feeds and trays, over one Redis behind one circuit breaker. */
-export function assembleFeeds({ redis, superCelebrityFrom, ...shared }: FeedParts): Route<ReadRefusal>[] {
-  const circuit = new CircuitBreaker({ name: 'feed-redis', ...CIRCUIT });
+export function assembleFeeds({ redis, superCelebrityFrom, circuitRestMs = REST_MS, ...shared }: FeedParts): Route<ReadRefusal>[] {
+  const circuit = new CircuitBreaker({ ...CIRCUIT, halfOpenAfterMs: circuitRestMs });
   const indexes = new IndexReader({ redis, circuit });
   const tasteOf = rememberedTastes();
   return [
