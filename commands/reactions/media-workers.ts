@@ -6,6 +6,7 @@ import { reactionCommandId } from '../../infra/ids.ts';
 import type { CommandContext } from '../handle.ts';
 import { pause } from './leadership.ts';
 import { makeMedia, type MakeMediaDeps } from './make-media.ts';
+import { watchBacklog } from './media-backlog.ts';
 import { claimJobs, failJob, finishJob, MEDIA_REACTION, renewLease, returnJob, type MediaJob } from './media-jobs.ts';
 
 export type MediaWorkDeps = MakeMediaDeps & { readonly pool: Pool; readonly log: Logger };
@@ -13,7 +14,7 @@ export type MediaWorkDeps = MakeMediaDeps & { readonly pool: Pool; readonly log:
 export type MediaWorkOptions = {
   /** Jobs at a time in this process. */
   readonly concurrency: number;
-  /** A job whose process says nothing for so long is taken over by another. Default 30 s. */
+  /** A job whose process says nothing for so long is taken over by another. Default 10 s. */
   readonly leaseMs?: number;
   /** The first pause after a failure; the next is four times as long. Default 1 s. */
   readonly retryMs?: number;
@@ -35,8 +36,10 @@ export function startMediaWork(deps: MediaWorkDeps, options: MediaWorkOptions, s
   const running = new Set<Promise<void>>();
   const counted = metrics.getMeter('shutterlog').createCounter('media_jobs', { description: 'Media jobs by how they ended.' });
 
+  const backlog = watchBacklog(deps.pool, () => performance.now());
+
   const start = (job: MediaJob) => {
-    const work = workOn(deps, options, job, signal)
+    const work = workOn({ ...deps, backlog }, options, job, signal)
       .then((outcome) => { counted.add(1, { outcome }); })
       .catch((error: unknown) => { deps.log.error({ err: error, media_id: job.mediaId }, 'a media job was left to its lease'); })
       .finally(() => { running.delete(work); bell.abort(); });
@@ -65,12 +68,12 @@ async function claim({ pool, log }: MediaWorkDeps, room: number, leaseMs: number
   }
 }
 
-async function workOn(deps: MediaWorkDeps, options: MediaWorkOptions, job: MediaJob, signal: AbortSignal): Promise<string> {
+async function workOn(deps: MediaWorkDeps & { readonly backlog: ReturnType<typeof watchBacklog> }, options: MediaWorkOptions, job: MediaJob, signal: AbortSignal): Promise<string> {
   const leaseMs = leaseOf(options);
   const renewing = setInterval(() => { renewLease(deps.pool, job, leaseMs).catch(() => undefined); }, leaseMs / 3);
   try {
     const parent = job.traceparent ?? undefined;
-    const outcome = await inSpan('media job', { parent, attributes: { 'shutterlog.media_id': job.mediaId } }, () => makeMedia(deps, contextOf(job), job));
+    const outcome = await inSpan('media job', { parent, attributes: { 'shutterlog.media_id': job.mediaId } }, async () => makeMedia(deps, contextOf(job), { mediaId: job.mediaId, options: await deps.backlog.options() }));
     await finishJob(deps.pool, job);
     return outcome;
   } catch (error) {
@@ -87,7 +90,7 @@ async function workOn(deps: MediaWorkDeps, options: MediaWorkOptions, job: Media
 }
 
 function leaseOf({ leaseMs }: MediaWorkOptions): number {
-  return leaseMs ?? 30_000;
+  return leaseMs ?? 10_000;
 }
 
 function contextOf({ eventId, correlationId, traceparent }: MediaJob): CommandContext {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -100,6 +101,24 @@ it('rejects a file whose bytes are lost', async () => {
   work();
   await settled(mediaId);
   expect(await world.mediaState(mediaId)).toMatchObject({ status: 'rejected', reason: 'media_lost' });
+});
+
+describe('a long queue', () => {
+  const wait = (jobs: number) => world.pool.query(
+    `insert into reactions.media_job (media_id, event_id, correlation_id, run_at) select 'waiting-' || n, $1, 'test', now() + interval '1 day' from generate_series(1, $2) n`, [randomUUID(), jobs]);
+
+  it.each([
+    [100_001, { blurhash: expect.stringMatching(/^\S{6,}$/) }],
+    [500_001, { blurhash: '' }],
+  ])('of %i jobs makes two sizes, and no blurhash when it is far too long', async (jobs, expected) => {
+    await wait(jobs);
+    work();
+    const mediaId = await world.uploaded(ann);
+    await settled(mediaId);
+    const state = await world.mediaState(mediaId);
+    expect(state).toMatchObject({ status: 'processed', ...expected });
+    expect(state.status === 'processed' && state.variants.map(({ name }) => name)).toEqual(['thumbnail', 'large']);
+  });
 });
 
 describe('delivered twice', () => {
