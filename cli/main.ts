@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { runWithContext, type CliContext, type ExitCode } from './context.ts';
+import { registerDeadLetters } from './dead-letters.ts';
 import { registerDoctor } from './doctor.ts';
 import { registerEvents } from './events.ts';
 import { registerImport } from './import.ts';
@@ -21,6 +22,7 @@ const run: Run = async (work) => {
 };
 
 registerProjections(program, run);
+registerDeadLetters(program, run);
 registerEvents(program, run);
 registerImport(program, run);
 registerToken(program, run);

@@ -9,10 +9,11 @@ import { createBuildResolver, type CodeVersions } from './builds.ts';
 import { createFreshness } from './freshness.ts';
 import { parkEvent } from './lane-positions.ts';
 import type { LaneProjection } from './lane-projection.ts';
-import { createLogSource, type LaneSource } from './lane-source.ts';
+import { openLogFeed, type OpenLaneFeed } from './lane-feed.ts';
+import { createLogSource } from './lane-source.ts';
 import { Lanes } from './lanes.ts';
 import type { Builds } from './projection.ts';
-import { readSettings } from './settings.ts';
+import { poisonRule, readSettings } from './settings.ts';
 
 export type LaneEngineOptions = {
   /** On the primary: lanes must see what the models have committed. */
@@ -26,8 +27,8 @@ export type LaneEngineOptions = {
   readonly versions: CodeVersions;
   /** The clock by which entries leave the windows of feeds. */
   readonly now?: () => Date;
-  /** Default: lanes inside this process, fed by a subscription to the log. */
-  readonly source?: LaneSource;
+  /** Default: all lanes inside this process, fed by a subscription to the log. */
+  readonly openFeed?: OpenLaneFeed;
 };
 
 const LANES_AT_ONCE = 4;
@@ -38,8 +39,8 @@ export function createLanes(options: LaneEngineOptions): Lanes {
   const { pool, databaseUrl, redis, store, keys, log, projections, versions } = options;
   const live = createBuildResolver(pool, versions);
   return new Lanes({
-    pool, databaseUrl, store, log, projections,
-    source: options.source ?? createLogSource({ store, keys, log, limits: LIMITS }),
+    pool, store, log, projections,
+    openFeed: options.openFeed ?? ((onChange) => openLogFeed({ databaseUrl, log, source: createLogSource({ store, keys, log, limits: LIMITS }) }, onChange)),
     lanes: {
       pool, redis, store,
       freshness: createFreshness(pool, new Set()),
@@ -48,7 +49,7 @@ export function createLanes(options: LaneEngineOptions): Lanes {
       buildsFor: async (build) => (build.state === 'building' ? companionsOf(pool, await live.resolve()) : live.resolve()),
       park: async (build, poison) => {
         const setting = await readSettings(pool);
-        if (setting(build.projection).onPoison === 'stop') return false;
+        if (poisonRule(setting(build.projection), poison.event.id) === 'stop') return false;
         await parkEvent(pool, { buildId: build.id, projection: build.projection, event: poison.event, error: poison.message, attempts: poison.attempts });
         return true;
       },

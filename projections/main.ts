@@ -16,7 +16,7 @@ import { projectionsHealth, projectorHealth, type ProjectorParts } from './proje
 import { removeKeys } from './remove-keys.ts';
 import { Runner } from './runner.ts';
 import { prepareProjectionTables } from './schema.ts';
-import { readSettings } from './settings.ts';
+import { poisonRule, readSettings } from './settings.ts';
 import { Supervisor } from './supervisor.ts';
 import { keepSweeping } from './sweep.ts';
 
@@ -36,7 +36,7 @@ await runProcess(log, async (own) => {
   const redis = own(openRedis(config.REDIS_URL), (one) => { one.disconnect(); });
   await whenRedisReady(redis, REDIS_LIMIT_MS);
 
-  const onPoison = async (projection: string) => (await readSettings(pool))(projection).onPoison;
+  const onPoison = async (projection: string, eventId: string) => poisonRule((await readSettings(pool))(projection), eventId);
   const runner = new Runner({ pool, store, keys, log, limits: GROUP, onPoison, attempts: 5, firstDelayMs: 50 });
   const supervisor = own(new Supervisor({ pool, databaseUrl, store, log, projections: postgresProjections, runner }), (one) => one.close());
   await supervisor.start();

@@ -14,7 +14,7 @@ export type OnPoison = 'stop' | 'park';
 export type Carefully = {
   readonly pool: Pool;
   readonly keys: DataKeys;
-  readonly onPoison: (projection: string) => Promise<OnPoison>;
+  readonly onPoison: (projection: string, eventId: string) => Promise<OnPoison>;
   /** Tries for one event before it counts as poison. */
   readonly attempts: number;
   readonly firstDelayMs: number;
@@ -29,7 +29,7 @@ export async function applyCarefully(deps: Carefully, fed: Fed, events: readonly
     const failure = await tryOne(deps, fed, recorded);
     if (failure === undefined) continue;
     const stopped = stoppedAt(recorded, failure.error, deps.attempts);
-    if (await deps.onPoison(fed.projection.name) === 'stop') return stopped;
+    if (await deps.onPoison(fed.projection.name, recorded.id) === 'stop') return stopped;
     await park(deps.pool, fed, failure.share, stopped);
   }
   return undefined;
