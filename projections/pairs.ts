@@ -1,5 +1,4 @@
 import type { Sql } from '../infra/postgres.ts';
-import { runsOf } from './batch.ts';
 import { addToCounts, sumByKey, type CountTable } from './rows.ts';
 
 /** A table of pairs that hold since a time: likes, saves, blocks. `columns` are both keys and the time, in this order. */
@@ -18,16 +17,28 @@ export type Pair = { readonly left: string; readonly right: string };
 /** The pairs whose state really changed; counters follow these. */
 export type PairsChanged = { readonly added: readonly Pair[]; readonly removed: readonly Pair[] };
 
-/** Applies facts in log order, set-based: within a run the last word on each pair counts, and counts follow real changes. */
+/**
+ * Applies facts in log order, set-based: the last word on each pair counts, a pair that is gone later in the batch never
+ * shows, and counts follow real changes. A few statements, however changes and removals are mixed.
+ */
 export async function applyPairFacts(tx: Sql, table: PairTable, facts: readonly PairFact[]): Promise<void> {
-  const kindOf = (fact: PairFact) => ('gone' in fact ? fact.column : '');
-  for (const { kind, events } of runsOf(facts, kindOf)) {
-    const { added, removed } = kind === ''
-      ? await changePairs(tx, table, events.filter((fact) => 'left' in fact))
-      : { added: [], removed: await removePairs(tx, table, kind, events.flatMap((fact) => ('gone' in fact ? fact.gone : []))) };
-    const changes = [...added.map(({ left }) => [left, 1] as const), ...removed.map(({ left }) => [left, -1] as const)];
-    if (table.counts !== undefined) await addToCounts(tx, table.counts, sumByKey(changes));
-  }
+  const removed: Pair[] = [];
+  const removals = Map.groupBy(facts.filter((fact) => 'gone' in fact), ({ column }) => column);
+  for (const [column, gone] of removals) removed.push(...await removePairs(tx, table, column, gone.map((fact) => fact.gone)));
+  const changed = await changePairs(tx, table, lastWords(table, facts));
+  if (table.counts === undefined) return;
+  await addToCounts(tx, table.counts, sumByKey([
+    ...changed.added.map(({ left }) => [left, 1] as const),
+    ...[...removed, ...changed.removed].map(({ left }) => [left, -1] as const),
+  ]));
+}
+
+// Changes of pairs that are not gone after them; what is gone is left to the removals, which come first.
+function lastWords({ columns: [left, right] }: PairTable, facts: readonly PairFact[]): PairChange[] {
+  const goneAt = new Map<string, number>();
+  for (const [at, fact] of facts.entries()) if ('gone' in fact) goneAt.set(`${fact.column} ${fact.gone}`, at);
+  const isGoneAfter = (at: number, column: string, id: string) => (goneAt.get(`${column} ${id}`) ?? -1) > at;
+  return facts.flatMap((fact, at) => ('gone' in fact || isGoneAfter(at, left, fact.left) || isGoneAfter(at, right, fact.right) ? [] : [fact]));
 }
 
 /** Sets pairs on and off, set-based: the last word on each pair counts. Leaves the table's counts to the caller. */
