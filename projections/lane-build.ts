@@ -36,10 +36,11 @@ const MARK_EVERY_MS = 1_000;
 const WATERMARK_EVERY_MS = 100;
 const MODELS_LIMIT_MS = 2_000;
 
-type Target = { readonly build: Build; readonly projection: LaneProjection };
+/** What to feed, and which of its lanes. */
+type Target = { readonly build: Build; readonly projection: LaneProjection; readonly lanes: readonly number[] };
 type Opened = Target & { readonly indexes: SortedIndexes; readonly ledger: LaneLedger; readonly held: readonly HeldLane[] };
 
-/** All lanes of one build, held by this process. Lanes that worked tell how far they are at once, the others every 100 ms. */
+/** The lanes of one build that this process holds, one at least. Lanes that worked tell how far they are at once, the others every 100 ms. */
 export class LaneBuild {
   readonly build: Build;
   readonly projection: LaneProjection;
@@ -54,13 +55,13 @@ export class LaneBuild {
   #storing: Promise<void> | undefined;
   #markedAt = performance.now();
 
-  /** Takes over the lanes of a build. `onEnded` is called once when it cannot go on. */
-  static async open(deps: LaneBuildDeps, { build, projection }: Target, onEnded: (ended: Ended) => void): Promise<LaneBuild> {
+  /** Takes over lanes of a build. `onEnded` is called once when it cannot go on. */
+  static async open(deps: LaneBuildDeps, { build, projection, lanes }: Target, onEnded: (ended: Ended) => void): Promise<LaneBuild> {
     const builds = await deps.buildsFor(build);
     await createLanes(deps.pool, build, await earliestCheckpoint(deps.pool, projection.reads.map((model) => builds.id(model))));
     const indexes = createSortedIndexes(deps.redis, { prefix: `${build.location}:`, buckets: BUCKETS });
-    const { ledger, held } = await LaneLedger.take({ pool: deps.pool, indexes, build });
-    return new LaneBuild(deps, { build, projection, indexes, ledger, held }, onEnded);
+    const { ledger, held } = await LaneLedger.take({ pool: deps.pool, indexes, build }, lanes);
+    return new LaneBuild(deps, { build, projection, lanes, indexes, ledger, held }, onEnded);
   }
 
   private constructor(deps: LaneBuildDeps, opened: Opened, onEnded: (ended: Ended) => void) {
@@ -97,6 +98,21 @@ export class LaneBuild {
     }
     for (const worker of this.workers) worker.passTo(passed);
     for (const worker of busy) this.#work(worker);
+  }
+
+  /** The lane of that number, if this process holds it. */
+  lane(lane: number): LaneWorker | undefined {
+    return this.#byLane.get(lane);
+  }
+
+  /** Hands one lane all its events after those that it was handed before, up to `passed`; what it was handed before is left out. */
+  deliverLane(lane: number, events: readonly TakenEvent[], passed: Position): void {
+    const worker = this.#byLane.get(lane);
+    if (worker === undefined || passed <= worker.handedOut) return;
+    const fresh = events.filter(({ recorded }) => recorded.position > worker.handedOut && this.projection.handles.some((type) => type === recorded.type));
+    for (const taken of fresh) worker.push(taken);
+    worker.passTo(passed);
+    if (fresh.length > 0) this.#work(worker);
   }
 
   /** Stops all lanes; resolves when nothing of them is under way. */

@@ -29,10 +29,10 @@ export class LaneLedger {
     }
   }
 
-  /** Takes over all lanes of a build, each at the place up to which both PostgreSQL and Redis know its effects. */
-  static async take(deps: LedgerDeps): Promise<{ ledger: LaneLedger; held: HeldLane[] }> {
+  /** Takes over some lanes of a build, each at the place up to which both PostgreSQL and Redis know its effects. */
+  static async take(deps: LedgerDeps, lanes: readonly number[]): Promise<{ ledger: LaneLedger; held: HeldLane[] }> {
     const { pool, indexes, build } = deps;
-    const taken = await takeLanes(pool, build.id);
+    const taken = await takeLanes(pool, build.id, lanes);
     const marks = await indexes.marks(taken.map(({ lane }) => lane));
     const held = taken.map((lane, i): HeldLane => ({ ...lane, position: earlierOf(lane.position, marks[i]) }));
     await Promise.all(held.map((lane) => indexes.takeOver(lane, lane.position)));

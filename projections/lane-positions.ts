@@ -17,9 +17,9 @@ export async function createLanes(sql: Sql, build: { id: number; storeId: string
   );
 }
 
-/** Takes over all lanes of a build: their epochs rise, so that writes of whoever had them are refused from now on. */
-export async function takeLanes(sql: Sql, buildId: number): Promise<HeldLane[]> {
-  const { rows } = await sql.query<Record<string, unknown>>('update projections.lane set epoch = epoch + 1 where build_id = $1 returning lane::int as lane, epoch, position', [buildId]);
+/** Takes over some lanes of a build: their epochs rise, so that writes of whoever had them are refused from now on. */
+export async function takeLanes(sql: Sql, buildId: number, lanes: readonly number[]): Promise<HeldLane[]> {
+  const { rows } = await sql.query<Record<string, unknown>>('update projections.lane set epoch = epoch + 1 where build_id = $1 and lane = any($2::int[]) returning lane::int as lane, epoch, position', [buildId, lanes]);
   return rows.map((row) => LaneRow.parse(row));
 }
 

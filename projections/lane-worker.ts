@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { DomainEvent } from '../domain/event-log.ts';
-import type { Position } from '../domain/position.ts';
+import { laterOf, type Position } from '../domain/position.ts';
 import { EpochUnknownError, StaleEpochError } from '../infra/redis-functions.ts';
 import { describe, isOutage } from './failures.ts';
 import { laneOf } from './lane-keys.ts';
@@ -64,6 +64,11 @@ export class LaneWorker {
   /** Events that wait, those of the batch under way included. */
   get waiting(): number {
     return this.#queue.length;
+  }
+
+  /** Up to here it was handed what there is for it. */
+  get handedOut(): Position {
+    return laterOf(this.#pushed, this.#passed);
   }
 
   /** Puts an event in the queue, unless the lane has had it. */

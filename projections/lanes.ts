@@ -1,51 +1,44 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import type { Position } from '../domain/position.ts';
 import type { EventStore } from '../infra/event-store.ts';
 import type { Log } from '../infra/log.ts';
 import type { Pool } from '../infra/postgres.ts';
 import { listBuilds, setStopped, type Build } from './build-store.ts';
 import { describe } from './failures.ts';
 import { ensureLiveBuild } from './flip.ts';
-import type { TakenEvent } from './intake.ts';
 import { LaneBuild, type Ended, type LaneBuildDeps } from './lane-build.ts';
+import type { LaneFeed, OpenLaneFeed } from './lane-feed.ts';
 import type { LaneProjection } from './lane-projection.ts';
-import type { LaneSource } from './lane-source.ts';
-import { Leases } from './leases.ts';
 import { readSettings } from './settings.ts';
 
 export type LanesOptions = {
   readonly pool: Pool;
-  readonly databaseUrl: string;
   readonly store: Pick<EventStore, 'storeId'>;
   readonly log: Log;
   readonly projections: readonly LaneProjection[];
-  readonly source: LaneSource;
+  readonly openFeed: OpenLaneFeed;
   readonly lanes: LaneBuildDeps;
   readonly intervalMs?: number;
 };
 
 const INTERVAL_MS = 500;
-/** With more events than this waiting in lanes, no more are taken from the source. */
-const WAITING_AT_MOST = 20_000;
 
 /**
  * Feeds the builds on Redis that this process ought to feed: live, previous and filled new ones of its code's versions,
- * unless they are paused or another process has their lease. Looks again whenever builds or settings change.
+ * unless they are paused or another process has their lanes. Looks again whenever builds or settings change.
  */
 export class Lanes {
   readonly #of: LanesOptions;
+  readonly #feed: LaneFeed;
   readonly #fed = new Map<number, LaneBuild>();
   /** Stopped by an event, until an operator clears the stop. */
   readonly #halted = new Set<number>();
-  #leases: Leases | undefined;
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<void> = Promise.resolve();
-  #following: { end: AbortController; done: Promise<void> } | undefined;
   #closed = false;
   #trouble: string | undefined;
 
   constructor(options: LanesOptions) {
     this.#of = options;
+    this.#feed = options.openFeed(() => { this.#lookSoon(); });
   }
 
   /** Looks once, then goes on in the background. Rejects when PostgreSQL is away. Redis may come later. */
@@ -61,17 +54,17 @@ export class Lanes {
 
   /** Why lanes do not move at this moment. */
   get trouble(): string | undefined {
-    return this.#trouble ?? this.#of.source.trouble ?? this.fed.flatMap(({ workers }) => workers.flatMap(({ trouble }) => trouble ?? [])).at(0);
+    return this.#trouble ?? this.#feed.trouble ?? this.fed.flatMap(({ workers }) => workers.flatMap(({ trouble }) => trouble ?? [])).at(0);
   }
 
-  /** Stops feeding and gives the leases back. */
+  /** Stops feeding and gives the lanes back. */
   async close(): Promise<void> {
     this.#closed = true;
     clearInterval(this.#timer);
     await this.#looking;
-    await this.#unfollow();
+    await this.#follow(() => []);
     for (const id of [...this.#fed.keys()]) await this.#letGo(id);
-    await this.#leases?.close();
+    await this.#feed.close();
   }
 
   // One look at a time; changes that come meanwhile are seen by the next.
@@ -83,23 +76,16 @@ export class Lanes {
   }
 
   async #look(): Promise<void> {
-    const leases = await this.#openLeases();
+    const stands = await this.#feed.stand();
     const wanted = await this.#wanted();
-    for (const id of [...this.#fed.keys()]) if (!wanted.some((build) => build.id === id)) await this.#letGo(id);
+    for (const id of [...this.#fed.keys()]) if (!stands || !wanted.some((build) => build.id === id)) await this.#letGo(id);
     const fresh: LaneBuild[] = [];
     for (const build of wanted) {
-      if (this.#fed.has(build.id) || !await this.#isDue(build) || !await leases.take(build.id)) continue;
-      fresh.push(await this.#takeUp(build));
+      if (this.#fed.has(build.id) || !await this.#isDue(build)) continue;
+      const lanes = await this.#feed.take(build.id);
+      if (lanes !== undefined) fresh.push(await this.#takeUp(build, lanes));
     }
-    if (fresh.length > 0) await this.#follow();
-  }
-
-  async #openLeases(): Promise<Leases> {
-    if (this.#leases !== undefined && await this.#leases.stand()) return this.#leases;
-    // Without the connection the leases are gone: let others have the lanes until they are taken again.
-    for (const id of [...this.#fed.keys()]) await this.#letGo(id);
-    this.#leases = await Leases.open(this.#of.databaseUrl, { onLost: () => { this.#lookSoon(); }, onChange: () => { this.#lookSoon(); } });
-    return this.#leases;
+    if (fresh.length > 0) await this.#follow(() => this.fed);
   }
 
   async #wanted(): Promise<Build[]> {
@@ -123,10 +109,10 @@ export class Lanes {
     return true;
   }
 
-  async #takeUp(build: Build): Promise<LaneBuild> {
+  async #takeUp(build: Build, lanes: readonly number[]): Promise<LaneBuild> {
     const projection = this.#of.projections.find(({ name }) => name === build.projection);
     if (projection === undefined) throw new Error(`no code for ${build.projection}`);
-    const fed = await LaneBuild.open(this.#of.lanes, { build, projection }, (ended) => { this.#ended(build, ended); });
+    const fed = await LaneBuild.open(this.#of.lanes, { build, projection, lanes }, (ended) => { this.#ended(build, ended); });
     this.#fed.set(build.id, fed);
     return fed;
   }
@@ -135,7 +121,7 @@ export class Lanes {
     const fed = this.#fed.get(id);
     this.#fed.delete(id);
     await fed?.close();
-    await this.#leases?.give(id);
+    await this.#feed.give(id);
   }
 
   #ended(build: Build, ended: Ended): void {
@@ -153,27 +139,7 @@ export class Lanes {
     this.#lookSoon();
   }
 
-  /** Follows the log from where the build that is furthest behind stands; lanes leave out what they have had. */
-  async #follow(): Promise<void> {
-    await this.#unfollow();
-    const [first, ...others] = this.fed;
-    if (first === undefined) return;
-    const after = others.reduce<Position>((low, { position }) => (position < low ? position : low), first.position);
-    const end = new AbortController();
-    const handled = new Set<string>(this.#of.projections.flatMap(({ handles }) => handles));
-    const done = this.#of.source.follow({ after, handled, signal: end.signal, deliver: (events, passed) => this.#deliver(events, passed, end.signal) });
-    done.catch((error: unknown) => { this.#of.log.error({ err: error }, 'the source of lanes failed'); });
-    this.#following = { end, done };
-  }
-
-  async #unfollow(): Promise<void> {
-    this.#following?.end.abort();
-    await this.#following?.done.catch(() => undefined);
-    this.#following = undefined;
-  }
-
-  async #deliver(events: readonly TakenEvent[], passed: Position, signal: AbortSignal): Promise<void> {
-    for (const build of this.fed) build.deliver(events, passed);
-    while (!signal.aborted && this.fed.reduce((sum, { waiting }) => sum + waiting, 0) > WAITING_AT_MOST) await delay(5);
+  async #follow(builds: () => readonly LaneBuild[]): Promise<void> {
+    await this.#feed.follow(builds, new Set<string>(this.#of.projections.flatMap(({ handles }) => handles)));
   }
 }
