@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -112,6 +113,19 @@ describe('an upload', () => {
     expect(await put(asked, photo, 'image/jpeg', address.split('?')[0])).toMatchObject(problem(403, 'signature_invalid'));
     expect(await put(asked, photo, 'image/jpeg', address.replace('/uploads/', '/uploads/../'))).toMatchObject(problem(403, 'signature_invalid'));
     await nothingKept(asked);
+  });
+
+  it('that breaks off leaves nothing and can be sent again', async () => {
+    const photo = await aPhoto();
+    const asked = await api.askUpload(ann, photo);
+    const { hostname, port, pathname, search } = new URL(uploadUrl(api.origin, asked));
+    const socket = connect(Number(port), hostname);
+    socket.write(`PUT ${pathname}${search} HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\nContent-Length: ${String(photo.length)}\r\n\r\nhalf`);
+    await eventually('the bytes arrive', async () => (await readdir(`${api.objectsDir}/incoming`).catch(() => [])).length > 0);
+    socket.destroy();
+    await eventually('nothing is left of them', async () => (await readdir(`${api.objectsDir}/incoming`)).length === 0);
+    expect((await put(asked, photo)).status).toBe(200);
+    expect((await complete(ann, asked)).status).toBe(200);
   });
 
   it('cannot be sent after its time', async () => {

@@ -22,7 +22,11 @@ export function uploadHandler(objects: Pick<FsObjectStore, 'acceptUpload'>): Req
       if (!request.complete) response.setHeader('Connection', 'close');
       if (outcome.ok) response.status(200).end();
       else sendProblem(response, problemOfUpload(outcome.code));
-    }, next);
+    }, (error: unknown) => {
+      // A client that left gets no answer, and is no fault of ours.
+      if (request.errored === null) next(error);
+      else response.destroy();
+    });
   };
 }
 
