@@ -53,22 +53,19 @@ export const comments: PostgresProjection = {
   ],
 };
 
+// A removal touches comments that it does not name, so it may not be mixed with what is written around it.
 async function apply(tx: Sql, schema: string, events: readonly DomainEvent[]): Promise<void> {
   for (const { kind, events: run } of runsOf(declaredOf(handles, events), kindOf)) {
-    switch (kind) {
-      case 'added': await add(tx, schema, run.filter((event) => event.type === 'CommentAdded')); break;
-      case 'liked': await like(tx, schema, run.filter((event) => event.type === 'CommentLiked' || event.type === 'CommentUnliked')); break;
-      case 'removed': await remove(tx, schema, run); break;
-      default: return unreachable(kind);
-    }
+    if (kind === 'removed') await remove(tx, schema, run);
+    else await write(tx, schema, run);
   }
 }
 
-function kindOf(event: Handled): 'added' | 'liked' | 'removed' {
+function kindOf(event: Handled): 'written' | 'removed' {
   switch (event.type) {
-    case 'CommentAdded': return 'added';
+    case 'CommentAdded':
     case 'CommentLiked':
-    case 'CommentUnliked': return 'liked';
+    case 'CommentUnliked': return 'written';
     case 'CommentDeleted':
     case 'PostDeleted':
     case 'AccountErased': return 'removed';
@@ -76,19 +73,31 @@ function kindOf(event: Handled): 'added' | 'liked' | 'removed' {
   }
 }
 
+async function write(tx: Sql, schema: string, events: readonly Handled[]): Promise<void> {
+  const added = await add(tx, schema, events.filter((event) => event.type === 'CommentAdded'));
+  const addedAt = new Map(events.flatMap((event, at) => (event.type === 'CommentAdded' && added.has(event.data.commentId) ? [[event.data.commentId, at] as const] : [])));
+  // A like of a comment that begins only later in the batch means nothing.
+  await like(tx, schema, events.flatMap((event, at) => {
+    const isLiking = event.type === 'CommentLiked' || event.type === 'CommentUnliked';
+    return isLiking && (addedAt.get(event.data.commentId) ?? -1) < at ? [event] : [];
+  }));
+}
+
 type Added = EventOfType<'CommentAdded'>;
 
-async function add(tx: Sql, schema: string, events: readonly Added[]): Promise<void> {
+/** The ids of the comments that are new. */
+async function add(tx: Sql, schema: string, events: readonly Added[]): Promise<Set<string>> {
   const erased = new Set(await rememberErased(tx, schema, [], events.map((event) => event.data.accountId)));
   const written = events.filter((event) => !erased.has(event.data.accountId));
   // Replies second: a reply stays out when its comment is gone, and that comment may begin in the same batch.
-  await insert(tx, schema, written.filter((event) => event.data.parentCommentId === null));
-  await insert(tx, schema, written.filter((event) => event.data.parentCommentId !== null));
+  const comments = await insert(tx, schema, written.filter((event) => event.data.parentCommentId === null));
+  const replies = await insert(tx, schema, written.filter((event) => event.data.parentCommentId !== null));
+  return new Set([...comments, ...replies].map((row) => row.comment_id));
 }
 
-async function insert(tx: Sql, schema: string, events: readonly Added[]): Promise<void> {
-  if (events.length === 0) return;
-  const { rows } = await tx.query<Removed>(
+async function insert(tx: Sql, schema: string, events: readonly Added[]): Promise<Counted[]> {
+  if (events.length === 0) return [];
+  const { rows } = await tx.query<Counted>(
     `insert into ${schema}.comment (comment_id, post_id, account_id, parent_comment_id, text, replies, created_at)
      select n.comment_id, n.post_id, n.account_id, n.parent_id, n.text, 0, n.created_at
      from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[]) as n(comment_id, post_id, account_id, parent_id, text, created_at)
@@ -101,14 +110,15 @@ async function insert(tx: Sql, schema: string, events: readonly Added[]): Promis
     ],
   );
   await count(tx, schema, rows, 1);
+  return rows;
 }
 
-type Removed = { comment_id: string; post_id: string; parent_comment_id: string | null };
+type Counted = { comment_id: string; post_id: string; parent_comment_id: string | null };
 
 async function remove(tx: Sql, schema: string, events: readonly Handled[]): Promise<void> {
   const accounts = events.flatMap((event) => (event.type === 'AccountErased' ? event.data.accountId : []));
   await rememberErased(tx, schema, accounts, []);
-  const { rows } = await tx.query<Removed>(
+  const { rows } = await tx.query<Counted>(
     `with named as (
        select comment_id from ${schema}.comment where comment_id = any($1::text[]) or post_id = any($2::text[]) or account_id = any($3::text[])
      )
@@ -123,7 +133,7 @@ async function remove(tx: Sql, schema: string, events: readonly Handled[]): Prom
   ]);
 }
 
-async function count(tx: Sql, schema: string, changed: readonly Removed[], by: 1 | -1): Promise<void> {
+async function count(tx: Sql, schema: string, changed: readonly Counted[], by: 1 | -1): Promise<void> {
   await addToCounts(tx, { table: `${schema}.comment_count`, key: 'post_id', count: 'comments' }, sumByKey(changed.map((row) => [row.post_id, by] as const)));
   const replies = [...sumByKey(changed.flatMap((row) => (row.parent_comment_id === null ? [] : [[row.parent_comment_id, by] as const])))];
   if (replies.length === 0) return;
@@ -142,6 +152,7 @@ const likesIn = (schema: string): PairTable => ({
 type Liking = EventOfType<'CommentLiked' | 'CommentUnliked'>;
 
 async function like(tx: Sql, schema: string, events: readonly Liking[]): Promise<void> {
+  if (events.length === 0) return;
   const { rows } = await tx.query<{ comment_id: string }>(`select comment_id from ${schema}.comment where comment_id = any($1::text[])`, [events.map((event) => event.data.commentId)]);
   const present = new Set(rows.map((row) => row.comment_id));
   await applyPairFacts(tx, likesIn(schema), events.filter((event) => present.has(event.data.commentId)).map((event) => (
