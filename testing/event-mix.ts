@@ -30,6 +30,7 @@ class MixedWorld {
   readonly #pairs = new Map<string, readonly [string, string]>();
   readonly #deeds: Deed[];
   #step = 0;
+  #registered = 0;
 
   constructor(seed: number) {
     this.#random = mulberry32(seed);
@@ -77,8 +78,9 @@ class MixedWorld {
   #register(): Fact {
     const accountId = AccountId.parse(this.#id('acc'));
     this.#accounts.push(accountId);
-    const username = `user${String(this.#accounts.length)}`;
-    return this.#say('AccountRegistered', { accountId, username, email: `${username}@example.org`, fullName: `User ${String(this.#accounts.length)}`, privacy: 'public' }, [accountId]);
+    this.#registered += 1;
+    const username = `user${String(this.#registered)}`;
+    return this.#say('AccountRegistered', { accountId, username, email: `${username}@example.org`, fullName: `User ${String(this.#registered)}`, privacy: 'public' }, [accountId]);
   }
 
   *#post(authorId: AccountId): Generator<Fact> {
