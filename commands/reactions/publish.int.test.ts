@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { AccountId, MediaId, PostId } from '../../domain/ids.ts';
 import { mediaDecider, type MediaCommand } from '../../domain/media.ts';
 import { streamOf } from '../../domain/streams.ts';
+import { newId } from '../../infra/ids.ts';
 import { openContentWorld, type ContentWorld } from '../../testing/content-world.ts';
 import { forgetProgress, startReactor, type TestReactor } from '../../testing/reactor.ts';
 import { deletePost } from '../delete-post.ts';
@@ -50,10 +51,11 @@ describe('a post', () => {
     expect(await world.postState(postId)).toMatchObject({ status: 'published' });
   });
 
-  it('is published when its media became ready between its command and its event', async () => {
-    const mediaId = await world.uploaded(ann);
-    const postId = await world.post(ann, [mediaId]);
+  it('is published when its media became ready after its command had looked at them and before its event', async () => {
+    const [mediaId, postId] = [await world.uploaded(ann), newId.post()];
     await finish(mediaId);
+    await reactor.caughtUp();
+    await world.record(streamOf.post(postId), { type: 'PostCreated', data: { postId, authorId: ann, caption: null, mediaIds: [mediaId], filter: null, altTexts: [], location: null, commentsDisabled: false } });
     await reactor.caughtUp();
     expect(await world.types(streamOf.post(postId))).toEqual(['PostCreated', 'PostPublished']);
   });
@@ -136,6 +138,15 @@ describe('a story', () => {
     const [, published] = await world.store.readStream(streamOf.story(storyId));
     const { publishedAt, expiresAt } = published?.data as { publishedAt: string; expiresAt: string };
     expect(Date.parse(expiresAt) - Date.parse(publishedAt)).toBe(24 * 3_600_000);
+  });
+
+  it('is published when its medium became ready after its command had looked at it and before its event', async () => {
+    const [mediaId, storyId] = [await world.uploaded(ann), newId.story()];
+    await finish(mediaId);
+    await reactor.caughtUp();
+    await world.record(streamOf.story(storyId), { type: 'StoryPosted', data: { storyId, authorId: ann, mediaId, durationMs: 5_000, audience: 'all' } });
+    await reactor.caughtUp();
+    expect(await world.types(streamOf.story(storyId))).toEqual(['StoryPosted', 'StoryPublished']);
   });
 
   it('is rejected when its medium cannot be shown', async () => {
