@@ -43,7 +43,10 @@ export class Lanes {
 
   /** Looks once, then goes on in the background. Rejects when PostgreSQL is away. Redis may come later. */
   async start(): Promise<void> {
-    await this.#look();
+    // In line with the looks that notifications ask for: two at a time would take the same lanes from each other.
+    const first = this.#looking.then(() => this.#look());
+    this.#looking = first.catch(() => undefined);
+    await first;
     this.#timer = setInterval(() => { this.#lookSoon(); }, this.#of.intervalMs ?? INTERVAL_MS);
   }
 

@@ -43,7 +43,10 @@ export class Supervisor {
 
   /** Looks once, so that builds exist and are fed when it resolves, then goes on in the background. Rejects when PostgreSQL is away. */
   async start(): Promise<void> {
-    await this.#look();
+    // In line with the looks that notifications ask for: one look at a time.
+    const first = this.#looking.then(() => this.#look());
+    this.#looking = first.catch(() => undefined);
+    await first;
     this.#timer = setInterval(() => { this.#lookSoon(); }, this.#of.intervalMs ?? INTERVAL_MS);
   }
 
