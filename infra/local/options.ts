@@ -3,15 +3,20 @@ import { parseArgs } from 'node:util';
 import { ConfigError, readConfig } from '../config.ts';
 import { StartError } from './start-error.ts';
 
-export type LocalOptions = { dataDir: string; empty: boolean };
+export type LocalOptions = {
+  dataDir: string;
+  empty: boolean;
+  /** The archive to begin with, of `shutterlog events export`. */
+  restore: string | undefined;
+};
 
 /** Reads the arguments of `npm start`. Throws StartError with the usage when they are wrong. */
 export function readOptions(args: string[]): LocalOptions {
   try {
-    const { values } = parseArgs({ args, options: { 'data-dir': { type: 'string', default: '.data' }, empty: { type: 'boolean', default: false } } });
-    return { dataDir: resolve(values['data-dir']), empty: values.empty };
+    const { values } = parseArgs({ args, options: { 'data-dir': { type: 'string', default: '.data' }, empty: { type: 'boolean', default: false }, restore: { type: 'string' } } });
+    return { dataDir: resolve(values['data-dir']), empty: values.empty || values.restore !== undefined, restore: values.restore === undefined ? undefined : resolve(values.restore) };
   } catch (error) {
-    throw new StartError(`${error instanceof Error ? error.message : String(error)}\nusage: npm start -- [--empty] [--data-dir DIR]`);
+    throw new StartError(`${error instanceof Error ? error.message : String(error)}\nusage: npm start -- [--empty] [--data-dir DIR] [--restore ARCHIVE]`);
   }
 }
 

@@ -7,6 +7,7 @@ import { createChildren, type Child, type Children } from './children.ts';
 import { canCreateDemoWorld, createDemoWorld, declineDemoWorld, readDemoWorld } from './demo-world.ts';
 import { withoutEmpty, type LocalOptions, type LocalSettings, type Ports } from './options.ts';
 import { planAppPorts, planStorePorts } from './port-plan.ts';
+import { restoreArchive } from './restore.ts';
 import { ensureSecrets } from './secrets.ts';
 import { describeFailure } from './start-error.ts';
 import { planStores, type Store } from './stores.ts';
@@ -72,6 +73,8 @@ async function startAll(run: Run): Promise<void> {
   };
   const { environment, shared } = appEnvironment(input);
   const urls = appUrls(ports, options.host);
+  const { restore } = options;
+  if (restore !== undefined) await step('restore', print, async () => ({ result: undefined, detail: await restoreArchive(restore, { children, env: environment }) }));
   await Promise.all(APP_NAMES.filter((name) => name !== 'edge').map((name) => startSupervised(run, name, { env: environment, ports })));
   await startSupervised(run, 'edge', { env: environment, ports });
   writeAddresses(dataDir, {

@@ -1,8 +1,9 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { send, textAt } from '../../testing/http.ts';
@@ -10,6 +11,7 @@ import { readAddresses, type Addresses } from './addresses.ts';
 import { PROJECT_ROOT } from './apps.ts';
 import { openChildRegistry } from './child-registry.ts';
 import { freePort } from './ports.ts';
+import { readSecrets } from './secrets.ts';
 import { processStamp } from './process-identity.ts';
 
 let dataDir = '';
@@ -52,6 +54,26 @@ describe('npm start', () => {
     expect(lines.at(-1)).toContain('the data stays in');
   });
 
+  it('begins with a restored archive: people log in, and nothing starts under another master key', async () => {
+    const first = await start();
+    expect((await send(`${first.addresses.edgeUrl}/v1/users/register`, { json: account })).status).toBe(201);
+    const archive = join(dataDir, 'archive');
+    await promisify(execFile)(process.execPath, ['cli/main.ts', '--data-dir', dataDir, 'events', 'export', archive], { cwd: PROJECT_ROOT, env: { PATH: process.env['PATH'] } });
+    const masterKey = readSecrets(dataDir)?.MASTER_KEY ?? '';
+    first.process.kill('SIGINT');
+    await first.ended;
+
+    const args = ['--restore', archive];
+    await expect(start({ dir: join(dataDir, 'refused'), args })).rejects.toThrow('MASTER_KEY does not open this vault');
+    const second = await start({ dir: join(dataDir, 'restored'), args, env: { MASTER_KEY: masterKey } });
+    const login = await send(`${second.addresses.edgeUrl}/v1/users/login`, { json: { username: account.username, password: account.password } });
+    expect(login.status).toBe(200);
+    const profile = () => send(`${second.addresses.edgeUrl}/v1/users/${account.username}`, { token: textAt(login, 'access_token') });
+    await expect.poll(async () => (await profile()).body, { timeout: 30_000 }).toMatchObject({ full_name: account.full_name });
+    second.process.kill('SIGINT');
+    await second.ended;
+  });
+
   it('starts a crashed process again while the others go on', async () => {
     const { addresses, lines } = await start();
     const victim = children().find(({ name }) => name === 'read-api');
@@ -66,9 +88,11 @@ const account = { username: 'first.light', email: 'first.light@example.org', pas
 const Children = z.array(z.object({ name: z.string(), pid: z.number() }));
 const children = () => Children.parse(JSON.parse(readFileSync(join(dataDir, 'children.json'), 'utf8')));
 
-async function start(): Promise<{ process: ChildProcess; lines: string[]; addresses: Addresses; ended: Promise<number | null> }> {
-  const supervisor = spawn(process.execPath, ['infra/local/main.ts', '--empty', '--data-dir', dataDir], {
-    cwd: PROJECT_ROOT, stdio: ['ignore', 'pipe', 'pipe'], env: await environment(),
+type Start = { dir?: string; args?: string[]; env?: Record<string, string> };
+
+async function start({ dir = dataDir, args = ['--empty'], env = {} }: Start = {}): Promise<{ process: ChildProcess; lines: string[]; addresses: Addresses; ended: Promise<number | null> }> {
+  const supervisor = spawn(process.execPath, ['infra/local/main.ts', ...args, '--data-dir', dir], {
+    cwd: PROJECT_ROOT, stdio: ['ignore', 'pipe', 'pipe'], env: { ...await environment(), ...env },
   });
   supervisors.push(supervisor);
   const lines: string[] = [];
@@ -82,8 +106,8 @@ async function start(): Promise<{ process: ChildProcess; lines: string[]; addres
     }
     void ended.then(() => { reject(new Error(lines.join('\n'))); });
   });
-  const addresses = readAddresses(dataDir);
-  if (addresses === undefined) throw new Error(`no addresses in ${dataDir}`);
+  const addresses = readAddresses(dir);
+  if (addresses === undefined) throw new Error(`no addresses in ${dir}`);
   return { process: supervisor, lines, addresses, ended };
 }
 
