@@ -1,9 +1,9 @@
 import type { DomainEvent, EventOfType } from '../domain/event-log.ts';
 import type { CommentId } from '../domain/ids.ts';
 import type { Sql } from '../infra/postgres.ts';
-import { declaredOf, runsOf, unreachable } from './batch.ts';
+import { declaredOf, unreachable } from './batch.ts';
 import { erasedAccountDdl, erasedAccountTable, rememberErased } from './erasure.ts';
-import { applyPairFacts, type PairTable } from './pairs.ts';
+import { applyPairFacts, type PairFact, type PairTable } from './pairs.ts';
 import type { PostgresProjection, ReadContext } from './projection.ts';
 import { addToCounts, sumByKey } from './rows.ts';
 
@@ -53,46 +53,44 @@ export const comments: PostgresProjection = {
   ],
 };
 
-// A removal touches comments that it does not name, so it may not be mixed with what is written around it.
+/**
+ * Set-based, with the same end as event by event: first goes what the batch removes from the tables, then comes what it
+ * adds and does not remove again. A reply comes in only if its comment is there in the end: with it a reply goes anyway.
+ */
 async function apply(tx: Sql, schema: string, events: readonly DomainEvent[]): Promise<void> {
-  for (const { kind, events: run } of runsOf(declaredOf(handles, events), kindOf)) {
-    if (kind === 'removed') await remove(tx, schema, run);
-    else await write(tx, schema, run);
-  }
-}
-
-function kindOf(event: Handled): 'written' | 'removed' {
-  switch (event.type) {
-    case 'CommentAdded':
-    case 'CommentLiked':
-    case 'CommentUnliked': return 'written';
-    case 'CommentDeleted':
-    case 'PostDeleted':
-    case 'AccountErased': return 'removed';
-    default: return unreachable(event);
-  }
-}
-
-async function write(tx: Sql, schema: string, events: readonly Handled[]): Promise<void> {
-  const added = await add(tx, schema, events.filter((event) => event.type === 'CommentAdded'));
-  const addedAt = new Map(events.flatMap((event, at) => (event.type === 'CommentAdded' && added.has(event.data.commentId) ? [[event.data.commentId, at] as const] : [])));
-  // A like of a comment that begins only later in the batch means nothing.
-  await like(tx, schema, events.flatMap((event, at) => {
-    const isLiking = event.type === 'CommentLiked' || event.type === 'CommentUnliked';
-    return isLiking && (addedAt.get(event.data.commentId) ?? -1) < at ? [event] : [];
-  }));
+  const declared = declaredOf(handles, events);
+  const removed = await remove(tx, schema, declared);
+  const added = await add(tx, schema, declared);
+  await like(tx, schema, [...removed.map((row) => ({ gone: row.comment_id, column: 'comment_id' })), ...likingFacts(declared, added)]);
 }
 
 type Added = EventOfType<'CommentAdded'>;
 
-/** The ids of the comments that are new. */
-async function add(tx: Sql, schema: string, events: readonly Added[]): Promise<Set<string>> {
-  const erased = new Set(await rememberErased(tx, schema, [], events.map((event) => event.data.accountId)));
-  const written = events.filter((event) => !erased.has(event.data.accountId));
-  // Replies second: a reply stays out when its comment is gone, and that comment may begin in the same batch.
+/** The ids of the comments that are new, with their place in the batch. */
+async function add(tx: Sql, schema: string, events: readonly Handled[]): Promise<Map<string, number>> {
+  const begun = events.flatMap((event, at) => (event.type === 'CommentAdded' ? [{ event, at }] : []));
+  if (begun.length === 0) return new Map();
+  const goneAt = new Map(events.flatMap((event, at) => { const id = removedBy(event); return id === undefined ? [] : [[id, at] as const]; }));
+  const erased = new Set(await rememberErased(tx, schema, [], begun.map(({ event }) => event.data.accountId)));
+  const stays = ({ event: { data }, at }: (typeof begun)[number]) => !erased.has(data.accountId) && [data.commentId, data.postId].every((id) => (goneAt.get(id) ?? -1) < at);
+  const written = begun.filter(stays).map(({ event }) => event);
   const comments = await insert(tx, schema, written.filter((event) => event.data.parentCommentId === null));
   const replies = await insert(tx, schema, written.filter((event) => event.data.parentCommentId !== null));
-  return new Set([...comments, ...replies].map((row) => row.comment_id));
+  const isNew = new Set([...comments, ...replies].map((row) => row.comment_id));
+  return new Map(begun.filter(({ event }) => isNew.has(event.data.commentId)).map(({ event, at }) => [event.data.commentId, at]));
+}
+
+/** The comment, post or account with which comments go; the kinds of ids never meet. */
+function removedBy(event: Handled): string | undefined {
+  switch (event.type) {
+    case 'CommentDeleted': return event.data.commentId;
+    case 'PostDeleted': return event.data.postId;
+    case 'AccountErased': return event.data.accountId;
+    case 'CommentAdded':
+    case 'CommentLiked':
+    case 'CommentUnliked': return undefined;
+    default: return unreachable(event);
+  }
 }
 
 async function insert(tx: Sql, schema: string, events: readonly Added[]): Promise<Counted[]> {
@@ -115,8 +113,10 @@ async function insert(tx: Sql, schema: string, events: readonly Added[]): Promis
 
 type Counted = { comment_id: string; post_id: string; parent_comment_id: string | null };
 
-async function remove(tx: Sql, schema: string, events: readonly Handled[]): Promise<void> {
+async function remove(tx: Sql, schema: string, events: readonly Handled[]): Promise<Counted[]> {
   const accounts = events.flatMap((event) => (event.type === 'AccountErased' ? event.data.accountId : []));
+  const named = events.flatMap((event) => removedBy(event) ?? []);
+  if (named.length === 0) return [];
   await rememberErased(tx, schema, accounts, []);
   const { rows } = await tx.query<Counted>(
     `with named as (
@@ -127,10 +127,7 @@ async function remove(tx: Sql, schema: string, events: readonly Handled[]): Prom
     [events.flatMap((event) => (event.type === 'CommentDeleted' ? event.data.commentId : [])), events.flatMap((event) => (event.type === 'PostDeleted' ? event.data.postId : [])), accounts],
   );
   await count(tx, schema, rows, -1);
-  await applyPairFacts(tx, likesIn(schema), [
-    ...rows.map((row) => ({ gone: row.comment_id, column: 'comment_id' })),
-    ...accounts.map((account) => ({ gone: account, column: 'account_id' })),
-  ]);
+  return rows;
 }
 
 async function count(tx: Sql, schema: string, changed: readonly Counted[], by: 1 | -1): Promise<void> {
@@ -149,15 +146,21 @@ const likesIn = (schema: string): PairTable => ({
   counts: { table: `${schema}.comment_like_count`, key: 'comment_id', count: 'likes' },
 });
 
-type Liking = EventOfType<'CommentLiked' | 'CommentUnliked'>;
+// A like of a comment that begins only later in the batch means nothing.
+function likingFacts(events: readonly Handled[], addedAt: ReadonlyMap<string, number>): PairFact[] {
+  return events.flatMap((event, at): PairFact[] => {
+    if (event.type === 'AccountErased') return [{ gone: event.data.accountId, column: 'account_id' }];
+    if (event.type !== 'CommentLiked' && event.type !== 'CommentUnliked') return [];
+    const { commentId, accountId } = event.data;
+    return (addedAt.get(commentId) ?? -1) < at ? [{ left: commentId, right: accountId, since: event.type === 'CommentLiked' ? event.meta.occurredAt : null }] : [];
+  });
+}
 
-async function like(tx: Sql, schema: string, events: readonly Liking[]): Promise<void> {
-  if (events.length === 0) return;
-  const { rows } = await tx.query<{ comment_id: string }>(`select comment_id from ${schema}.comment where comment_id = any($1::text[])`, [events.map((event) => event.data.commentId)]);
+async function like(tx: Sql, schema: string, facts: readonly PairFact[]): Promise<void> {
+  const liked = facts.flatMap((fact) => ('left' in fact ? fact.left : []));
+  const { rows } = liked.length === 0 ? { rows: [] } : await tx.query<{ comment_id: string }>(`select comment_id from ${schema}.comment where comment_id = any($1::text[])`, [liked]);
   const present = new Set(rows.map((row) => row.comment_id));
-  await applyPairFacts(tx, likesIn(schema), events.filter((event) => present.has(event.data.commentId)).map((event) => (
-    { left: event.data.commentId, right: event.data.accountId, since: event.type === 'CommentLiked' ? event.meta.occurredAt : null }
-  )));
+  await applyPairFacts(tx, likesIn(schema), facts.filter((fact) => 'gone' in fact || present.has(fact.left)));
 }
 
 /** How many accounts like a comment. */

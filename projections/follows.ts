@@ -1,7 +1,7 @@
 import type { DomainEvent, EventOfType } from '../domain/event-log.ts';
 import type { AccountId } from '../domain/ids.ts';
 import type { Sql } from '../infra/postgres.ts';
-import { declaredOf, runsOf, unreachable } from './batch.ts';
+import { declaredOf, unreachable } from './batch.ts';
 import { applyPairFacts, type PairFact, type PairTable } from './pairs.ts';
 import type { PostgresProjection, ReadContext } from './projection.ts';
 
@@ -54,16 +54,14 @@ const requestsIn = (schema: string): PairTable => ({ table: `${schema}.follow_re
 /** What is to be true of a pair: a follow since a time, or (null) none. */
 type Follow = { readonly followerId: string; readonly followeeId: string; readonly since: Date | null };
 
-// An erasure touches pairs that it does not name, so it may not be mixed with the changes around it.
-const kindOf = (event: Handled) => (event.type === 'AccountErased' ? 'erased' : 'changed');
-
+// First goes what erased accounts had, then comes the last word on each pair that is not gone after it.
 async function apply(tx: Sql, schema: string, events: readonly DomainEvent[]): Promise<void> {
   const declared = declaredOf(handles, events);
   await applyPairFacts(tx, requestsIn(schema), declared.flatMap(requestsOf));
-  for (const run of runsOf(declared, kindOf)) {
-    const erased = run.events.flatMap((event) => (event.type === 'AccountErased' ? event.data.accountId : []));
-    await changeFollows(tx, schema, [...run.events.flatMap(followsOf), ...await followsOfErased(tx, schema, erased)]);
-  }
+  const erasedAt = new Map(declared.flatMap((event, at) => (event.type === 'AccountErased' ? [[String(event.data.accountId), at] as const] : [])));
+  const stays = ({ followerId, followeeId }: Follow, at: number) => [followerId, followeeId].every((id) => (erasedAt.get(id) ?? -1) < at);
+  const changes = declared.flatMap((event, at) => followsOf(event).filter((follow) => stays(follow, at)));
+  await changeFollows(tx, schema, [...await followsOfErased(tx, schema, [...erasedAt.keys()]), ...changes]);
 }
 
 function followsOf(event: Handled): Follow[] {
@@ -104,7 +102,7 @@ function bothWays({ blockerId, blockedId }: { blockerId: string; blockedId: stri
   return [{ followerId: blockerId, followeeId: blockedId }, { followerId: blockedId, followeeId: blockerId }];
 }
 
-async function followsOfErased(tx: Sql, schema: string, accounts: readonly AccountId[]): Promise<Follow[]> {
+async function followsOfErased(tx: Sql, schema: string, accounts: readonly string[]): Promise<Follow[]> {
   if (accounts.length === 0) return [];
   const { rows } = await tx.query<Pair>(
     `select follower_id as "followerId", followee_id as "followeeId" from ${schema}.follow where follower_id = any($1::text[]) or followee_id = any($1::text[])`,
