@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { START_OF_LOG } from '../domain/position.ts';
+import { START_OF_LOG, type Position } from '../domain/position.ts';
 import type { RecordedEvent } from '../domain/recorded-event.ts';
 import { openEventStore, OutcomeUnknownError, SubscriptionEndedError, VersionConflictError, type EventStore, type NewEvent } from './event-store.ts';
 import { startEventStoreNode, type EventStoreNode } from './event-store-node/server.ts';
@@ -88,6 +88,22 @@ describe('the event store', () => {
     expect((await all({ backwards: true, limit: 2 })).map(({ data }) => data)).toEqual([{ n: 99 }, { n: 98 }]);
     expect(await all({ after: await store.head() })).toEqual([]);
     expect(await all({ after: before, limit: 0 })).toEqual([]);
+  });
+
+  it('finds places from behind a position to the head without reading, each event in exactly one range between them', async () => {
+    const after = await store.head();
+    for (let n = 0; n < 13; n += 1) await store.append(stream(), 'no_stream', Array.from({ length: 250 }, (_, i) => event(n * 250 + i)));
+    const places: Position[] = [];
+    for await (const place of store.milestones({ after, every: 1_000 })) places.push(place);
+    expect(places.length).toBeGreaterThanOrEqual(3);
+    expect(places.at(-1)).toBe(await store.head());
+    expect(places).toEqual(places.toSorted());
+    const numbers: unknown[] = [];
+    for (const [i, until] of places.entries()) numbers.push(...(await all({ after: places[i - 1] ?? after, limit: 1_000 })).filter(({ position }) => position <= until).map(({ data }) => (data as { n: number }).n));
+    expect(numbers).toEqual(Array.from({ length: 3_250 }, (_, n) => n));
+    const none: Position[] = [];
+    for await (const place of store.milestones({ after: await store.head(), every: 1_000 })) none.push(place);
+    expect(none).toEqual([]);
   });
 
   it('follows the log from behind a position, history first, then what is appended, until it is told to stop', async () => {

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { START_OF_LOG, type Position } from '../domain/position.ts';
 import type { JsonObject, RecordedEvent } from '../domain/recorded-event.ts';
+import { milestones } from './event-store-milestones.ts';
 import { headOf, iterate, parsePosition, positionOf, readAll, toRecorded } from './event-store-reading.ts';
 
 export type ExpectedRevision = bigint | 'no_stream' | 'any' | 'stream_exists';
@@ -39,6 +40,8 @@ export type EventStore = {
   readAll(options?: { after?: Position; limit?: number; backwards?: boolean }): AsyncIterable<RecordedEvent>;
   /** The same, then live; ends only by `signal` (cleanly) or with SubscriptionEndedError. */
   subscribe(options: { after: Position; signal: AbortSignal }): AsyncIterable<RecordedEvent>;
+  /** Places about every `every` thousands of events from behind `after` to the present head, which is the last of them. */
+  milestones(options: { after: Position; every: number }): AsyncIterable<Position>;
   /** The position of the newest event of ours, START_OF_LOG when there is none. */
   head(): Promise<Position>;
   close(): Promise<void>;
@@ -63,6 +66,7 @@ export async function openEventStore(url: string, options: { appendLimitMs?: num
     append: (streamId, expected, events) => append({ client, limitMs }, streamId, expected, events),
     readAll: (range) => readAll(client, range ?? {}),
     subscribe: (from) => subscribe(client, from),
+    milestones: (options) => milestones(client, options),
     head: () => headOf(client),
     close: () => client.dispose(),
   };
