@@ -9,7 +9,7 @@ import type { ServerProcess } from './event-store/processes.ts';
 
 const NODE = '../../infra/event-store-node/main.ts';
 const RESULT_FILE = new URL('results/event-store.md', import.meta.url);
-const ROUNDS = 2;
+const ROUNDS = 5;
 const SECONDS = 2;
 const READ_EVENTS = 100_000;
 const BARS = { emmett: 2, noop: 0.8, raw: 0.7 };

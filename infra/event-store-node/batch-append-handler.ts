@@ -1,11 +1,11 @@
 import type { ExpectedRevision } from './check-append.ts';
 import type { LogWriter } from './log-writer.ts';
 import type { ProposedEvent } from './record.ts';
-import { invalidArgument, MAX_APPEND_BYTES, RpcError, toRpcError } from './rpc-error.ts';
+import { invalidArgument, RpcError, toRpcError } from './rpc-error.ts';
 import { isValidStreamName } from './stream-state.ts';
 import type { OutgoingCall } from './streaming-call.ts';
 import { MalformedMessageError } from './wire.ts';
-import { decodeBatchChunk, decodeProposed, InvalidEventError, sizeOnDisk } from './write-codec.ts';
+import { AppendBudget, decodeBatchChunk, decodeProposed, InvalidEventError } from './write-codec.ts';
 import type { WriteOptions } from './write-codec.ts';
 import type { WriteOutcome } from './write-group.ts';
 import { batchRefused, batchWritten } from './write-responses.ts';
@@ -24,7 +24,7 @@ interface OpenBatch extends BatchIdentity {
   readonly expected: ExpectedRevision;
   readonly events: ProposedEvent[];
   readonly expiry: NodeJS.Timeout | undefined;
-  bytes: number;
+  readonly budget: AppendBudget;
 }
 
 /** A batch whose chunks do not all come in this time is refused. */
@@ -100,7 +100,7 @@ class BatchSession {
     }
     const key = correlation.toString('latin1');
     const expiry = isWhole ? undefined : setTimeout(() => this.#expire(key), patienceMs);
-    return { ...identity, expected, events: [], expiry, bytes: 0 };
+    return { ...identity, expected, events: [], expiry, budget: new AppendBudget(streamName) };
   }
 
   #expire(key: string): void {
@@ -176,8 +176,7 @@ function addEvents(batch: OpenBatch, proposed: readonly Buffer[]): BatchRefusal 
     for (const message of proposed) {
       const event = decodeProposed(message);
       batch.events.push(event);
-      batch.bytes += sizeOnDisk(event);
-      if (batch.bytes > MAX_APPEND_BYTES) return { kind: 'maximum-append-size-exceeded' };
+      if (!batch.budget.fits(event)) return { kind: 'maximum-append-size-exceeded' };
     }
     return undefined;
   } catch (error) {

@@ -1,30 +1,32 @@
-import type { IndexChanges } from './index-overlay.ts';
 import { TOMBSTONE_REVISION, viewRecord } from './record.ts';
 import type { RecordView } from './record.ts';
 import { isMetastream, originalStreamOf, parseLimits } from './stream-state.ts';
 import type { StreamState } from './stream-state.ts';
 
-/** What is indexed already. */
-export interface KnownStreams {
-  stateOf(streamName: string): StreamState;
-  greatestStreamId(): number;
+/** An event in its stream, and where it is. */
+export interface StreamEvent {
+  readonly streamName: string;
+  readonly revision: number;
+  readonly position: number;
 }
 
-/** What these records, which follow directly on the indexed ones, add to the index. */
-export function indexChangesOf(records: readonly Buffer[], known: KnownStreams): IndexChanges {
+/** What records add to the index. */
+export interface IndexChanges {
+  readonly events: readonly StreamEvent[];
+  readonly states: ReadonlyMap<string, StreamState>;
+}
+
+/** What these records add to an index that knows everything before them. */
+export function indexChangesOf(records: readonly Buffer[], known: (streamName: string) => StreamState): IndexChanges {
   const states = new Map<string, StreamState>();
-  const events: [number, number, number][] = [];
-  let greatest = known.greatestStreamId();
-  const stateOf = (name: string): StreamState => states.get(name) ?? known.stateOf(name);
-  const addEvent = (view: RecordView): void => {
-    const state = stateOf(view.streamName);
-    const id = state.id === 0 ? ++greatest : state.id;
-    const revision = Number(view.revision);
-    states.set(view.streamName, { ...state, id, revision });
-    events.push([id, revision, view.position]);
-    if (!isMetastream(view.streamName)) return;
-    const original = originalStreamOf(view.streamName);
-    states.set(original, { ...stateOf(original), limits: parseLimits(view.data, view.isJson) });
+  const events: StreamEvent[] = [];
+  const stateOf = (name: string): StreamState => states.get(name) ?? known(name);
+  const addEvent = ({ streamName, revision, position, data, isJson }: RecordView): void => {
+    states.set(streamName, { ...stateOf(streamName), revision: Number(revision) });
+    events.push({ streamName, revision: Number(revision), position });
+    if (!isMetastream(streamName)) return;
+    const original = originalStreamOf(streamName);
+    states.set(original, { ...stateOf(original), limits: parseLimits(data, isJson) });
   };
   for (const record of records) {
     const view = viewRecord(record);

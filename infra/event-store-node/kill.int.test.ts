@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import type { ChildProcessByStdio } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -6,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { EventStoreDBClient } from '@eventstore/db-client';
 import type { AllStreamResolvedEvent } from '@eventstore/db-client';
@@ -18,6 +20,7 @@ const WRITERS = 16;
 const APPEND_CHILD = fileURLToPath(new URL('testing/append-child.ts', import.meta.url));
 
 interface Acknowledged { batch: string; stream: string; revision: number; position: bigint }
+interface Appender { port: number; process: ChildProcessByStdio<null, Readable, null> }
 interface Batched { batch: string; index: number; size: number }
 
 let dataDir = '';
@@ -27,9 +30,13 @@ beforeAll(async () => {
 afterAll(() => rm(dataDir, { recursive: true, force: true }));
 
 it(`loses no acknowledged append and tears none when it is killed ${KILLS} times under load`, async () => {
-  const port = await freePort();
   const acknowledged: Acknowledged[] = [];
-  for (let kill = 0; kill < KILLS; kill++) acknowledged.push(...(await appendUntilKilled(port, 20 + kill * 15)));
+  let appender = await startAppender();
+  for (let kill = 0; kill < KILLS; kill++) {
+    const next = kill < KILLS - 1 ? startAppender() : undefined;
+    acknowledged.push(...(await appendUntilKilled(appender, 20 + kill * 15)));
+    if (next !== undefined) appender = await next;
+  }
   expect(acknowledged.length).toBeGreaterThan(KILLS * 20);
 
   const node = await startNodeProcess(['--data-dir', dataDir, '--port', '0']);
@@ -48,13 +55,19 @@ it(`loses no acknowledged append and tears none when it is killed ${KILLS} times
   expect(await node.stop('SIGTERM')).toBe(0);
 }, 60_000);
 
-/** Runs the node and an appending process; kills the node once some batches are acknowledged. Gives what was acknowledged. */
-async function appendUntilKilled(port: number, batches: number): Promise<Acknowledged[]> {
-  const appender = spawn(process.execPath, [APPEND_CHILD, `esdb://127.0.0.1:${port}?tls=false`, String(WRITERS)], { stdio: ['ignore', 'pipe', 'ignore'] });
-  const ended = once(appender, 'exit');
-  const node = await startNodeProcess(['--data-dir', dataDir, '--port', String(port)]);
+/** Starts a process that appends as soon as there is a node on its port. */
+async function startAppender(): Promise<Appender> {
+  const port = await freePort();
+  const args = [APPEND_CHILD, `esdb://127.0.0.1:${port}?tls=false`, String(WRITERS)];
+  return { port, process: spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'ignore'] }) };
+}
+
+/** Runs the node until some batches of the appender are acknowledged and kills it. Gives what was acknowledged. */
+async function appendUntilKilled(appender: Appender, batches: number): Promise<Acknowledged[]> {
+  const ended = once(appender.process, 'exit');
+  const node = await startNodeProcess(['--data-dir', dataDir, '--port', String(appender.port)]);
   const acknowledged: Acknowledged[] = [];
-  for await (const line of createInterface(appender.stdout)) {
+  for await (const line of createInterface(appender.process.stdout)) {
     const [batch = '', stream = '', revision = '', position = ''] = line.split(' ');
     acknowledged.push({ batch, stream, revision: Number(revision), position: BigInt(position) });
     if (acknowledged.length === batches) void node.stop('SIGKILL');

@@ -66,7 +66,16 @@ function explain(error: unknown, options: { host: string; port: number; 'data-di
   return message.split('\n')[0] ?? message;
 }
 
-async function run(args: string[]): Promise<number | EventStoreNode> {
+function stopOnSignal(node: EventStoreNode): void {
+  const stop = (): void => {
+    void node.close().then(() => process.exit(0));
+  };
+  process.once('SIGINT', stop);
+  process.once('SIGTERM', stop);
+}
+
+/** Starts the node, or gives the exit code with which there is none. */
+async function run(args: string[]): Promise<number | undefined> {
   const options = readOptions(args);
   if (options === 'help') {
     process.stdout.write(HELP);
@@ -74,8 +83,9 @@ async function run(args: string[]): Promise<number | EventStoreNode> {
   }
   try {
     const node = await startEventStoreNode({ dataDir: options['data-dir'], port: options.port, host: options.host });
+    stopOnSignal(node);
     process.stdout.write(`event store ready: ${node.url} (log in ${options['data-dir']})\n`);
-    return node;
+    return undefined;
   } catch (error) {
     process.stderr.write(`event store: ${explain(error, options)}\n`);
     return EXIT.failed;
@@ -85,13 +95,8 @@ async function run(args: string[]): Promise<number | EventStoreNode> {
 // A refused start is told in one line, below; the library would add its own.
 setLogVerbosity(logVerbosity.NONE);
 try {
-  const started = await run(process.argv.slice(2));
-  if (typeof started === 'number') process.exit(started);
-  const stop = (): void => {
-    void started.close().then(() => process.exit(0));
-  };
-  process.once('SIGINT', stop);
-  process.once('SIGTERM', stop);
+  const exitCode = await run(process.argv.slice(2));
+  if (exitCode !== undefined) process.exit(exitCode);
 } catch (error) {
   process.stderr.write(`event store: ${messageOf(error)}\n`);
   process.exit(error instanceof MisuseError ? EXIT.misused : EXIT.failed);

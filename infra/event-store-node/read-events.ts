@@ -1,8 +1,7 @@
-import type { PageSize } from './record-log.ts';
 import { lastStreamPosition, firstStreamPosition, streamNotFound } from './read-messages.ts';
 import type { Position, ReadRequest } from './read-request.ts';
 import { streamDeleted } from './rpc-error.ts';
-import type { Storage } from './storage.ts';
+import type { PageSize, Storage } from './storage.ts';
 import { readableState, readStreamPage } from './stream-reader.ts';
 import type { NamedStream } from './stream-reader.ts';
 import { visibleRange } from './stream-state.ts';
@@ -42,7 +41,8 @@ function* readAll(storage: Storage, request: ReadRequest, present: Presenter): G
     const wanted = matching.slice(0, remaining);
     remaining -= wanted.length;
     done = page.done;
-    at = backwards ? page.lastPosition : page.lastPosition + 1;
+    const last = page.positions.at(-1) ?? at;
+    at = backwards ? last : last + 1;
     yield wanted.map(present);
   }
 }

@@ -17,19 +17,19 @@ const placement: fc.Arbitrary<Placement> = fc.record({
 describe('a stored record', () => {
   it('is what the official message classes read', () => {
     fc.assert(fc.property(proposed, placement, (event, place) => {
-      const read = streams.ReadResp.deserializeBinary(encodeRecord(event, place)).getEvent();
-      const recorded = read?.getEvent();
-      expect(read?.getCommitPosition()).toBe(String(place.position));
-      expect(recorded?.getId()?.getString()).toBe(event.id);
-      expect(Buffer.from(recorded?.getStreamIdentifier()?.getStreamName_asU8() ?? [])).toEqual(place.streamName);
-      expect(recorded?.getStreamRevision()).toBe(String(place.revision));
-      expect(recorded?.getCommitPosition()).toBe(String(place.position));
-      expect(recorded?.getPreparePosition()).toBe(String(place.position));
-      expect(recorded?.getMetadataMap().toObject().toSorted()).toEqual([
+      const read = streams.ReadResp.deserializeBinary(encodeRecord(event, place)).getEvent()!;
+      const recorded = read.getEvent()!;
+      expect(read.getCommitPosition()).toBe(String(place.position));
+      expect(recorded.getId()!.getString()).toBe(event.id);
+      expect(Buffer.from(recorded.getStreamIdentifier()!.getStreamName_asU8())).toEqual(place.streamName);
+      expect(recorded.getStreamRevision()).toBe(String(place.revision));
+      expect(recorded.getCommitPosition()).toBe(String(place.position));
+      expect(recorded.getPreparePosition()).toBe(String(place.position));
+      expect(recorded.getMetadataMap().toObject().toSorted()).toEqual([
         ['content-type', event.isJson ? 'application/json' : 'application/octet-stream'], ['created', place.createdTicks], ['type', event.type],
       ]);
-      expect(Buffer.from(recorded?.getData_asU8() ?? [])).toEqual(event.data);
-      expect(Buffer.from(recorded?.getCustomMetadata_asU8() ?? [])).toEqual(event.customMetadata);
+      expect(Buffer.from(recorded.getData_asU8())).toEqual(event.data);
+      expect(Buffer.from(recorded.getCustomMetadata_asU8())).toEqual(event.customMetadata);
     }));
   });
 

@@ -1,109 +1,181 @@
-import { join } from 'node:path';
 import { ensureDirectory } from './data-dir.ts';
-import type { IndexChanges } from './index-overlay.ts';
 import { indexChangesOf } from './index-records.ts';
-import { FIRST_POSITION, RecordLog } from './record-log.ts';
-import type { Page, PageSize } from './record-log.ts';
-import { StreamIndex } from './stream-index.ts';
-import type { IndexedEvent } from './stream-index.ts';
+import { RecentLog } from './recent-log.ts';
+import type { LogGroup } from './recent-log.ts';
+import { RecordStore } from './record-store.ts';
+import type { IndexedEvent, PlacedRecord } from './record-store.ts';
+import { StoreThread } from './store-thread.ts';
 import type { StreamState } from './stream-state.ts';
+import { encodeFrame, splitRecords } from './wal-frame.ts';
+import type { WalFrame } from './wal-frame.ts';
+import { WriteAheadLog } from './write-ahead-log.ts';
 
-/** One group of records that becomes durable together or not at all, and what it adds to the index. */
-export interface LogChanges extends IndexChanges {
-  readonly records: ReadonlyMap<number, Buffer>;
-  /** Where the log ends with these records. */
-  readonly end: number;
+/** How much one page may hold: a bound on the memory of every reader. */
+export interface PageSize {
+  readonly records: number;
+  readonly bytes: number;
 }
 
-const REPLAY_PAGE: PageSize = { records: 1024, bytes: 4 * 1024 * 1024 };
+/** A stretch of the log in the order of the read. */
+export interface Page {
+  readonly records: Buffer[];
+  readonly positions: number[];
+  /** Whether the read came to the end of what was asked for. */
+  readonly done: boolean;
+}
 
-/** The node's data: the log of records, which is the truth, and the index of streams, which follows from it. */
+/** Bytes that may be in memory only; more, and writers wait for the store. */
+const MOST_RECENT_BYTES = 32 * 1024 * 1024;
+
+/**
+ * The node's data. A group of records is durable once it is in the write-ahead log; a thread brings it into the store, where
+ * it is found by position and by stream; until then it is found in memory. Reads see a group as soon as its commit resolves.
+ */
 export class Storage {
-  readonly #log: RecordLog;
-  readonly #index: StreamIndex;
+  readonly #wal: WriteAheadLog;
+  readonly #store: RecordStore;
+  readonly #thread: StoreThread;
+  readonly #recent = new RecentLog();
+  #end: number;
 
-  /** Opens the data for this process alone and brings the index up to the log. Rejects as `StreamIndex.open` does. */
+  /** Opens the data in `dataDir` for this process alone. Rejects with DataDirInUseError, or with the system's error. */
   static async open(dataDir: string): Promise<Storage> {
-    const [logDir, indexDir] = [join(dataDir, 'log'), join(dataDir, 'index')];
-    await ensureDirectory(logDir);
-    await ensureDirectory(indexDir);
-    const index = await StreamIndex.open(indexDir, FIRST_POSITION);
+    await ensureDirectory(dataDir);
+    const store = new RecordStore(dataDir);
     try {
-      const storage = new Storage(new RecordLog(logDir), index);
-      await storage.#catchUpIndex();
+      await store.claim();
+    } catch (error) {
+      await store.close();
+      throw error;
+    }
+    const { log, frames } = await WriteAheadLog.open(dataDir).catch(async (error: unknown) => {
+      await closeStore(store);
+      throw error;
+    });
+    const storage = new Storage(log, store, dataDir);
+    try {
+      await storage.#replay(frames);
       return storage;
     } catch (error) {
-      await index.close();
+      await storage.close();
       throw error;
     }
   }
 
-  private constructor(log: RecordLog, index: StreamIndex) {
-    this.#log = log;
-    this.#index = index;
+  private constructor(wal: WriteAheadLog, store: RecordStore, dataDir: string) {
+    this.#wal = wal;
+    this.#store = store;
+    this.#end = store.end();
+    this.#thread = new StoreThread(dataDir, (end) => {
+      this.#store.refresh();
+      this.#recent.drop(end);
+    });
   }
 
-  /** Reads what a crash kept out of the index, or all of the log when the index is new. */
-  async #catchUpIndex(): Promise<void> {
-    for (;;) {
-      const { records, positions, done } = this.#log.pageForward(this.#index.indexedUpTo, REPLAY_PAGE);
-      const last = records.at(-1);
-      if (last !== undefined) this.#index.add(indexChangesOf(records, this), (positions.at(-1) ?? 0) + last.length);
-      if (done) return;
-      await this.#index.room();
+  /** Brings into the store what a crash kept out of it, so that the write-ahead log may begin anew. */
+  async #replay(frames: readonly WalFrame[]): Promise<void> {
+    for (const frame of frames) {
+      if (frame.start !== this.#end) continue;
+      const records = splitRecords(frame.payload);
+      const end = frame.start + frame.payload.length;
+      const changes = indexChangesOf(records, (name) => this.stateOf(name));
+      this.#add({ start: frame.start, end, records, ...changes }, encodeFrame(0, frame.start, records));
     }
+    await this.#thread.until(() => this.#recent.bytes === 0);
+  }
+
+  #add(group: LogGroup, frame: Buffer<ArrayBuffer>): void {
+    this.#recent.add(group);
+    this.#end = group.end;
+    this.#thread.store(group.start, frame);
   }
 
   /** The position that the next record will take. */
-  nextPosition(): number {
-    return this.#log.nextPosition();
+  get end(): number {
+    return this.#end;
   }
 
-  /** The greatest stream id in use, 0 in an empty log. */
-  greatestStreamId(): number {
-    return this.#index.greatestStreamId();
+  /** Whether a commit takes less than a millisecond at the moment. */
+  get isQuick(): boolean {
+    return this.#wal.isQuick;
   }
 
   /** What is known of a stream; the empty state for one that was never written. */
   stateOf(streamName: string): StreamState {
-    return this.#index.stateOf(streamName);
-  }
-
-  /** Where the event at a revision of a stream is. */
-  positionOf(streamId: number, revision: number): number | undefined {
-    return this.#index.positionOf(streamId, revision);
+    return this.#recent.stateOf(streamName) ?? this.#store.stateOf(streamName);
   }
 
   /** The events of a stream from one revision to another, both included, in that direction, at most `limit`. */
-  events(streamId: number, range: { from: number; to: number }, limit: number): IndexedEvent[] {
-    return this.#index.events(streamId, range, limit);
+  events(streamName: string, range: { from: number; to: number }, limit: number): IndexedEvent[] {
+    const firstRecent = this.#recent.firstRevision(streamName);
+    const { from, to } = range;
+    if (to < from) {
+      const recent = this.#recent.events(streamName, { from, to: Math.max(to, firstRecent) }, from >= firstRecent ? limit : 0);
+      const below = { from: Math.min(from, firstRecent - 1), to };
+      return below.from < to ? recent : [...recent, ...this.#stored(streamName, below, limit - recent.length)];
+    }
+    const stored = from < firstRecent ? this.#stored(streamName, { from, to: Math.min(to, firstRecent - 1) }, limit) : [];
+    if (to < firstRecent) return stored;
+    return [...stored, ...this.#recent.events(streamName, { from: Math.max(from, firstRecent), to }, limit - stored.length)];
+  }
+
+  #stored(streamName: string, range: { from: number; to: number }, limit: number): IndexedEvent[] {
+    return limit > 0 ? this.#store.events(streamName, range, limit) : [];
+  }
+
+  /** The record of an event of a stream. */
+  recordOf(streamName: string, revision: number): Buffer | undefined {
+    const [event] = this.events(streamName, { from: revision, to: revision }, 1);
+    return event === undefined ? undefined : this.recordAt(event.position);
   }
 
   /** The record at exactly this position. */
   recordAt(position: number): Buffer | undefined {
-    return this.#log.at(position);
+    return position >= this.#recent.start ? this.#recent.recordAt(position) : this.#store.recordAt(position);
   }
 
   /** Records at or after `from`, oldest first. */
   pageForward(from: number, size: PageSize): Page {
-    return this.#log.pageForward(from, size);
+    const { start } = this.#recent;
+    return page(size, from < start ? this.#store.forward(from, start, size.records) : [], this.#recent.forward(from));
   }
 
   /** Records before `before`, newest first. */
   pageBackward(before: number, size: PageSize): Page {
-    return this.#log.pageBackward(before, size);
+    return page(size, this.#recent.backward(before), this.#store.backward(Math.min(before, this.#recent.start), size.records));
   }
 
-  /** Resolves once the records are on disk (fsync), all of them; rejects if none of them was written. */
-  async commit(changes: LogChanges): Promise<void> {
-    await this.#index.room();
-    await this.#log.commit(changes.records);
-    this.#index.add(changes, changes.end);
+  /** Resolves once the records are on disk (fsync), all of them; rejects if none of them counts. */
+  async commit(group: LogGroup): Promise<void> {
+    const { mustBeStored } = this.#wal;
+    await this.#thread.until(() => this.#recent.start >= mustBeStored && this.#recent.bytes < MOST_RECENT_BYTES);
+    this.#add(group, await this.#wal.write(group.records, group.start, group.end));
   }
 
-  /** Waits for running commits and closes the files. */
+  /** Stores everything and closes the files; no commit may be running. */
   async close(): Promise<void> {
-    await this.#log.close();
-    await this.#index.close();
+    await this.#thread.close();
+    await this.#wal.close();
+    await closeStore(this.#store);
   }
+}
+
+async function closeStore(store: RecordStore): Promise<void> {
+  await store.release();
+  await store.close();
+}
+
+function page(size: PageSize, ...parts: Iterable<PlacedRecord>[]): Page {
+  const records: Buffer[] = [];
+  const positions: number[] = [];
+  let bytes = 0;
+  for (const part of parts) {
+    for (const { position, record } of part) {
+      records.push(record);
+      positions.push(position);
+      bytes += record.length;
+      if (records.length >= size.records || bytes >= size.bytes) return { records, positions, done: false };
+    }
+  }
+  return { records, positions, done: true };
 }

@@ -1,6 +1,5 @@
 import { viewRecord } from './record.ts';
-import type { PageSize } from './record-log.ts';
-import type { Storage } from './storage.ts';
+import type { PageSize, Storage } from './storage.ts';
 import { isMetastream, originalStreamOf, visibleRange } from './stream-state.ts';
 import type { StreamState } from './stream-state.ts';
 
@@ -36,7 +35,7 @@ export function readStreamPage(
   const records: Buffer[] = [];
   let bytes = 0;
   let next = span.from;
-  for (const { revision, position } of storage.events(stream.state.id, span, size.records)) {
+  for (const { revision, position } of storage.events(stream.streamName, span, size.records)) {
     next = revision + step;
     const record = storage.recordAt(position);
     if (record === undefined || isTooOld(record, span.maxAgeMs)) continue;

@@ -12,8 +12,6 @@ export interface StreamLimits {
 
 /** Everything about one stream that appends and reads decide on. */
 export interface StreamState {
-  /** Number of the stream in the index; 0 until its first event. */
-  readonly id: number;
   /** Revision of the last event, -1 without one. */
   readonly revision: number;
   readonly tombstoned: boolean;
@@ -23,7 +21,7 @@ export interface StreamState {
 /** The `$tb` of a soft-deleted stream, as a double. */
 export const DELETED = Number(0x7fffffffffffffffn);
 export const NO_LIMITS: StreamLimits = { truncateBefore: 0, maxCount: Infinity, maxAgeMs: Infinity };
-export const EMPTY_STREAM: StreamState = { id: 0, revision: -1, tombstoned: false, limits: NO_LIMITS };
+export const EMPTY_STREAM: StreamState = { revision: -1, tombstoned: false, limits: NO_LIMITS };
 export const METADATA_TYPE = '$metadata';
 export const STREAM_DELETED_TYPE = '$streamDeleted';
 export const SOFT_DELETE_METADATA = '{"$tb":9223372036854775807}';

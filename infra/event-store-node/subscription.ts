@@ -107,7 +107,7 @@ function allCursor(context: SubscriptionContext, request: ReadRequest): Cursor {
   const look = (): Found => {
     const page = storage.pageForward(next, PAGE);
     const messages: Buffer[] = [];
-    next = page.records.length === 0 ? next : page.lastPosition + 1;
+    next = Math.max(next, (page.positions.at(-1) ?? 0) + 1);
     if (filter === undefined) return { messages: page.records.map(present), atEnd: page.done, beforeCaughtUp: nothing };
     for (const [index, record] of page.records.entries()) {
       lastSeen = page.positions[index] ?? lastSeen;
@@ -122,7 +122,7 @@ function allCursor(context: SubscriptionContext, request: ReadRequest): Cursor {
 
 function subscriptionStart(from: 'start' | 'end' | Position, storage: Storage): number {
   if (from === 'start') return 0;
-  if (from === 'end') return storage.nextPosition();
+  if (from === 'end') return storage.end;
   return from.prepare < from.commit ? from.commit : from.commit + 1;
 }
 

@@ -1,6 +1,7 @@
 import type { ExpectedRevision } from './check-append.ts';
 import type { ProposedEvent } from './record.ts';
 import { mapEntry } from './record.ts';
+import { MAX_APPEND_BYTES } from './rpc-error.ts';
 import { MalformedMessageError, WireReader } from './wire.ts';
 
 /** The options with which every write begins. */
@@ -33,6 +34,10 @@ export class InvalidEventError extends Error {
 }
 
 const NOTHING = Buffer.alloc(0);
+/** What a record holds beside the event and the name of its stream, roughly. */
+const RECORD_OVERHEAD = 200;
+/** Bounds very many tiny events, which take far more room than EventStoreDB's measure says. */
+const MOST_ENCODED_BYTES = 64 * MAX_APPEND_BYTES;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const NIL_UUID = '00000000-0000-0000-0000-000000000000';
 
@@ -160,7 +165,21 @@ function decodeStructuredUuid(message: Buffer): string {
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join('-');
 }
 
-/** What an event counts towards the maximum append size: its type in UTF-16, data and metadata. */
-export function sizeOnDisk(event: ProposedEvent): number {
-  return 2 * event.type.length + event.data.length + event.customMetadata.length;
+/** Keeps count of what one append may hold. */
+export class AppendBudget {
+  readonly #overheadPerEvent: number;
+  #bytes = 0;
+  #encodedBytes = 0;
+
+  constructor(streamName: string) {
+    this.#overheadPerEvent = Buffer.byteLength(streamName) + RECORD_OVERHEAD;
+  }
+
+  /** Counts an event; says whether the append still holds no more than it may. */
+  fits(event: ProposedEvent): boolean {
+    const bytes = 2 * event.type.length + event.data.length + event.customMetadata.length;
+    this.#bytes += bytes;
+    this.#encodedBytes += bytes + this.#overheadPerEvent;
+    return this.#bytes <= MAX_APPEND_BYTES && this.#encodedBytes <= MOST_ENCODED_BYTES;
+  }
 }

@@ -4,7 +4,9 @@ import type { AppendDecision, ExpectedRevision, WrittenEvents } from './check-ap
 import { encodeRecord, TOMBSTONE_REVISION, viewRecord } from './record.ts';
 import type { ProposedEvent } from './record.ts';
 import type { RecentEvents } from './recent-events.ts';
-import type { LogChanges, Storage } from './storage.ts';
+import type { StreamEvent } from './index-records.ts';
+import type { LogGroup } from './recent-log.ts';
+import type { Storage } from './storage.ts';
 import {
   isMetastream, isSoftDeleted, METADATA_TYPE, metastreamOf, originalStreamOf, parseLimits, SOFT_DELETE_METADATA, STREAM_DELETED_TYPE,
   withTruncateBefore,
@@ -22,12 +24,6 @@ export type WriteOutcome =
   | { readonly kind: 'wrong-expected-revision'; readonly current: number }
   | { readonly kind: 'stream-deleted' };
 
-/** Where the next record and the next new stream go. */
-export interface LogEnd {
-  readonly nextPosition: number;
-  readonly greatestStreamId: number;
-}
-
 /**
  * The writes that become durable in one commit. Each request is decided on what is stored and on what earlier requests of
  * the same group do. Nothing is stored before the group's changes are committed.
@@ -36,29 +32,24 @@ export class WriteGroup {
   readonly #storage: Storage;
   readonly #recent: RecentEvents;
   readonly #createdTicks: string;
-  readonly #records = new Map<number, Buffer>();
-  readonly #events: [number, number, number][] = [];
+  readonly #start: number;
+  readonly #records: Buffer[] = [];
+  readonly #events: StreamEvent[] = [];
   readonly #states = new Map<string, StreamState>();
   readonly #eventIds: string[] = [];
-  #nextPosition: number;
-  #greatestStreamId: number;
+  #end: number;
 
-  constructor(storage: Storage, recent: RecentEvents, context: { end: LogEnd; nowMs: number }) {
+  constructor(storage: Storage, recent: RecentEvents, nowMs: number) {
     this.#storage = storage;
     this.#recent = recent;
-    this.#createdTicks = String(context.nowMs * 10_000);
-    this.#nextPosition = context.end.nextPosition;
-    this.#greatestStreamId = context.end.greatestStreamId;
+    this.#createdTicks = String(nowMs * 10_000);
+    this.#start = storage.end;
+    this.#end = storage.end;
   }
 
   /** What to commit. */
-  get changes(): LogChanges {
-    return { records: this.#records, events: this.#events, states: this.#states, end: this.#nextPosition };
-  }
-
-  /** Where the log ends once the group is committed. */
-  get end(): LogEnd {
-    return { nextPosition: this.#nextPosition, greatestStreamId: this.#greatestStreamId };
+  get changes(): LogGroup {
+    return { start: this.#start, end: this.#end, records: this.#records, events: this.#events, states: this.#states };
   }
 
   /** The ids of the group's events: to be forgotten if the commit fails. */
@@ -149,11 +140,11 @@ export class WriteGroup {
     let position: number | undefined;
     let state = this.#stateOf(streamName);
     for (const event of events) {
-      const id = state.id === 0 ? ++this.#greatestStreamId : state.id;
-      state = { ...state, id, revision: state.revision + 1 };
+      state = { ...state, revision: state.revision + 1 };
       position = this.#place(streamName, BigInt(state.revision), event);
-      this.#events.push([id, state.revision, position]);
-      this.#recent.add(event.id, { streamName, revision: state.revision, position });
+      const written = { streamName, revision: state.revision, position };
+      this.#events.push(written);
+      this.#recent.add(event.id, written);
       this.#eventIds.push(event.id);
     }
     const last = events.at(-1);
@@ -169,10 +160,10 @@ export class WriteGroup {
   }
 
   #place(streamName: string, revision: bigint, event: ProposedEvent): number {
-    const position = this.#nextPosition;
+    const position = this.#end;
     const record = encodeRecord(event, { streamName: Buffer.from(streamName), revision, position, createdTicks: this.#createdTicks });
-    this.#records.set(position, record);
-    this.#nextPosition += record.length;
+    this.#records.push(record);
+    this.#end += record.length;
     return position;
   }
 
@@ -184,10 +175,15 @@ export class WriteGroup {
   }
 
   #recordOf(streamName: string, revision: number): Buffer | undefined {
-    const { id } = this.#stateOf(streamName);
-    const stored = this.#storage.positionOf(id, revision);
-    const position = stored ?? this.#events.find(([streamId, at]) => streamId === id && at === revision)?.[2];
-    return position === undefined ? undefined : (this.#records.get(position) ?? this.#storage.recordAt(position));
+    const stored = this.#storage.recordOf(streamName, revision);
+    if (stored !== undefined) return stored;
+    let position = this.#start;
+    const pending = this.#events.find((event) => event.streamName === streamName && event.revision === revision)?.position;
+    for (const record of this.#records) {
+      if (position === pending) return record;
+      position += record.length;
+    }
+    return undefined;
   }
 }
 

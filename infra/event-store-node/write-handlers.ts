@@ -1,12 +1,12 @@
 import type { LogWriter } from './log-writer.ts';
 import type { ProposedEvent } from './record.ts';
 import {
-  invalidArgument, MAX_APPEND_BYTES, maximumAppendSizeExceeded, missingMetadata, streamDeleted, toRpcError, wrongExpectedVersion,
+  invalidArgument, maximumAppendSizeExceeded, missingMetadata, streamDeleted, toRpcError, wrongExpectedVersion,
 } from './rpc-error.ts';
 import type { RpcError } from './rpc-error.ts';
 import { isValidStreamName } from './stream-state.ts';
 import { MalformedMessageError } from './wire.ts';
-import { decodeAppend, decodeProposed, InvalidEventError, sizeOnDisk } from './write-codec.ts';
+import { AppendBudget, decodeAppend, decodeProposed, InvalidEventError } from './write-codec.ts';
 import type { WriteOptions } from './write-codec.ts';
 import { appendWritten, appendWrongRevision, deleted } from './write-responses.ts';
 
@@ -51,14 +51,14 @@ export async function handleDelete(writer: LogWriter, kind: 'delete' | 'tombston
 async function collect(messages: AsyncIterable<Buffer>): Promise<{ options: WriteOptions | undefined; events: ProposedEvent[] }> {
   const events: ProposedEvent[] = [];
   let options: WriteOptions | undefined;
-  let bytes = 0;
+  let budget: AppendBudget | undefined;
   for await (const message of messages) {
     const part = decodeAppend(message);
     options ??= part.options;
     if (part.proposed === undefined) continue;
     const event = decodeProposed(part.proposed);
-    bytes += sizeOnDisk(event);
-    if (bytes > MAX_APPEND_BYTES) throw maximumAppendSizeExceeded();
+    budget ??= new AppendBudget(options?.streamName ?? '');
+    if (!budget.fits(event)) throw maximumAppendSizeExceeded();
     events.push(event);
   }
   return { options, events };

@@ -17,16 +17,18 @@ await Promise.all(Array.from({ length: Number(writers) }, (_, writer) => write(w
 process.exit(0);
 
 async function untilReachable(): Promise<void> {
-  for (;;) {
-    const probe = EventStoreDBClient.connectionString(url);
-    try {
-      for await (const event of probe.readAll({ maxCount: 1 })) if (event.event !== undefined) break;
-      await probe.dispose();
-      return;
-    } catch {
-      await probe.dispose();
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
+  while (!(await isReachable())) await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
+async function isReachable(): Promise<boolean> {
+  const probe = EventStoreDBClient.connectionString(url);
+  try {
+    for await (const event of probe.readAll({ maxCount: 1 })) if (event.event === undefined) return false;
+    return true;
+  } catch {
+    return false;
+  } finally {
+    await probe.dispose();
   }
 }
 
