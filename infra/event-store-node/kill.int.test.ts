@@ -53,7 +53,7 @@ it(`loses no acknowledged append and tears none when it is killed ${KILLS} times
   await expectReadableStreams(client, all);
   await client.dispose();
   expect(await node.stop('SIGTERM')).toBe(0);
-}, 60_000);
+}, 240_000);
 
 /** Starts a process that appends as soon as there is a node on its port. */
 async function startAppender(): Promise<Appender> {
