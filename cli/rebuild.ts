@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { availableParallelism } from 'node:os';
 import { openPool } from '../infra/postgres.ts';
 import { openVault } from '../infra/vault.ts';
 import { listBuilds } from '../projections/build-store.ts';
@@ -12,6 +13,9 @@ import { CliError, type CliContext, type ExitCode } from './context.ts';
 import type { Run } from './main.ts';
 import { showProgress, type Progress } from './progress.ts';
 import { chosenProjections, onPoisonOf, type AnyProjection } from './projection-names.ts';
+
+/** Beyond this PostgreSQL is what limits a replay. */
+const THREADS_AT_MOST = 6;
 
 export type RebuildChoice = { all?: boolean; outdated?: boolean; verify?: boolean; until?: string; onPoison?: string; json?: boolean };
 
@@ -71,11 +75,12 @@ function reportDifferences({ message, lines }: RebuildDiffersError, json: boolea
 
 /** What replaying the log takes: a pool of its own size, the vault's keys, and Redis when it is asked for. */
 export async function openDeps(context: CliContext): Promise<RebuildDeps> {
-  const { DATABASE_URL, MASTER_KEY } = context.config();
+  const { DATABASE_URL, MASTER_KEY, EVENTSTORE_URL } = context.config();
   const pool = context.own(openPool(DATABASE_URL, { size: postgresProjections.length + 6, name: 'shutterlog-rebuild', statementTimeoutMs: 600_000, synchronousCommit: false }), (opened) => opened.end());
   await prepareProjectionTables(pool);
   const { keys } = await openVault({ pool, masterKey: MASTER_KEY });
-  return { pool, databaseUrl: DATABASE_URL, store: await context.store(), keys, log: context.log, versions: codeVersions, redis: () => context.redis() };
+  const parallel = { threads: Math.min(THREADS_AT_MOST, availableParallelism() - 1), eventStoreUrl: EVENTSTORE_URL, databaseUrl: DATABASE_URL, masterKey: MASTER_KEY };
+  return { pool, databaseUrl: DATABASE_URL, store: await context.store(), keys, log: context.log, versions: codeVersions, redis: () => context.redis(), parallel };
 }
 
 async function outdated({ pool, store }: RebuildDeps): Promise<AnyProjection[]> {

@@ -26,7 +26,7 @@ export type FeedListener = {
   /** A build's row is gone; it has left the feed. */
   gone(fed: Fed): void;
   /** A group of events is handled; builds may move to another feed now. */
-  handled(feed: Feed, group: readonly RecordedEvent[]): void;
+  handled(feed: Feed): void;
 };
 
 const LONGEST_PAUSE_MS = 5_000;
@@ -102,7 +102,7 @@ export class Feed {
         await this.#handle(group);
         this.#failures = 0;
         this.trouble = undefined;
-        this.#listener.handled(this, group);
+        this.#listener.handled(this);
       }
     } finally {
       this.#closing.signal.removeEventListener('abort', end);

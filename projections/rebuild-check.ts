@@ -34,7 +34,7 @@ export async function checkPlan(deps: RebuildDeps, plan: RebuildPlan, checking: 
     await replay.pause();
     const { findings } = await compareWithLive(deps, comparable, { signal, report: ({ step, done, total }) => { report({ step, done, total, estimated: false }); } });
     lines.push(...findings.map(({ projection, difference: { table, key, live: now, expected } }) => `${projection}.${table} ${JSON.stringify(key)}: live ${JSON.stringify(now)}, rebuilt ${JSON.stringify(expected)}`));
-    await replay.start(plan.postgres);
+    await replay.start(plan.postgres, checking);
     await replay.catchUp(report, mayGoOn);
   }
   lines.push(...await checkLanes(deps, plan, checking));

@@ -15,9 +15,9 @@ import { checkPlan } from './rebuild-check.ts';
 import { fillLanes, followLanes } from './rebuild-lanes.ts';
 import { claimRebuild, planRebuild, RebuildRunningError, type RebuildPlan } from './rebuild-plan.ts';
 import { removeKeys } from './remove-keys.ts';
-import { Replay } from './replay.ts';
+import { Replay, type ReplayDeps } from './replay.ts';
 
-export type RebuildDeps = {
+export type RebuildDeps = Pick<ReplayDeps, 'parallel'> & {
   /** On the primary, with a connection for each projection and some more. Commits need not wait for the disk. */
   readonly pool: Pool;
   readonly databaseUrl: string;
@@ -86,7 +86,7 @@ export async function rebuild(deps: RebuildDeps, options: RebuildOptions): Promi
     const plan = await planRebuild({ pool: deps.pool, storeId: deps.store.storeId, leases, removeKeys: removeData }, options.projections);
     options.planned?.(plan);
     for (const { build } of plan.postgres) if (!await leases.take(build.id)) throw new RebuildRunningError(build.projection);
-    await replay.start(plan.postgres);
+    await replay.start(plan.postgres, options);
     await replay.catchUp(options.report, mayGoOn);
     const lanes = await buildLanes(deps, plan, options);
     try {

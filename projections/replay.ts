@@ -1,17 +1,29 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Position } from '../domain/position.ts';
 import type { EventStore } from '../infra/event-store.ts';
 import type { Log } from '../infra/log.ts';
 import type { DataKeys } from '../infra/personal-data.ts';
 import type { Pool } from '../infra/postgres.ts';
-import type { StoppedAt } from './build-store.ts';
+import type { Build, StoppedAt } from './build-store.ts';
+import { postgresProjections } from './catalog.ts';
 import { readCheckpoints } from './checkpoints.ts';
 import { estimateTotal, type Counted } from './lag.ts';
+import { replayInParallel } from './parallel-replay.ts';
 import type { OnPoison } from './poison.ts';
 import type { PostgresProjection } from './projection.ts';
 import type { Target } from './rebuild-plan.ts';
 import { Runner } from './runner.ts';
 
-export type ReplayDeps = { readonly pool: Pool; readonly store: EventStore; readonly keys: DataKeys; readonly log: Log };
+export type ReplayDeps = {
+  readonly pool: Pool;
+  readonly store: EventStore;
+  readonly keys: DataKeys;
+  readonly log: Log;
+  /** Lets a long log be read by several threads, each with its own connections; without it one does all. */
+  readonly parallel?: { readonly threads: number; readonly eventStoreUrl: string; readonly databaseUrl: string; readonly masterKey: string };
+};
+
+type Standing = { readonly build: Build; readonly projection: PostgresProjection; readonly position: Position; readonly events: number };
 
 type Report = (progress: { step: 'replaying'; done: number; total: number; estimated: boolean }) => void;
 
@@ -42,14 +54,33 @@ export class Replay {
     return this.#done() - (this.#firstEvents ?? 0);
   }
 
-  async start(targets: readonly Target<PostgresProjection>[]): Promise<void> {
+  /** Feeds builds from where they stand; those of a long log first in parallel, before it resolves. */
+  async start(targets: readonly Target<PostgresProjection>[], rush: { report: Report; signal: AbortSignal }): Promise<void> {
+    const standing = await this.#standing(targets);
+    this.#firstEvents ??= Math.min(...standing.map(({ events }) => events));
+    await this.#rush(standing, rush);
+    this.#runner.attach(await this.#standing(targets));
+  }
+
+  async #standing(targets: readonly Target<PostgresProjection>[]): Promise<Standing[]> {
     const checkpoints = await readCheckpoints(this.#deps.pool, targets.map(({ build }) => build.id));
-    this.#runner.attach(targets.map(({ build, projection }) => {
+    return targets.map(({ build, projection }) => {
       const checkpoint = checkpoints.get(build.id);
       if (checkpoint === undefined) throw new Error(`build ${String(build.id)} of ${build.projection} has no checkpoint`);
       return { build, projection, position: checkpoint.position, events: checkpoint.events };
-    }));
-    this.#firstEvents ??= this.#done();
+    });
+  }
+
+  async #rush(standing: readonly Standing[], { report, signal }: { report: Report; signal: AbortSignal }): Promise<void> {
+    const { parallel, store, log } = this.#deps;
+    // Threads know the projections of the catalog only.
+    if (parallel === undefined || !standing.every(({ projection }) => postgresProjections.includes(projection))) return;
+    const { threads, ...task } = parallel;
+    const total = await this.#estimate(await store.head());
+    await replayInParallel(
+      { store, log, task, threads, signal, report: (done) => { report({ step: 'replaying', done, total: Math.max(done, total), estimated: true }); } },
+      standing.map(({ build, position, events }) => ({ buildId: build.id, position, events, until: build.untilPosition })),
+    );
   }
 
   /** Resolves when every build has come to the head of the log, as it is at that moment, or to its own end. */
@@ -82,7 +113,7 @@ export class Replay {
     return events.length === 0 ? 0 : Math.min(...events);
   }
 
-  async #estimate(head: Awaited<ReturnType<EventStore['head']>>): Promise<number> {
+  async #estimate(head: Position): Promise<number> {
     if (performance.now() - this.#total.at < TOTAL_EVERY_MS) return this.#total.events;
     const { rows } = await this.#deps.pool.query<{ position: Counted['position']; events: string }>('select position, events from projections.checkpoint where store_id = $1 order by events desc limit 1', [this.#deps.store.storeId]);
     const [farthest] = rows;

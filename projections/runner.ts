@@ -3,7 +3,6 @@ import type { Fed } from './apply-batch.ts';
 import { setStopped, type Build, type StoppedAt } from './build-store.ts';
 import { StoreMismatchError } from './checkpoints.ts';
 import { Feed, type FeedDeps, type FeedListener } from './feed.ts';
-import { markLog } from './log-marks.ts';
 import type { PostgresProjection } from './projection.ts';
 
 /** How a fed build stands at this moment. */
@@ -103,8 +102,7 @@ export class Runner {
       this.#deps.log.info({ projection: fed.projection.name, build: fed.build.id }, 'the build is gone');
       this.#dropEmpty();
     },
-    handled: (feed, group) => {
-      markLog(this.#deps, feed, group);
+    handled: (feed) => {
       this.#merge(feed);
       this.#dropEmpty();
     },

@@ -95,14 +95,6 @@ create table if not exists projections.dead_letter (
   attempts int not null,
   parked_at timestamptz not null default now(),
   primary key (build_id, event_id)
-);
-
--- Every so many events of a log, the position there: a replay can read the ranges between them in parallel.
-create table if not exists projections.log_mark (
-  store_id uuid not null,
-  events bigint not null,
-  position text collate "C" not null,
-  primary key (store_id, events)
 );`;
 
 const TEMPORARY_BUILDS = `

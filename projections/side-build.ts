@@ -32,7 +32,7 @@ export async function buildAside(deps: RebuildDeps, options: SideBuildOptions): 
       await leases.take(build.id);
       targets.push({ projection, build, resumed: false });
     }
-    await replay.start(targets);
+    await replay.start(targets, options);
     await replay.catchUp(options.report, () => {
       if (options.signal.aborted) throw new RebuildInterruptedError('interrupted: what was built so far is removed');
       refuseStopped(replay.stops);

@@ -124,7 +124,7 @@ async function bringTo(deps: VerifyDeps, targets: readonly Target<PostgresProjec
     await replay.start(targets.map((target) => {
       const until = places.get(target.build.id);
       return until === undefined ? target : { ...target, build: { ...target.build, untilPosition: until } };
-    }));
+    }), { report, signal });
     await replay.catchUp(({ done, total }) => { report({ step: 'replaying', done, total }); }, () => {
       signal.throwIfAborted();
       const [stop] = replay.stops;

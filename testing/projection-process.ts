@@ -8,7 +8,7 @@ import { Runner } from '../projections/runner.ts';
 import { Supervisor } from '../projections/supervisor.ts';
 
 // Projects or rebuilds in a process of its own, which kills itself at a chosen statement: before it is sent, or just after.
-// Run as: node testing/projection-process.ts project|rebuild <databaseUrl> <eventStoreUrl> <statement> <before|after>
+// Run as: node testing/projection-process.ts project|rebuild <databaseUrl> <eventStoreUrl> <statement> <before|after> [--verify] [--parallel <masterKey>]
 
 const [mode, databaseUrl = '', eventStoreUrl = '', statement = '0', when] = process.argv.slice(2);
 const fatal = Number(statement);
@@ -38,8 +38,10 @@ switch (mode) {
     break;
   }
   case 'rebuild': {
-    await rebuild({ ...common, versions: codeVersions, redis: () => Promise.reject(new Error('no Redis here')) }, {
-      projections: postgresProjections, onPoison: 'stop', signal: new AbortController().signal, report: () => undefined, verify: process.argv.includes('--verify'),
+    const masterKey = process.argv[process.argv.indexOf('--parallel') + 1] ?? '';
+    const parallel = process.argv.includes('--parallel') ? { parallel: { threads: 3, databaseUrl, eventStoreUrl, masterKey } } : {};
+    await rebuild({ ...common, ...parallel, versions: codeVersions, redis: () => Promise.reject(new Error('no Redis here')) }, {
+      projections: postgresProjections, onPoison: 'park', signal: new AbortController().signal, report: () => undefined, verify: process.argv.includes('--verify'),
     });
     process.exit(0);
     break;
