@@ -27,7 +27,7 @@ const deleted: StreamState = { ...three, limits: { ...NO_LIMITS, truncateBefore:
 const tombstoned: StreamState = { ...three, tombstoned: true };
 
 describe('an append', () => {
-  it.each<[string, StreamState, ExpectedRevision, string[], AppendDecision]>([
+  const cases: [string, StreamState, ExpectedRevision, string[], AppendDecision][] = [
     ['any, new stream', empty, { kind: 'any' }, ['n'], WRITE],
     ['any, old stream', three, { kind: 'any' }, ['n'], WRITE],
     ['any, repeated', three, { kind: 'any' }, ['e1', 'e2'], written(2)],
@@ -57,7 +57,9 @@ describe('an append', () => {
     ['an existing stream that is deleted', deleted, { kind: 'stream-exists' }, ['n'], GONE],
     ['any, stream with a tombstone', tombstoned, { kind: 'any' }, ['n'], GONE],
     ['repeated, stream with a tombstone', tombstoned, { kind: 'no-stream' }, ['e0'], GONE],
-  ])('that expects %s', (_case, state, expected, eventIds, decision) => {
+  ];
+
+  it.each(cases)('that expects %s', (...[, state, expected, eventIds, decision]) => {
     expect(decide(state, expected, eventIds)).toEqual(decision);
   });
 

@@ -16,6 +16,14 @@ export interface WriterLimits {
   readonly recentEvents: number;
 }
 
+/** What the node does besides answering the writers. */
+export interface WriterHooks {
+  /** Told the streams of every durable commit. */
+  onCommit(streamNames: Iterable<string>): void;
+  /** Told why a commit did not happen. */
+  onFailure(error: unknown): void;
+}
+
 const DEFAULT_LIMITS: WriterLimits = {
   queueBytes: 32 * 1024 * 1024, groupBytes: 4 * 1024 * 1024, groupRequests: 2048, recentEvents: 32_768,
 };
@@ -38,7 +46,7 @@ export class LogWriter {
   readonly #storage: Storage;
   readonly #limits: WriterLimits;
   readonly #recent: RecentEvents;
-  readonly #onCommit: (streamNames: Iterable<string>) => void;
+  readonly #hooks: WriterHooks;
   readonly #waitingForRoom: (() => void)[] = [];
   #queue: QueuedWrite[] = [];
   #queuedBytes = 0;
@@ -46,10 +54,9 @@ export class LogWriter {
   #lately = 0;
   #running: Promise<void> | undefined;
 
-  /** `onCommit` is told the streams of every durable commit. */
-  constructor(storage: Storage, onCommit: (streamNames: Iterable<string>) => void, limits: Partial<WriterLimits> = {}) {
+  constructor(storage: Storage, hooks: WriterHooks, limits: Partial<WriterLimits> = {}) {
     this.#storage = storage;
-    this.#onCommit = onCommit;
+    this.#hooks = hooks;
     this.#limits = { ...DEFAULT_LIMITS, ...limits };
     this.#recent = new RecentEvents(this.#limits.recentEvents);
     this.#recallRecent();
@@ -113,10 +120,11 @@ export class LogWriter {
         const outcome = outcomes[index];
         if (outcome !== undefined) write.resolve(outcome);
       }
-      this.#onCommit(group.changes.states.keys());
+      this.#hooks.onCommit(group.changes.states.keys());
     } catch (error) {
       this.#recent.remove(group.eventIds);
       for (const write of writes) write.reject(error);
+      this.#hooks.onFailure(error);
     }
     for (const write of writes) this.#queuedBytes -= write.bytes;
     if (!this.isFull) for (const wake of this.#waitingForRoom.splice(0)) wake();

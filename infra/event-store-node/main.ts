@@ -82,7 +82,8 @@ async function run(args: string[]): Promise<number | undefined> {
     return 0;
   }
   try {
-    const node = await startEventStoreNode({ dataDir: options['data-dir'], port: options.port, host: options.host });
+    const log = (message: string): void => void process.stderr.write(`event store: ${message}\n`);
+    const node = await startEventStoreNode({ dataDir: options['data-dir'], port: options.port, host: options.host, log });
     stopOnSignal(node);
     process.stdout.write(`event store ready: ${node.url} (log in ${options['data-dir']})\n`);
     return undefined;

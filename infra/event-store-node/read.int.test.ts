@@ -1,6 +1,7 @@
-import { BACKWARDS, binaryEvent, END, FORWARDS, START, StreamNotFoundError } from '@eventstore/db-client';
+import { BACKWARDS, binaryEvent, END, EventStoreDBClient, FORWARDS, START, StreamNotFoundError } from '@eventstore/db-client';
 import type { AllStreamResolvedEvent, ResolvedEvent } from '@eventstore/db-client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startEventStoreNode } from './server.ts';
 import { collect, newStream, numbered, openTestNode, rejection } from './testing/test-node.ts';
 import type { TestNode } from './testing/test-node.ts';
 
@@ -122,20 +123,46 @@ describe('links', () => {
   });
 });
 
-it('goes on from the same position after a restart', async () => {
-  const own = await openTestNode();
-  await own.client.appendToStream('a', numbered(3));
-  const before = await collect(own.client.readAll());
-  await own.client.dispose();
-  await own.node.close();
-  const { startEventStoreNode } = await import('./server.ts');
-  const { EventStoreDBClient } = await import('@eventstore/db-client');
-  const node = await startEventStoreNode({ dataDir: own.dataDir });
-  const client = EventStoreDBClient.connectionString(node.url);
-  expect(await collect(client.readAll())).toEqual(before);
-  const next = await client.appendToStream('a', numbered(1), { expectedRevision: 2n });
-  expect(next.position?.commit).toBeGreaterThan(before.at(-1)?.commitPosition ?? 0n);
-  await client.dispose();
-  await node.close();
-  await own.close();
+describe('a restarted node', () => {
+  it('has every event in its place and goes on, old and new events read as one', async () => {
+    const own = await openTestNode();
+    await own.client.appendToStream('stream', numbered(7));
+    await own.client.appendToStream('other', numbered(2));
+    const before = await collect(own.client.readAll());
+    await own.client.dispose();
+    await own.node.close();
+    const node = await startEventStoreNode({ dataDir: own.dataDir });
+    const client = EventStoreDBClient.connectionString(node.url);
+    expect(await collect(client.readAll())).toEqual(before);
+    const { position } = await client.appendToStream('stream', numbered(5), { expectedRevision: 6n });
+    expect(position?.commit).toBeGreaterThan(before.at(-1)?.commitPosition ?? 0n);
+    const read = async (options: object): Promise<number[]> => revisions(await collect(client.readStream('stream', options)));
+    expect(await read({})).toEqual(range(0, 11));
+    expect(await read({ fromRevision: 5n, maxCount: 4 })).toEqual([5, 6, 7, 8]);
+    expect(await read({ fromRevision: 8n })).toEqual([8, 9, 10, 11]);
+    expect(await read({ direction: BACKWARDS, fromRevision: END })).toEqual(range(11, 0));
+    expect(await read({ direction: BACKWARDS, fromRevision: 8n, maxCount: 4 })).toEqual([8, 7, 6, 5]);
+    expect(await read({ direction: BACKWARDS, fromRevision: 3n })).toEqual([3, 2, 1, 0]);
+    const all = await collect(client.readAll());
+    expect(all.slice(0, before.length)).toEqual(before);
+    expect(revisions(all.slice(before.length))).toEqual([7, 8, 9, 10, 11]);
+    expect(await collect(client.readAll({ direction: BACKWARDS, fromPosition: END }))).toEqual(all.toReversed());
+    await client.dispose();
+    await node.close();
+    await own.close();
+  });
+
+  it('still recognises a repeat of its last events', async () => {
+    const own = await openTestNode();
+    const events = numbered(3);
+    const first = await own.client.appendToStream('stream', events);
+    await own.client.dispose();
+    await own.node.close();
+    const node = await startEventStoreNode({ dataDir: own.dataDir });
+    const client = EventStoreDBClient.connectionString(node.url);
+    expect(await client.appendToStream('stream', events)).toEqual(first);
+    await client.dispose();
+    await node.close();
+    await own.close();
+  });
 });

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import type { StreamEvent } from './index-records.ts';
 import { RecentLog } from './recent-log.ts';
 import type { LogGroup } from './recent-log.ts';
 import { EMPTY_STREAM } from './stream-state.ts';
@@ -50,15 +51,19 @@ it('finds exactly what was added and not dropped, by position, by stream and in 
         expect(recent.recordAt(position + 1)).toBeUndefined();
       }
     }
-    for (const stream of STREAMS) {
-      const own = events.filter(({ streamName }) => streamName === stream).map(({ revision, position }) => ({ revision, position }));
-      expect(recent.firstRevision(stream)).toBe(own[0]?.revision ?? Infinity);
-      expect(recent.stateOf(stream)?.revision).toBe(own.at(-1)?.revision);
-      expect(recent.events(stream, { from: 0, to: 1000 }, 3)).toEqual(own.slice(0, 3));
-      expect(recent.events(stream, { from: 1000, to: 0 }, 3)).toEqual(own.toReversed().slice(0, 3));
-    }
+    expectStreams(recent, events);
   }));
 });
+
+function expectStreams(recent: RecentLog, events: readonly StreamEvent[]): void {
+  for (const stream of STREAMS) {
+    const own = events.filter(({ streamName }) => streamName === stream).map(({ revision, position }) => ({ revision, position }));
+    expect(recent.firstRevision(stream)).toBe(own[0]?.revision ?? Infinity);
+    expect(recent.stateOf(stream)?.revision).toBe(own.at(-1)?.revision);
+    expect(recent.events(stream, { from: 0, to: 1000 }, 3)).toEqual(own.slice(0, 3));
+    expect(recent.events(stream, { from: 1000, to: 0 }, 3)).toEqual(own.toReversed().slice(0, 3));
+  }
+}
 
 it('goes on after everything was dropped', () => {
   const groups = groupsOf([['a'], ['a', 'b'], ['a']]);

@@ -17,6 +17,7 @@ export interface EventStoreNodeOptions {
   readonly port?: number;
   /** Address to listen on, 127.0.0.1 by default: the node speaks without TLS or passwords. */
   readonly host?: string;
+  /** Told in one line what goes wrong with the disk. */
   readonly log?: (message: string) => void;
 }
 
@@ -42,7 +43,10 @@ export async function startEventStoreNode(options: EventStoreNodeOptions): Promi
   const dataDir = resolvePath(options.dataDir);
   const storage = await Storage.open(dataDir);
   const signal = new CommitSignal();
-  const writer = new LogWriter(storage, (streamNames) => signal.notify(streamNames));
+  const writer = new LogWriter(storage, {
+    onCommit: (streamNames) => signal.notify(streamNames),
+    onFailure: (error) => options.log?.(`events could not be written: ${error instanceof Error ? error.message : String(error)}`),
+  });
   const openCalls = new Set<OutgoingCall>();
   const server = new Server({
     interceptors: [batchMessages],
@@ -54,7 +58,6 @@ export async function startEventStoreNode(options: EventStoreNodeOptions): Promi
     await storage.close();
     throw error;
   });
-  options.log?.(`event store listens on ${host}:${port}, log in ${dataDir}`);
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     await writer.idle();
