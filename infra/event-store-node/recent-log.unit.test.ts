@@ -32,7 +32,7 @@ function groupsOf(plan: string[][]): LogGroup[] {
 it('finds exactly what was added and not dropped, by position, by stream and in both directions', () => {
   fc.assert(fc.property(plans, fc.nat(), fc.nat(300), (plan, drop, from) => {
     const groups = groupsOf(plan);
-    const dropped = groups.length === 0 ? 0 : drop % (groups.length + 1);
+    const dropped = drop % (groups.length + 1);
     const recent = new RecentLog();
     for (const group of groups) recent.add(group);
     recent.drop(groups[dropped - 1]?.end ?? 0);
