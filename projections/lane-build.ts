@@ -100,6 +100,11 @@ export class LaneBuild {
     for (const worker of busy) this.#work(worker);
   }
 
+  /** Whether it has ended; what is handed to it then is left lying. */
+  get closed(): boolean {
+    return this.#closing.signal.aborted;
+  }
+
   /** The lane of that number, if this process holds it. */
   lane(lane: number): LaneWorker | undefined {
     return this.#byLane.get(lane);

@@ -10,6 +10,7 @@ import { openRedis, whenRedisReady } from '../infra/redis.ts';
 import { startTelemetry } from '../infra/telemetry.ts';
 import { openVault } from '../infra/vault.ts';
 import { allProjections, codeVersions, laneProjections, postgresProjections } from './catalog.ts';
+import { startKafkaEngine } from './kafka-engine.ts';
 import { createLanes } from './lane-engine.ts';
 import { watchStatus } from './metrics.ts';
 import { projectionsHealth, projectorHealth, type ProjectorParts } from './projector-health.ts';
@@ -40,7 +41,8 @@ await runProcess(log, async (own) => {
   const runner = new Runner({ pool, store, keys, log, limits: GROUP, onPoison, attempts: 5, firstDelayMs: 50 });
   const supervisor = own(new Supervisor({ pool, databaseUrl, store, log, projections: postgresProjections, runner }), (one) => one.close());
   await supervisor.start();
-  const lanes = own(createLanes({ pool, databaseUrl, redis, store, keys, log, projections: laneProjections, versions: codeVersions }), (one) => one.close());
+  const kafka = own(startKafkaEngine({ config, pool, databaseUrl, store, keys, log }), (one) => one.close());
+  const lanes = own(createLanes({ pool, databaseUrl, redis, store, keys, log, projections: laneProjections, versions: codeVersions, ...kafka.lanes }), (one) => one.close());
   await lanes.start();
   const graceMs = config.BUILD_GRACE_MINUTES * 60_000;
   own(keepSweeping({ pool, graceMs, removeKeys: (prefix) => removeKeys(redis, prefix) }, log), (one) => { one.close(); });
@@ -49,6 +51,6 @@ await runProcess(log, async (own) => {
   const parts: ProjectorParts = { pool, store, redis, runner, supervisor, lanes, status };
   const app = express();
   app.get('/health/projections', projectionsHealth(parts));
-  app.use(createHealthApp({ log, health: projectorHealth(parts), metrics: (request, response) => { telemetry.metricsHandler(request, response); } }));
+  app.use(createHealthApp({ log, health: { ...projectorHealth(parts), ...kafka.health }, metrics: (request, response) => { telemetry.metricsHandler(request, response); } }));
   own(await listen(app, { port: config.PROJECTOR_PORT, host: config.HOST }), (one) => one.close());
 });

@@ -8,6 +8,7 @@ import { openRedis, whenRedisReady, type RedisClient } from '../infra/redis.ts';
 import { celebrityPosts } from '../projections/celebrity-posts.ts';
 import { homeFeed } from '../projections/home-feed.ts';
 import { createLanes } from '../projections/lane-engine.ts';
+import type { OpenLaneFeed } from '../projections/lane-feed.ts';
 import type { LaneProjection } from '../projections/lane-projection.ts';
 import type { Lanes } from '../projections/lanes.ts';
 import { postgresProjections } from '../projections/catalog.ts';
@@ -24,10 +25,13 @@ const MODELS = ['accounts', 'follows', 'relationships', 'posts', 'stories', 'sto
 export const LANE_PROJECTIONS: readonly LaneProjection[] = [homeFeed, celebrityPosts, storyTray];
 export const VERSIONS = new Map([...postgresProjections, ...LANE_PROJECTIONS].map(({ name, version }) => [name, version]));
 
+/** What a feed of lanes other than the default needs. */
+export type FeedDeps = { readonly databaseUrl: string; readonly store: EventStore; readonly keys: DataKeys; readonly log: Log };
+
 const keys: DataKeys = { forAccounts: async () => new Map() };
 
 /** Starts to feed the models that feeds read, and the lanes, from a log without personal data. */
-export async function startLaneProjector(at: Addresses, options: { now: () => Date; log?: Log }): Promise<RunningProjector> {
+export async function startLaneProjector(at: Addresses, options: { now: () => Date; log?: Log; openFeed?: (deps: FeedDeps) => OpenLaneFeed }): Promise<RunningProjector> {
   const log = options.log ?? createLog({ process: 'test-projector', level: process.env['TEST_LOG_LEVEL'] ?? 'silent' });
   const store = await openEventStore(at.eventStore);
   const pool = openPool(at.database, { size: 10, name: 'lane-projector' });
@@ -37,7 +41,7 @@ export async function startLaneProjector(at: Addresses, options: { now: () => Da
   const runner = new Runner({ pool, keys, store, log, limits: { events: 500, bytes: 1e7 }, attempts: 3, firstDelayMs: 10, onPoison: async () => 'stop' });
   const supervisor = new Supervisor({ pool, databaseUrl: at.database, store, log, projections, runner });
   await supervisor.start();
-  const lanes = createLanes({ pool, databaseUrl: at.database, redis, store, keys, log, projections: LANE_PROJECTIONS, versions: VERSIONS, now: options.now });
+  const lanes = createLanes({ pool, databaseUrl: at.database, redis, store, keys, log, projections: LANE_PROJECTIONS, versions: VERSIONS, now: options.now, ...(options.openFeed === undefined ? {} : { openFeed: options.openFeed({ databaseUrl: at.database, store, keys, log }) }) });
   await lanes.start();
   return {
     lanes, pool, redis, store,
