@@ -6,6 +6,7 @@ import { PROJECT_ROOT } from '../infra/local/apps.ts';
 import { readTextFile } from '../infra/local/files.ts';
 import { describeFailure } from '../infra/local/start-error.ts';
 import { closingLine, countRun, type Counts } from './closing-line.ts';
+import { openMemoryFolder } from './memory-folder.ts';
 import { openScratch, type Scratch } from './scratch.ts';
 import { startTestStores } from './test-stores.ts';
 import { bringUpTiers, neededTiers } from './tiers.ts';
@@ -36,11 +37,14 @@ async function run(scratch: Scratch): Promise<Counts> {
   const stores = await startTestStores({ directory, children, env: process.env, say });
   const tiers = await bringUpTiers(neededTiers(testFiles()), { dataDir: directory, children, env: process.env, say });
   say(`Stores ready in ${((performance.now() - started) / 1000).toFixed(1)} s`);
+  const memory = openMemoryFolder();
   try {
     const report = join(directory, 'report.json');
-    const exitCode = await vitest({ scratch, report }, { ...process.env, ...stores, ...tiers.env, TEST_SCRATCH_DIR: directory });
+    const temporary = memory === undefined ? {} : { TMPDIR: memory.path };
+    const exitCode = await vitest({ scratch, report }, { ...process.env, ...temporary, ...stores, ...tiers.env, TEST_SCRATCH_DIR: directory });
     return judge(countRun(parse(readTextFile(report)), exitCode), tiers.skipped);
   } finally {
+    memory?.remove();
     await tiers.close?.();
   }
 }
