@@ -60,6 +60,11 @@ export async function inSpan<T>(name: string, options: { attributes?: Attributes
   });
 }
 
+/** Records work that is already done as a span from `startedAt` until now, under `parent` (a W3C traceparent). */
+export function recordSpan(name: string, { parent, startedAt, attributes }: { parent: string; startedAt: Date; attributes: Attributes }): void {
+  tracer().startSpan(name, { startTime: startedAt, attributes }, contextOf(parent)).end();
+}
+
 /** The active trace as a W3C traceparent, for an event's metadata or an outgoing request; undefined outside a span. */
 export function currentTraceparent(): string | undefined {
   const span = trace.getActiveSpan()?.spanContext();

@@ -10,6 +10,7 @@ import { describe, isOutage } from './failures.ts';
 import { gather, type GatherLimits } from './gather.ts';
 import { takeIn } from './intake.ts';
 import { applyCarefully, type Carefully } from './poison.ts';
+import { traceProjected } from './trace-projected.ts';
 
 export type FeedDeps = Carefully & {
   readonly store: EventStore;
@@ -155,8 +156,10 @@ export class Feed {
   }
 
   async #apply(fed: Fed, share: Share): Promise<void> {
+    const startedAt = new Date();
     try {
       await applyShare(this.#deps.pool, fed, share);
+      traceProjected(fed.projection.name, share, startedAt);
     } catch (error) {
       if (error instanceof FencedError || isOutage(error)) throw error;
       if (!this.remove(fed.build.id)) return;
