@@ -147,6 +147,7 @@ describe('a rebuild', () => {
       const writing = world.append(...Array.from({ length: 20 }, () => follow(newId.account(), star)));
       await rebuild(deps(), options([follows, likes]));
       await writing;
+      await eventually('the reader reads the new builds', () => generations.size === round + 2);
     }
     reading = false;
     await reader;
