@@ -10,8 +10,8 @@ export default defineConfig({
     passWithNoTests: false,
     projects: [
       { test: { name: 'unit', include: ['**/*.unit.test.ts'], exclude, testTimeout: 10_000 } },
-      { test: { name: 'int', include: ['**/*.int.test.ts'], exclude, testTimeout: 60_000, hookTimeout: 60_000 } },
-      { test: { name: 'e2e', include: ['**/*.e2e.test.ts'], exclude, testTimeout: 120_000, hookTimeout: 120_000 } },
+      { test: { name: 'int', include: ['**/*.int.test.ts'], exclude, testTimeout: 180_000, hookTimeout: 120_000 } },
+      { test: { name: 'e2e', include: ['**/*.e2e.test.ts'], exclude, testTimeout: 240_000, hookTimeout: 240_000 } },
     ],
   },
 });

@@ -69,7 +69,7 @@ describe('the runner', () => {
     const projection = own(follows);
     const build = await startAt(projection, first);
     second.attach([{ build, projection, position: START_OF_LOG, events: 0 }]);
-    await passed(build, await world.append(...manyFollows(400)));
+    await passed(build, await world.append(...manyFollows(120)));
     await Promise.all([first.close(), second.close()]);
     const { rows } = await world.pool.query<{ n: string }>(`select sum(followers) as n from ${quoted(build.location)}.follow_count`);
     expect(Number(rows[0]!.n)).toBe(await rowsOf(build, 'follow'));
@@ -150,6 +150,17 @@ describe('the runner', () => {
     await eventually('the stop is known', () => runner.states().some(({ build, state }) => build.id === reads.id && state === 'stopped'));
     expect(runner.states().find(({ build }) => build.id === reads.id)?.trouble).toContain('metadata');
     await runner.close();
+  });
+
+  it('closes at any moment after a build was attached', async () => {
+    const projection = own(follows);
+    const build = await createBuild(world.pool, { projection, storeId: world.store.storeId, state: 'side' });
+    for (let turns = 0; turns < 12; turns += 1) {
+      const runner = new Runner(deps());
+      runner.attach([{ build, projection, position: START_OF_LOG, events: 0 }]);
+      for (let turn = 0; turn < turns; turn += 1) await new Promise((resolve) => { setImmediate(resolve); });
+      await runner.close();
+    }
   });
 
   it('refuses a build that was made from another log, and names the command that rebuilds it', async () => {
