@@ -90,7 +90,8 @@ export class Feed {
 
   async #follow(): Promise<void> {
     await this.#readCheckpoints();
-    if (this.members.size === 0) return;
+    // An order to close that came meanwhile would find no subscription to end.
+    if (this.members.size === 0 || this.#closing.signal.aborted) return;
     const after = [...this.members.values()].map(({ position }) => position).reduce((low, position) => (position < low ? position : low));
     this.claimed = after;
     this.open = true;
