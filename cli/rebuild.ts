@@ -97,13 +97,15 @@ function announce({ postgres, lanes }: RebuildPlan): void {
   }
 }
 
+const UNITS = { replaying: 'events', filling: 'keys', comparing: 'keys', switching: 'models' } as const;
+
 function stepsOf(json: boolean): { report(progress: RebuildProgress): void; end(): void } {
   let current: { step: string; shown: Progress } | undefined;
   return {
     report: ({ step, done, total }) => {
       if (current?.step !== step) {
         current?.shown.end();
-        current = { step, shown: showProgress(step, { unit: step === 'filling' ? 'keys' : step === 'replaying' ? 'events' : 'models', json }) };
+        current = { step, shown: showProgress(step, { unit: UNITS[step], json }) };
       }
       current.shown.at(done, total);
     },

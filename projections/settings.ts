@@ -31,8 +31,8 @@ export function poisonRule(setting: Setting, eventId: string): OnPoison {
 /** Changes a projection's setting and wakes the projectors. */
 export async function writeSetting(sql: Sql, projection: string, change: Partial<Omit<Setting, 'skips'>>): Promise<void> {
   await sql.query(
-    `insert into projections.setting as s (projection, paused, on_poison) values ($1, coalesce($2, $4), coalesce($3, $5))
-     on conflict (projection) do update set paused = coalesce($2, s.paused), on_poison = coalesce($3, s.on_poison)`,
+    `insert into projections.setting as s (projection, paused, on_poison) values ($1, coalesce($2::boolean, $4), coalesce($3, $5))
+     on conflict (projection) do update set paused = coalesce($2::boolean, s.paused), on_poison = coalesce($3, s.on_poison)`,
     [projection, change.paused ?? null, change.onPoison ?? null, DEFAULTS.paused, DEFAULTS.onPoison],
   );
   await sql.query(`notify ${BUILDS_CHANNEL}`);
