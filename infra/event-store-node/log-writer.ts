@@ -29,7 +29,6 @@ const DEFAULT_LIMITS: WriterLimits = {
 };
 
 const BYTES_PER_REQUEST = 256;
-const FADING = 0.95;
 
 interface QueuedWrite {
   readonly request: WriteRequest;
@@ -50,8 +49,6 @@ export class LogWriter {
   readonly #waitingForRoom: (() => void)[] = [];
   #queue: QueuedWrite[] = [];
   #queuedBytes = 0;
-  /** Requests that waited at once; fades with every commit. */
-  #lately = 0;
   #running: Promise<void> | undefined;
 
   constructor(storage: Storage, hooks: WriterHooks, limits: Partial<WriterLimits> = {}) {
@@ -96,16 +93,10 @@ export class LogWriter {
     this.#running = undefined;
   }
 
-  /**
-   * On a quick disk a commit takes at most half of as many requests as lately waited at once: clients then work on the answers
-   * to one half while the other half is written. With everybody in one commit, clients and node would take turns.
-   */
   #takeGroup(): QueuedWrite[] {
-    this.#lately = Math.max(this.#queue.length, this.#lately * FADING);
-    const { groupRequests, groupBytes } = this.#limits;
-    const most = this.#storage.isQuick ? Math.min(groupRequests, Math.ceil(this.#lately / 2)) : groupRequests;
+    const most = Math.min(this.#limits.groupRequests, this.#queue.length);
     let count = 0;
-    for (let bytes = 0; count < Math.min(most, this.#queue.length) && bytes < groupBytes; count++) bytes += this.#queue[count]?.bytes ?? 0;
+    for (let bytes = 0; count < most && bytes < this.#limits.groupBytes; count++) bytes += this.#queue[count]?.bytes ?? 0;
     const taken = this.#queue.slice(0, count);
     this.#queue = this.#queue.slice(count);
     return taken;

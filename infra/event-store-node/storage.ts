@@ -95,11 +95,6 @@ export class Storage {
     return this.#end;
   }
 
-  /** Whether a commit takes less than a millisecond at the moment. */
-  get isQuick(): boolean {
-    return this.#wal.isQuick;
-  }
-
   /** What is known of a stream; the empty state for one that was never written. */
   stateOf(streamName: string): StreamState {
     return this.#recent.stateOf(streamName) ?? this.#store.stateOf(streamName);

@@ -60,11 +60,6 @@ export class WriteAheadLog {
     this.#epoch = epoch;
   }
 
-  /** Whether a write takes less than a millisecond at the moment. */
-  get isQuick(): boolean {
-    return this.#slowWrites === 0;
-  }
-
   /** Up to where records must be in the store before the next write. */
   get mustBeStored(): number {
     return this.#files[this.#current].used < FILE_BYTES ? 0 : this.#files[other(this.#current)].end;

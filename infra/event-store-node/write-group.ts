@@ -36,6 +36,8 @@ export class WriteGroup {
   readonly #records: Buffer[] = [];
   readonly #events: StreamEvent[] = [];
   readonly #states = new Map<string, StreamState>();
+  /** States as they are stored: one request looks at the same ones several times. */
+  readonly #stored = new Map<string, StreamState>();
   readonly #eventIds: string[] = [];
   #end: number;
 
@@ -169,9 +171,17 @@ export class WriteGroup {
 
   /** A metadata stream goes with the stream that it describes. */
   #stateOf(streamName: string): StreamState {
-    const state = this.#states.get(streamName) ?? this.#storage.stateOf(streamName);
+    const state = this.#states.get(streamName) ?? this.#storedStateOf(streamName);
     if (state.tombstoned || !isMetastream(streamName)) return state;
     return this.#stateOf(originalStreamOf(streamName)).tombstoned ? { ...state, tombstoned: true } : state;
+  }
+
+  #storedStateOf(streamName: string): StreamState {
+    const known = this.#stored.get(streamName);
+    if (known !== undefined) return known;
+    const state = this.#storage.stateOf(streamName);
+    this.#stored.set(streamName, state);
+    return state;
   }
 
   #recordOf(streamName: string, revision: number): Buffer | undefined {
