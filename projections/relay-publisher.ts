@@ -14,6 +14,8 @@ const TRANSACTION_LIMIT_MS = 10_000;
 export async function openPublisher(kafka: Kafka, { topic, transactionalId }: { topic: string; transactionalId: string }): Promise<Publisher> {
   const producer = kafka.producer({ idempotent: true, transactionalId, maxInFlightRequests: 1, transactionTimeout: TRANSACTION_LIMIT_MS, allowAutoTopicCreation: false });
   await producer.connect();
+  // The library asks for its epoch, which is what shuts the others out, only when a transaction begins.
+  await (await producer.transaction()).abort();
   return {
     publish: async (messages) => {
       const transaction = await producer.transaction();

@@ -12,6 +12,8 @@ export type RunningKafka = {
   /** The value for KAFKA_BROKERS. */
   brokers: string;
   child: Child;
+  /** Starts it again on what it holds, after it was killed. */
+  startAgain: () => Promise<RunningKafka>;
 };
 
 const VERSION = '4.2.0';
@@ -33,12 +35,15 @@ export async function bringUpKafka({ cacheDir, dataDir, children }: { cacheDir: 
   const classPath = ['-cp', join(libraries, '*')];
   const format = spawnSync(java, [...classPath, 'kafka.tools.StorageTool', 'format', '-t', 'c2h1dHRlcmxvZy10ZXN0cw', '-c', properties], { encoding: 'utf8' });
   if (format.status !== 0) throw new StartError(`Kafka's storage could not be formatted: ${lastLine(format.stderr)}`);
-  const child = await children.start({
-    name: 'kafka', command: java, args: ['-Xmx512m', ...classPath, 'kafka.Kafka', properties], env: process.env, cwd: dataDir, stopLimitMs: 10_000,
-  });
   const brokers = `127.0.0.1:${port}`;
-  await whenReady(child, { children, title: 'Kafka', limitMs: READY_LIMIT_MS, ask: () => tryBroker(brokers) });
-  return { brokers, child };
+  const start = async (): Promise<RunningKafka> => {
+    const child = await children.start({
+      name: 'kafka', command: java, args: ['-Xmx512m', ...classPath, 'kafka.Kafka', properties], env: process.env, cwd: dataDir, stopLimitMs: 10_000,
+    });
+    await whenReady(child, { children, title: 'Kafka', limitMs: READY_LIMIT_MS, ask: () => tryBroker(brokers) });
+    return { brokers, child, startAgain: start };
+  };
+  return start();
 }
 
 function fetchKafka(cacheDir: string): string {
