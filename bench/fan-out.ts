@@ -1,0 +1,243 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { Redis } from 'ioredis';
+import type { AccountId } from '../domain/ids.ts';
+import { START_OF_LOG } from '../domain/position.ts';
+import { openEventStore, type EventStore, type NewEvent } from '../infra/event-store.ts';
+import { newId } from '../infra/ids.ts';
+import { createSortedIndexes } from '../infra/sorted-indexes.ts';
+import { BUCKETS, keysOf } from '../projections/lane-keys.ts';
+import { createTestRedis } from '../testing/redis.ts';
+import { startServer } from './event-store/processes.ts';
+import { audiencesIn, sharedGraph, type Graph } from './feed/graph.ts';
+import { createModels, writeGraph, type Models } from './feed/models.ts';
+
+const RESULT_FILE = new URL('results/fan-out.md', import.meta.url);
+const CELEBRITY_LINE = 10_000;
+const DELIVERIES = 600_000;
+const ROUNDS = 3;
+const BARS = { plain: 2, bare: 0.5, slowestMs: 100 };
+
+type Measured = { readonly graph: string; readonly deliveries: number; readonly plain: number; readonly bare: number; readonly whole: number; readonly lanes: number; readonly slowestMs: number; readonly slowestAudience: number };
+
+/**
+ * Measures fan-out on real graphs: from the events in the log to all feeds, with the PostgreSQL models on the way and
+ * with them ready, next to a plain pipeline of ZADD and trim and to the bare server-side function, both with the
+ * audience in memory. Prints a table and writes `bench/results/fan-out.md`.
+ */
+export async function run(): Promise<void> {
+  const measured: Measured[] = [];
+  for (const name of ['facebook', 'higgs'] as const) {
+    const graph = sharedGraph(name);
+    if (graph !== undefined) measured.push(await measure(graph));
+  }
+  if (measured.length === 0) return;
+  const report = describe(measured);
+  await mkdir(new URL('results/', import.meta.url), { recursive: true });
+  await writeFile(RESULT_FILE, report);
+  console.log(report);
+}
+
+async function measure(graph: Graph): Promise<Measured> {
+  const directory = await mkdtemp(join(tmpdir(), 'bench-fan-out-'));
+  const node = await startServer('../../infra/event-store-node/main.ts', ['--port', '0', '--data-dir', directory]);
+  const store = await openEventStore(node.url);
+  const models = await createModels(store);
+  const server = await createTestRedis();
+  const redis = new Redis(server.url);
+  try {
+    const audiences = audiencesIn(graph);
+    const celebrities = new Set(graph.accounts.filter((_, i) => (audiences[i]?.length ?? 0) >= CELEBRITY_LINE));
+    const authors = graph.accounts.flatMap((id, i) => (celebrities.has(id) || audiences[i]?.length === 0 ? [] : [{ id, viewers: audiences[i] ?? [] }]));
+    const perRound = authors.reduce((sum, { viewers }) => sum + viewers.length, 0);
+    const posts = Array.from({ length: Math.max(1, Math.round(DELIVERIES / perRound)) }, () => authors).flat();
+    const deliveries = posts.reduce((sum, { viewers }) => sum + viewers.length, 0);
+    console.log(`${graph.name}: ${String(graph.accounts.length)} accounts, ${String(graph.follows.length)} follows, ${String(posts.length)} posts, ${String(deliveries)} deliveries`);
+    await writeGraph(models, graph, celebrities);
+    const bench: Bench = { models, store, redis, urls: [node.url, models.url, server.url] as const, viewers: [...new Set(authors.flatMap(({ viewers }) => viewers))] };
+    const rates = { plain: [] as number[], bare: [] as number[], whole: [] as number[], lanes: [] as number[] };
+    for (let round = 0; round < ROUNDS; round += 1) {
+      bench.before = await store.head();
+      rates.plain.push(deliveries / await plainPipeline(redis, posts));
+      rates.bare.push(deliveries / await bareFunction(bench, posts));
+      await makeFeeds(bench);
+      await appendPosts(store, posts.map(({ id }) => id));
+      rates.whole.push(deliveries / await project(bench));
+      await makeFeeds(bench);
+      await models.pool.query('update projections.lane set position = $1', [bench.before]);
+      rates.lanes.push(deliveries / await project(bench));
+    }
+    const slowest = await slowestPost(bench, authors);
+    return { graph: graph.name, deliveries, plain: best(rates.plain), bare: best(rates.bare), whole: best(rates.whole), lanes: best(rates.lanes), ...slowest };
+  } finally {
+    redis.disconnect();
+    await server.close();
+    await models.close();
+    await store.close();
+    await node.stop();
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+type Bench = { readonly models: Models; readonly store: EventStore; readonly redis: Redis; readonly urls: readonly [string, string, string]; readonly viewers: readonly AccountId[]; before?: string };
+type Author = { readonly id: AccountId; readonly viewers: readonly AccountId[] };
+
+const seconds = (since: number) => (performance.now() - since) / 1_000;
+const best = (rates: readonly number[]) => Math.max(...rates);
+
+/** What one would write first: for each follower a ZADD and a trim, pipelined. */
+async function plainPipeline(redis: Redis, posts: readonly Author[]): Promise<number> {
+  await redis.flushdb();
+  const since = performance.now();
+  const underWay = new Set<Promise<unknown>>();
+  let pipeline = redis.pipeline();
+  let queued = 0;
+  const send = async () => {
+    const sent: Promise<unknown> = pipeline.exec().finally(() => underWay.delete(sent));
+    underWay.add(sent);
+    pipeline = redis.pipeline();
+    queued = 0;
+    if (underWay.size >= 4) await Promise.race(underWay);
+  };
+  for (const [i, { viewers }] of posts.entries()) {
+    const id = newId.post();
+    for (const viewer of viewers) {
+      const key = `feed:${viewer}`;
+      pipeline.zadd(key, 1_700_000_000_000 + i, id).zremrangebyrank(key, 0, -501);
+      queued += 1;
+      if (queued >= 500) await send();
+    }
+  }
+  await send();
+  await Promise.all(underWay);
+  return seconds(since);
+}
+
+/** The server-side function alone, 1,000 indexes a call. */
+async function bareFunction(bench: Bench, posts: readonly Author[]): Promise<number> {
+  const { indexes, keyOf } = await makeFeeds(bench);
+  const writer = { lane: 0, epoch: 1 };
+  await indexes.takeOver(writer, START_OF_LOG);
+  const keyed = posts.map(({ viewers }) => viewers.map(keyOf));
+  const changes = keyed.map((keys, i) => ({ keys, add: [{ id: newId.post(), score: 1_700_000_000_000 + i }], remove: [] }));
+  const since = performance.now();
+  await indexes.apply([writer], { entries: 500, slack: 0.1 }, changes);
+  return seconds(since);
+}
+
+/** Empties Redis and makes a complete, empty feed for everybody, as if all had just read theirs. */
+async function makeFeeds({ models, redis, viewers }: Bench) {
+  await redis.flushdb();
+  const prefix = models.builds.prefix('home-feed');
+  const indexes = createSortedIndexes(redis, { prefix: `${prefix}:`, buckets: BUCKETS });
+  const keyOf = keysOf(prefix, 'feed');
+  for (let at = 0; at < viewers.length; at += 1_000) {
+    await Promise.all(viewers.slice(at, at + 1_000).map(async (viewer) => {
+      await indexes.lease(keyOf(viewer), 'bench', 60_000);
+      await indexes.fill(keyOf(viewer), 'bench', { entries: [], cut: false }, 86_400_000);
+    }));
+  }
+  return { indexes, keyOf };
+}
+
+async function appendPosts(store: EventStore, authors: readonly AccountId[]): Promise<void> {
+  const now = Date.now();
+  const events = authors.flatMap((authorId, i) => {
+    const postId = newId.post();
+    const at = new Date(now - 3_600_000 + i).toISOString();
+    return [
+      stored('PostCreated', authorId, at, { postId, authorId, caption: null, mediaIds: [newId.media()], filter: null, altTexts: null, location: null, commentsDisabled: false }),
+      stored('PostPublished', authorId, at, { postId, authorId, publishedAt: at }),
+    ];
+  });
+  for (let at = 0; at < events.length; at += 400) await store.append(`bench-${crypto.randomUUID()}`, 'no_stream', events.slice(at, at + 400));
+}
+
+function stored(type: string, owner: string, occurredAt: string, data: NewEvent['data']): NewEvent {
+  return { id: crypto.randomUUID(), type, data, metadata: { $correlationId: 'bench', $causationId: 'bench', commandId: crypto.randomUUID(), actorId: 'system', owners: [owner], occurredAt, schemaVersion: 1 } };
+}
+
+/** Starts a projector and waits until the lanes of the home feed have passed the head; gives the seconds that it took. */
+async function project(bench: Bench): Promise<number> {
+  const head = await bench.store.head();
+  const child = await startProjector(bench);
+  const since = performance.now();
+  go(child);
+  await whenPassed(bench, head, 20);
+  const took = seconds(since);
+  await stop(child);
+  return took;
+}
+
+async function startProjector({ urls }: Bench): Promise<ChildProcess> {
+  const child = spawn(process.execPath, [fileURLToPath(new URL('feed/projector.child.ts', import.meta.url)), ...urls], { stdio: ['pipe', 'pipe', 'inherit'] });
+  await once(child.stdout, 'data');
+  return child;
+}
+
+function go(child: ChildProcess): void {
+  child.stdin?.write('go\n');
+}
+
+async function stop(child: ChildProcess): Promise<void> {
+  const ended = once(child, 'exit');
+  child.kill('SIGTERM');
+  await ended;
+}
+
+async function whenPassed({ models: { pool, builds } }: Bench, position: string, everyMs: number): Promise<void> {
+  for (;;) {
+    const { rows } = await pool.query<{ low: string | null; lanes: number }>('select min(position) as low, count(*)::int as lanes from projections.lane where build_id = $1', [builds.id('home-feed')]);
+    if (rows[0]?.lanes === 32 && (rows[0].low ?? '') >= position) return;
+    await delay(everyMs);
+  }
+}
+
+/** The time from the append of a post by one of the authors with most followers to its last feed, in ms. */
+async function slowestPost(bench: Bench, authors: readonly Author[]): Promise<Pick<Measured, 'slowestMs' | 'slowestAudience'>> {
+  const largest = authors.toSorted((a, b) => b.viewers.length - a.viewers.length).slice(0, 20);
+  await makeFeeds(bench);
+  const child = await startProjector(bench);
+  go(child);
+  await whenPassed(bench, await bench.store.head(), 20);
+  await delay(500);
+  let slowestMs = 0;
+  for (const { id, viewers } of largest) {
+    await appendPosts(bench.store, [id]);
+    const since = performance.now();
+    const keyOf = keysOf(bench.models.builds.prefix('home-feed'), 'feed');
+    const last = viewers.toSorted().at(-1) ?? '';
+    const cards = await bench.redis.zcard(keyOf(last));
+    while (await bench.redis.zcard(keyOf(last)) === cards && performance.now() - since < 5_000) await delay(1);
+    slowestMs = Math.max(slowestMs, performance.now() - since);
+    await delay(50);
+  }
+  await stop(child);
+  return { slowestMs, slowestAudience: largest[0]?.viewers.length ?? 0 };
+}
+
+function describe(measured: readonly Measured[]): string {
+  const rate = (value: number) => Math.round(value / 1_000).toLocaleString('en');
+  const mark = (met: boolean) => (met ? '✓' : '✗');
+  const rows = measured.map((one) => {
+    const [plain, bare] = [one.whole / one.plain, one.whole / one.bare];
+    return `| ${one.graph} | ${one.deliveries.toLocaleString('en')} | ${rate(one.plain)} | ${rate(one.bare)} | ${rate(one.lanes)} | ${rate(one.whole)} | ${plain.toFixed(2)} ${mark(plain >= BARS.plain)} | ${bare.toFixed(2)} ${mark(bare >= BARS.bare)} | ${one.slowestMs.toFixed(0)} (${one.slowestAudience.toLocaleString('en')}) ${mark(one.slowestMs < BARS.slowestMs)} |`;
+  });
+  return `# Fan-out
+
+Deliveries of posts to followers' feeds, in thousands a second (best of ${String(ROUNDS)} rounds in turns, ${String(cpus().length)} cores, everything on one machine).
+"Whole" is from the events in the log, through the PostgreSQL models, to all feeds, start of the projector included; "lanes" the same with the models ready.
+The plain pipeline (ZADD and trim for each follower) and the bare function (1,000 indexes a call) have the audience in memory and know no log.
+
+| graph | deliveries | plain | bare | lanes | whole | whole / plain (≥ ${String(BARS.plain)}) | whole / bare (≥ ${String(BARS.bare)}) | slowest post, ms (followers) < ${String(BARS.slowestMs)} |
+|---|--:|--:|--:|--:|--:|--:|--:|--:|
+${rows.join('\n')}
+
+Run it with \`npm run bench fan-out\`; it wants the graphs of the shared data folder.
+`;
+}
