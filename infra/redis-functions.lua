@@ -12,15 +12,24 @@
 local FLOOR = 33
 local LEASE = 63
 
--- Writers name their lane and its epoch. The registry knows the newest epoch of each lane; after Redis was emptied it
--- knows none, and a writer has to prove again that the lane is still its own.
-local function refusal(registry, lane, epoch)
+-- Writers name their lanes and the epochs of those. The registry knows the newest epoch of each lane; after Redis was
+-- emptied it knows none, and a writer has to prove again that the lane is still its own.
+local function refusal_of(registry, lane, epoch)
   local known = redis.call('HGET', registry, lane)
   if not known then return redis.error_reply('NOEPOCH no epoch is registered for lane ' .. lane) end
   if tonumber(known) > tonumber(epoch) then
     return redis.error_reply('STALE lane ' .. lane .. ' has epoch ' .. known .. ', not ' .. epoch)
   end
   if tonumber(known) < tonumber(epoch) then return redis.error_reply('NOEPOCH lane ' .. lane .. ' is registered with epoch ' .. known) end
+  return nil
+end
+
+-- The same for `count` lanes with their epochs, from args[first] on.
+local function refusal(registry, args, first, count)
+  for i = first, first + 2 * count - 2, 2 do
+    local refused = refusal_of(registry, args[i], args[i + 1])
+    if refused then return refused end
+  end
   return nil
 end
 
@@ -72,15 +81,16 @@ local function remove(key, args, first, last)
   return removed
 end
 
--- KEYS: registry, then the indexes. ARGV: lane, epoch, cap, most members before a cut, then segments that take the
--- indexes in order: how many indexes, additions and removals, then score and id of each addition, id of each removal.
+-- KEYS: registry, then the indexes. ARGV: how many lanes write, lane and epoch of each, cap, most members before a cut,
+-- then segments that take the indexes in order: how many indexes, additions and removals, then score and id of each addition, id of each removal.
 -- Answers: indexes changed, then the numbers (from 1) of those that were unlinked because they are no longer complete.
 local function apply(keys, args)
-  local refused = refusal(keys[1], args[1], args[2])
+  local lanes = tonumber(args[1])
+  local refused = refusal(keys[1], args, 2, lanes)
   if refused then return refused end
-  local cap, most = tonumber(args[3]), tonumber(args[4])
+  local at, key_at = 2 * lanes + 4, 2
+  local cap, most = tonumber(args[at - 2]), tonumber(args[at - 1])
   local changed, incomplete = 0, {}
-  local at, key_at = 5, 2
   while at <= #args do
     local indexes, additions, removals = tonumber(args[at]), tonumber(args[at + 1]), tonumber(args[at + 2])
     local first = at + 3
@@ -110,9 +120,9 @@ local function apply(keys, args)
   return incomplete
 end
 
--- KEYS: registry, then the indexes. ARGV: lane, epoch. Makes the indexes absent and ends the leases on them.
+-- KEYS: registry, then the indexes. ARGV: lanes and epochs. Makes the indexes absent and ends the leases on them.
 local function discard(keys, args)
-  local refused = refusal(keys[1], args[1], args[2])
+  local refused = refusal(keys[1], args, 1, #args / 2)
   if refused then return refused end
   return redis.call('UNLINK', unpack(keys, 2))
 end
@@ -186,7 +196,7 @@ end
 -- an older state: 'elsewhere', and nothing is written.
 local function mark(keys, args)
   for i = 1, #args, 4 do
-    local refused = refusal(keys[1], args[i], args[i + 1])
+    local refused = refusal_of(keys[1], args[i], args[i + 1])
     if refused then return refused end
     if redis.call('HGET', keys[1], args[i] .. ':mark') ~= args[i + 2] then return 'elsewhere' end
   end

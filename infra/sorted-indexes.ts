@@ -26,9 +26,9 @@ export type Computed = { readonly entries: readonly Entry[]; readonly cut: boole
 /** Indexes on Redis that are absent or complete: redis-functions.lua says what that means. */
 export type SortedIndexes = {
   /** Adds and removes on those indexes that exist, ends the leases on the others. `incomplete` are unlinked: they lost too much to know their newest entries. */
-  apply(writer: Writer, bound: Bound, changes: readonly Change[]): Promise<{ changed: number; incomplete: string[] }>;
+  apply(writers: readonly Writer[], bound: Bound, changes: readonly Change[]): Promise<{ changed: number; incomplete: string[] }>;
   /** Makes indexes absent and ends the leases on them. */
-  discard(writer: Writer, keys: readonly string[]): Promise<void>;
+  discard(writers: readonly Writer[], keys: readonly string[]): Promise<void>;
   newest(keys: readonly string[], options: { limit: number; renewMs: number }): Promise<Found[]>;
   lease(key: string, token: string, lifetimeMs: number): Promise<Lease>;
   /** False when the lease was broken meanwhile: nothing is written. */
@@ -48,6 +48,8 @@ export type SortedIndexes = {
 };
 
 const KEYS_PER_CALL = 1_000;
+/** Additions and removals, so that one call does not hold up Redis when each index gets many. */
+const DELIVERIES_PER_CALL = 2_000;
 const CALLS_UNDER_WAY = 4;
 
 /**
@@ -57,13 +59,13 @@ const CALLS_UNDER_WAY = 4;
 export function createSortedIndexes(client: RedisClient, { prefix, buckets }: { prefix: string; buckets: number }): SortedIndexes {
   const call = createFunctionCaller(client);
   const clustered = client instanceof Cluster;
-  const groupOf = clustered ? tagOf : () => '';
+  const groupOf = clustered ? tagOf : oneGroup;
   const registryOf = (group: string) => `${prefix}lanes:{${group}}`;
   const registries = clustered ? Array.from({ length: buckets }, (_, bucket) => registryOf(String(bucket))) : [registryOf('')];
   return {
-    apply: (writer, bound, changes) => apply({ call, groupOf, registryOf }, { writer, bound, changes }),
-    discard: async (writer, keys) => {
-      for (const [group, chunk] of chunksByGroup(keys, groupOf)) await call('index_discard', [registryOf(group), ...chunk], [writer.lane, writer.epoch]);
+    apply: (writers, bound, changes) => apply({ call, groupOf, registryOf }, { writers, bound, changes }),
+    discard: async (writers, keys) => {
+      for (const [group, chunk] of chunksByGroup(keys, groupOf)) await call('index_discard', [registryOf(group), ...chunk], epochsOf(writers));
     },
     newest: async (keys, { limit, renewMs }) => newest(call, groupOf, { keys, args: [limit, renewMs] }),
     lease: async (key, token, lifetimeMs) => z.enum(['taken', 'busy', 'present']).parse(await call('index_lease', [key], [token, lifetimeMs])),
@@ -82,10 +84,12 @@ export function createSortedIndexes(client: RedisClient, { prefix, buckets }: { 
 }
 
 type Routing = { call: FunctionCaller; groupOf: (key: string) => string; registryOf: (group: string) => string };
-type Work = { writer: Writer; bound: Bound; changes: readonly Change[] };
+type Work = { writers: readonly Writer[]; bound: Bound; changes: readonly Change[] };
 
-async function apply({ call, groupOf, registryOf }: Routing, { writer, bound, changes }: Work): Promise<{ changed: number; incomplete: string[] }> {
-  const head = [writer.lane, writer.epoch, bound.entries, 1 + bound.entries + Math.floor(bound.entries * bound.slack)];
+const epochsOf = (writers: readonly Writer[]) => writers.flatMap(({ lane, epoch }) => [lane, epoch]);
+
+async function apply({ call, groupOf, registryOf }: Routing, { writers, bound, changes }: Work): Promise<{ changed: number; incomplete: string[] }> {
+  const head = [writers.length, ...epochsOf(writers), bound.entries, 1 + bound.entries + Math.floor(bound.entries * bound.slack)];
   const total: { changed: number; incomplete: string[] } = { changed: 0, incomplete: [] };
   const send = async (group: string, { keys, args }: Packed) => {
     const answer = z.array(z.int()).parse(await call('index_apply', [registryOf(group), ...keys], [...head, ...args]));
@@ -106,27 +110,35 @@ async function apply({ call, groupOf, registryOf }: Routing, { writer, bound, ch
   return total;
 }
 
-type Packed = { keys: string[]; args: (string | number)[] };
+type Packed = { keys: string[]; args: (string | number)[]; deliveries: number };
 
-/** Packs changes into calls of at most KEYS_PER_CALL keys of one group. */
+/** Packs changes into calls of a bounded size, each with the keys of one group. */
 function* packedCalls(changes: readonly Change[], groupOf: (key: string) => string): Generator<[group: string, packed: Packed]> {
   const open = new Map<string, Packed>();
   for (const { keys, add, remove } of changes) {
-    const tail = [add.length, remove.length, ...add.flatMap(({ id, score }) => [score, id]), ...remove];
-    for (const [group, ofGroup] of grouped(keys, groupOf)) yield* pack(open, group, { keys: ofGroup, tail });
+    const tail: (string | number)[] = [add.length, remove.length];
+    for (const { id, score } of add) tail.push(score, id);
+    tail.push(...remove);
+    const each = add.length + remove.length;
+    if (each === 0) continue;
+    for (const [group, ofGroup] of grouped(keys, groupOf)) yield* pack(open, group, { keys: ofGroup, tail, each });
   }
   yield* open;
 }
 
-function* pack(open: Map<string, Packed>, group: string, { keys, tail }: { keys: readonly string[]; tail: readonly (string | number)[] }): Generator<[group: string, packed: Packed]> {
+type Segment = { keys: readonly string[]; tail: readonly (string | number)[]; each: number };
+
+function* pack(open: Map<string, Packed>, group: string, { keys, tail, each }: Segment): Generator<[group: string, packed: Packed]> {
   for (let at = 0; at < keys.length;) {
-    const packed = open.get(group) ?? { keys: [], args: [] };
+    const packed = open.get(group) ?? { keys: [], args: [], deliveries: 0 };
     open.set(group, packed);
-    const part = keys.slice(at, at + KEYS_PER_CALL - packed.keys.length);
+    const room = Math.min(KEYS_PER_CALL - packed.keys.length, Math.max(1, Math.floor((DELIVERIES_PER_CALL - packed.deliveries) / each)));
+    const part = keys.slice(at, at + room);
     packed.keys.push(...part);
     packed.args.push(part.length, ...tail);
+    packed.deliveries += part.length * each;
     at += part.length;
-    if (packed.keys.length < KEYS_PER_CALL) continue;
+    if (packed.keys.length < KEYS_PER_CALL && packed.deliveries < DELIVERIES_PER_CALL) continue;
     open.delete(group);
     yield [group, packed];
   }
@@ -138,7 +150,11 @@ function* chunksByGroup(keys: readonly string[], groupOf: (key: string) => strin
   }
 }
 
-const grouped = (keys: readonly string[], groupOf: (key: string) => string) => Map.groupBy(keys, groupOf);
+function grouped(keys: readonly string[], groupOf: (key: string) => string): Iterable<[group: string, keys: readonly string[]]> {
+  return groupOf === oneGroup ? [['', keys]] : Map.groupBy(keys, groupOf);
+}
+
+const oneGroup = () => '';
 
 async function newest(call: FunctionCaller, groupOf: (key: string) => string, { keys, args }: { keys: readonly string[]; args: number[] }): Promise<Found[]> {
   const found = new Map<string, Found>();

@@ -5,7 +5,7 @@ import { fillAbsent } from './computed-index.ts';
 import { authorIndexesByDefinition, authorIndexFrom, type EntryKind } from './feed-definition.ts';
 import type { DefinedIndexes } from './index-check.ts';
 import { keysOf } from './lane-keys.ts';
-import type { Lane, LaneContext } from './lane-projection.ts';
+import type { LaneContext, LaneGroup } from './lane-projection.ts';
 
 /** Indexes of authors' own newest entries; `keys` is their word in Redis keys. */
 export type AuthorIndexes = { readonly kind: EntryKind; readonly keys: string };
@@ -25,7 +25,7 @@ export function definedAuthorIndexes({ kind, keys }: AuthorIndexes): DefinedInde
  * become one is computed ahead of the readers; for others it appears with the first reader. It outlives the status by
  * its lifetime after the last read, so that no reader looks for posts where they are no longer or not yet.
  */
-export async function indexAuthors(context: LaneContext, lane: Lane, own: AuthorIndexes, work: FanOutWork): Promise<void> {
+export async function indexAuthors(context: LaneContext, lanes: LaneGroup, own: AuthorIndexes, work: FanOutWork): Promise<void> {
   const { kind, keys } = own;
   const keyOf = keysOf(context.prefix, keys);
   const since = authorIndexFrom(kind, context.now()).getTime();
@@ -35,8 +35,8 @@ export async function indexAuthors(context: LaneContext, lane: Lane, own: Author
     add: changed.flatMap(({ id, shown, score }) => (shown && score !== undefined && score > since ? [{ id, score }] : [])),
     remove: changed.filter(({ shown }) => !shown).map(({ id }) => id),
   }));
-  await context.indexes.apply(lane.writer, { entries: kind.authorEntries, slack: FEED.slack }, changes);
-  await context.indexes.discard(lane.writer, [...work.gone].map(keyOf));
+  await context.indexes.apply(lanes.writers, { entries: kind.authorEntries, slack: FEED.slack }, changes);
+  await context.indexes.discard(lanes.writers, [...work.gone].map(keyOf));
   const celebrities = [...work.authors].filter((author) => !work.gone.has(author)).map((id) => ({ id, key: keyOf(id) }));
   await fillAbsent(context.indexes, celebrities, { limit: kind.authorEntries, compute: (ids) => authorIndexesByDefinition(context.read, kind, ids, context.now()) });
 }

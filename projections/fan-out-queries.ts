@@ -86,8 +86,8 @@ export type Audience = { readonly author: string; readonly viewers: readonly str
 /** Of whom a fan-out asks: all followers who see the author, or among them the close friends, or those an erased author had. */
 export type AudienceOf = 'followers' | 'close friends' | 'followers of erased';
 
-const AUTHORS_PER_QUERY = 200;
-const VIEWERS_PER_PAGE = 2_000;
+const AUTHORS_PER_QUERY = 500;
+const VIEWERS_PER_PAGE = 1_000;
 
 /** The audiences of some authors, by keyset pages; the next page is read while the caller works on the one before. */
 export async function* audiencesOf(read: ReadContext, of: AudienceOf, authors: readonly string[]): AsyncGenerator<Audience[]> {

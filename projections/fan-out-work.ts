@@ -1,6 +1,6 @@
 import type { DomainEvent, EventOfType } from '../domain/event-log.ts';
 import { declaredOf, unreachable } from './batch.ts';
-import type { Lane } from './lane-projection.ts';
+import type { LaneGroup } from './lane-projection.ts';
 
 const pairTypes = ['AccountFollowed', 'FollowRequestAccepted', 'FollowEnded', 'AccountBlocked', 'AccountUnblocked', 'AccountMuted', 'AccountUnmuted', 'CloseFriendAdded', 'CloseFriendRemoved'] as const;
 const authorTypes = ['CelebrityStatusGranted', 'CelebrityStatusRevoked', 'AccountErased'] as const;
@@ -31,20 +31,20 @@ export type FanOutWork = {
   readonly gone: ReadonlySet<string>;
 };
 
-/** Collects the work of a batch; the order of its events no longer matters, because the models have passed them all. */
-export function workOf(lane: Lane, events: readonly DomainEvent[]): FanOutWork {
+/** Collects the work of a batch of some lanes; the order of its events no longer matters, because the models have passed them all. */
+export function workOf(lanes: LaneGroup, events: readonly DomainEvent[]): FanOutWork {
   const entries = new Set<string>();
   const pairs = new Map<string, Pair>();
   const authors = new Set<string>();
   const gone = new Set<string>();
   for (const event of declaredOf(pairTypes, events)) {
-    for (const pair of pairsOf(event)) if (lane.owns(pair.author)) pairs.set(`${pair.author} ${pair.viewer}`, pair);
+    for (const pair of pairsOf(event)) if (lanes.owns(pair.author)) pairs.set(`${pair.author} ${pair.viewer}`, pair);
   }
   for (const { data } of declaredOf(entryTypes, events)) {
-    if (lane.owns(data.authorId)) entries.add('postId' in data ? data.postId : data.storyId);
+    if (lanes.owns(data.authorId)) entries.add('postId' in data ? data.postId : data.storyId);
   }
   for (const { type, data: { accountId } } of declaredOf(authorTypes, events)) {
-    if (!lane.owns(accountId)) continue;
+    if (!lanes.owns(accountId)) continue;
     authors.add(accountId);
     if (type === 'AccountErased') gone.add(accountId);
   }

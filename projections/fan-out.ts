@@ -1,12 +1,12 @@
 import { FEED } from '../domain/limits.ts';
 import type { Bound, Change, Entry } from '../infra/sorted-indexes.ts';
 import { fillAbsent } from './computed-index.ts';
-import { audiencesOf, authorsNow, entriesNow, pairsNow, type AudienceOf, type AuthorNow, type EntryNow, type PairNow } from './fan-out-queries.ts';
+import { audiencesOf, authorsNow, entriesNow, pairsNow, type Audience, type AudienceOf, type AuthorNow, type EntryNow, type PairNow } from './fan-out-queries.ts';
 import type { FanOutWork, Pair } from './fan-out-work.ts';
 import { feedsByDefinition, type EntryKind } from './feed-definition.ts';
 import type { DefinedIndexes } from './index-check.ts';
 import { idOfKey, keysOf } from './lane-keys.ts';
-import type { Lane, LaneContext } from './lane-projection.ts';
+import type { LaneContext, LaneGroup } from './lane-projection.ts';
 
 const REFILLED_AT_ONCE = 100;
 
@@ -29,16 +29,16 @@ export function definedFeeds({ kind, keys }: Feeds): DefinedIndexes {
  * the same lane, and the last event that concerns an author and a viewer finds the final state. So a batch may be
  * handled twice, or again after a crash, and its events in any order.
  */
-export async function fanOut(context: LaneContext, lane: Lane, feeds: Feeds, work: FanOutWork): Promise<void> {
+export async function fanOut(context: LaneContext, lanes: LaneGroup, feeds: Feeds, work: FanOutWork): Promise<void> {
   const now = context.now();
-  const run: Run = { context, lane, feeds, now, keyOf: keysOf(context.prefix, feeds.keys) };
+  const run: Run = { context, lanes, feeds, now, keyOf: keysOf(context.prefix, feeds.keys) };
   await syncEntries(run, await entriesNow(context.read, feeds.kind, [...work.entries]));
   await syncPairs(run, work.pairs);
   await syncAuthors(run, [...work.authors]);
-  await context.indexes.discard(lane.writer, [...work.gone].map(run.keyOf));
+  await context.indexes.discard(lanes.writers, [...work.gone].map(run.keyOf));
 }
 
-type Run = { readonly context: LaneContext; readonly lane: Lane; readonly feeds: Feeds; readonly now: Date; readonly keyOf: (viewer: string) => string };
+type Run = { readonly context: LaneContext; readonly lanes: LaneGroup; readonly feeds: Feeds; readonly now: Date; readonly keyOf: (viewer: string) => string };
 
 /** What to add to and remove from each feed of an audience. */
 type Delta = { readonly add: readonly Entry[]; readonly remove: readonly string[] };
@@ -71,7 +71,7 @@ async function syncAuthors(run: Run, authors: readonly string[]): Promise<void> 
   // What an erased author had is no longer known, so the feeds of the followers are dropped and computed anew.
   for (const whose of ['followers', 'followers of erased'] as const) {
     for await (const audiences of audiencesOf(run.context.read, whose, erased)) {
-      await run.context.indexes.discard(run.lane.writer, audiences.flatMap(({ viewers }) => viewers.map(run.keyOf)));
+      await run.context.indexes.discard(run.lanes.writers, audiences.flatMap(({ viewers }) => viewers.map(run.keyOf)));
     }
   }
 }
@@ -89,7 +89,7 @@ async function syncPairs(run: Run, pairs: readonly Pair[]): Promise<void> {
     else changes.push({ keys: [run.keyOf(pair.viewer)], ...deltaOf(run, author, { ...pair, gets: pair.gets && author.reach === 'pushed' }) });
   }
   await applyAll(run, changes);
-  await indexes.discard(run.lane.writer, dropped);
+  await indexes.discard(run.lanes.writers, dropped);
 }
 
 /** All that an author's entries mean to a viewer: those that the viewer gets, and the others to remove. */
@@ -102,14 +102,39 @@ function deltaOf({ feeds }: Run, { shown, hidden }: AuthorNow, viewer: Pick<Pair
 async function deliver(run: Run, of: AudienceOf, deltas: ReadonlyMap<string, Delta>): Promise<void> {
   const authors = [...deltas].filter(([, { add, remove }]) => add.length + remove.length > 0).map(([author]) => author);
   for await (const audiences of audiencesOf(run.context.read, of, authors)) {
-    await applyAll(run, audiences.map(({ author, viewers }) => ({ keys: viewers.map(run.keyOf), ...(deltas.get(author) ?? { add: [], remove: [] }) })));
+    await applyAll(run, changesFor(audiences, deltas).map(({ viewers, delta }) => ({ keys: viewers.map(run.keyOf), ...delta })));
   }
 }
 
+type ViewersChange = { readonly viewers: readonly string[]; readonly delta: Delta };
+
+/** Puts together what each viewer gets of several authors, so that a feed is named once for all of it. */
+function changesFor(audiences: readonly Audience[], deltas: ReadonlyMap<string, Delta>): ViewersChange[] {
+  const given = audiences.flatMap(({ author, viewers }) => { const delta = deltas.get(author); return delta === undefined ? [] : [{ viewers, delta }]; });
+  if (given.length < 2) return given;
+  const byViewer = new Map<string, Delta[]>();
+  for (const { viewers, delta } of given) {
+    for (const viewer of viewers) {
+      const known = byViewer.get(viewer);
+      if (known === undefined) byViewer.set(viewer, [delta]);
+      else known.push(delta);
+    }
+  }
+  const changes: ViewersChange[] = [];
+  const alone = new Map<Delta, string[]>(given.map(({ delta }) => [delta, []]));
+  for (const [viewer, own] of byViewer) {
+    const [first] = own;
+    if (own.length === 1 && first !== undefined) alone.get(first)?.push(viewer);
+    else changes.push({ viewers: [viewer], delta: { add: own.flatMap(({ add }) => add), remove: own.flatMap(({ remove }) => remove) } });
+  }
+  for (const [delta, viewers] of alone) changes.push({ viewers, delta });
+  return changes;
+}
+
 async function applyAll(run: Run, changes: readonly Change[]): Promise<void> {
-  const { context, lane, feeds } = run;
+  const { context, lanes, feeds } = run;
   const bound: Bound = { entries: feeds.kind.feedEntries, slack: FEED.slack };
-  const { incomplete } = await context.indexes.apply(lane.writer, bound, changes);
+  const { incomplete } = await context.indexes.apply(lanes.writers, bound, changes);
   await refill(run, incomplete.slice(0, REFILLED_AT_ONCE));
 }
 

@@ -5,7 +5,7 @@ import type { FanOutWork, Pair } from './fan-out-work.ts';
 import { unhindered } from './feed-definition.ts';
 import type { DefinedIndexes } from './index-check.ts';
 import { keysOf } from './lane-keys.ts';
-import type { Lane, LaneContext } from './lane-projection.ts';
+import type { LaneContext, LaneGroup } from './lane-projection.ts';
 import type { ReadContext } from './projection.ts';
 
 /** The word of these indexes in Redis keys. They share the bucket of their viewer's feed, so that both are read in one call. */
@@ -43,9 +43,9 @@ export async function followedCelebritiesByDefinition(read: ReadContext, viewers
 }
 
 /** Brings these indexes in line with the models; before fan-out takes a new celebrity's posts out of the feeds. */
-export async function followCelebrities(context: LaneContext, lane: Lane, work: FanOutWork): Promise<void> {
+export async function followCelebrities(context: LaneContext, lanes: LaneGroup, work: FanOutWork): Promise<void> {
   const keyOf = keysOf(context.prefix, FOLLOWED_CELEBRITIES_KEYS);
-  const apply = (changes: readonly Change[]) => context.indexes.apply(lane.writer, { entries: ENTRIES, slack: FEED.slack }, changes);
+  const apply = (changes: readonly Change[]) => context.indexes.apply(lanes.writers, { entries: ENTRIES, slack: FEED.slack }, changes);
   const standings = await standingsOf(context.read, [...work.authors, ...work.pairs.map(({ author }) => author)]);
   await apply(await pairChanges(context.read, work.pairs.filter(({ author }) => standings.has(author)), standings, keyOf));
   const authors = [...work.authors].filter((author) => standings.has(author));
@@ -54,7 +54,7 @@ export async function followCelebrities(context: LaneContext, lane: Lane, work: 
       await apply(audiences.map(({ author, viewers }) => ({ keys: viewers.map(keyOf), ...changeOf(author, standings.get(author) === 'active') })));
     }
   }
-  await context.indexes.discard(lane.writer, [...work.gone].map(keyOf));
+  await context.indexes.discard(lanes.writers, [...work.gone].map(keyOf));
 }
 
 type Standing = 'active' | 'gone';

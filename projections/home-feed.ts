@@ -22,10 +22,10 @@ export const homeFeed: LaneProjection = {
   version: 1,
   reads: [...AUDIENCE_MODELS, POSTS.projection],
   handles: postFeedTypes,
-  apply: async (context, lane, events) => {
-    const work = workOf(lane, events);
-    await followCelebrities(context, lane, work);
-    await fanOut(context, lane, homeFeeds, work);
+  apply: async (context, lanes, events) => {
+    const work = workOf(lanes, events);
+    await followCelebrities(context, lanes, work);
+    await fanOut(context, lanes, homeFeeds, work);
   },
   build: async (context, options) => {
     for (const indexes of defined) await fillFrom(context, indexes, options);

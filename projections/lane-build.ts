@@ -1,5 +1,4 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { LimitFunction } from 'p-limit';
 import type { Position } from '../domain/position.ts';
 import type { EventStore } from '../infra/event-store.ts';
 import type { Pool } from '../infra/postgres.ts';
@@ -9,10 +8,11 @@ import type { Build } from './build-store.ts';
 import { isOutage } from './failures.ts';
 import type { Freshness } from './freshness.ts';
 import type { TakenEvent } from './intake.ts';
-import { BUCKETS, LANES, lanesOf } from './lane-keys.ts';
+import { BUCKETS, laneOf, LANES, lanesOf } from './lane-keys.ts';
 import { LaneLedger } from './lane-ledger.ts';
 import { createLanes, earliestCheckpoint, type HeldLane } from './lane-positions.ts';
 import type { LaneContext, LaneProjection } from './lane-projection.ts';
+import { LaneRounds } from './lane-rounds.ts';
 import { LaneWorker, PoisonError, type WorkerDeps } from './lane-worker.ts';
 import type { Builds } from './projection.ts';
 
@@ -22,8 +22,6 @@ export type LaneBuildDeps = {
   readonly store: Pick<EventStore, 'storeId'>;
   readonly freshness: Freshness;
   readonly now: () => Date;
-  /** Bounds how many lanes write at the same time. */
-  readonly limit: LimitFunction;
   /** The builds of the models that a build reads. */
   readonly buildsFor: (build: Build) => Promise<Builds>;
   readonly park: (build: Build, poison: PoisonError) => Promise<boolean>;
@@ -129,14 +127,16 @@ export class LaneBuild {
   }
 
   #workerDeps(): WorkerDeps {
-    const { deps, projection } = { deps: this.#deps, projection: this.projection };
+    const rounds = new LaneRounds(async (writers, events) => {
+      const lanes = new Set(writers.map(({ lane }) => lane));
+      await this.projection.apply(await this.#context(), { writers, owns: (id) => lanes.has(laneOf(id)) }, events);
+    });
     return {
-      projection: { ...projection, apply: (...args) => deps.limit(() => projection.apply(...args)) },
+      apply: (writer, events) => rounds.run(writer, events),
       signal: this.#closing.signal,
-      context: () => this.#context(),
       whenModelsPassed: (position) => this.#whenModelsPassed(position),
       registerAgain: () => this.#opened.ledger.registerAgain(this.workers),
-      park: (poison) => deps.park(this.build, poison),
+      park: (poison) => this.#deps.park(this.build, poison),
     };
   }
 

@@ -1,4 +1,3 @@
-import pLimit from 'p-limit';
 import type { EventStore } from '../infra/event-store.ts';
 import type { Log } from '../infra/log.ts';
 import type { DataKeys } from '../infra/personal-data.ts';
@@ -31,7 +30,6 @@ export type LaneEngineOptions = {
   readonly openFeed?: OpenLaneFeed;
 };
 
-const LANES_AT_ONCE = 4;
 const LIMITS = { events: 2_000, bytes: 8 * 1024 * 1024 };
 
 /** The lanes of a projector process; `start` and `close` them. */
@@ -45,7 +43,6 @@ export function createLanes(options: LaneEngineOptions): Lanes {
       pool, redis, store,
       freshness: createFreshness(pool, new Set()),
       now: options.now ?? (() => new Date()),
-      limit: pLimit(LANES_AT_ONCE),
       buildsFor: async (build) => (build.state === 'building' ? companionsOf(pool, await live.resolve()) : live.resolve()),
       park: async (build, poison) => {
         const setting = await readSettings(pool);

@@ -14,8 +14,11 @@ export type LaneProjection = {
   /** The PostgreSQL models that it reads: `apply` is called only once they have passed the batch. */
   readonly reads: readonly string[];
   readonly handles: readonly EventType[];
-  /** Applies a batch of a lane, only of the types in `handles`. Events may come again: the same batch twice has one effect. */
-  readonly apply: (context: LaneContext, lane: Lane, events: readonly DomainEvent[]) => Promise<void>;
+  /**
+   * Applies events of some lanes, only of the types in `handles`, each lane's in log order. Events may come again: the
+   * same batch twice has one effect.
+   */
+  readonly apply: (context: LaneContext, lanes: LaneGroup, events: readonly DomainEvent[]) => Promise<void>;
   /** Fills a new build from the definition for the keys that `from` holds (the build that readers use now). */
   readonly build: (context: LaneContext, options: { from: LaneContext | undefined; report: (keysDone: number) => void; signal: AbortSignal }) => Promise<void>;
   /** The keys of the build that differ from the definition at this moment; traffic makes transient ones. */
@@ -30,8 +33,8 @@ export type LaneContext = {
   readonly now: () => Date;
 };
 
-/** The lane that calls: who writes, and which ids are its own (an event may concern several lanes). */
-export type Lane = { readonly writer: Writer; readonly owns: (id: string) => boolean };
+/** Lanes whose events are handled together: who writes, and which ids are theirs (an event may concern other lanes too). */
+export type LaneGroup = { readonly writers: readonly Writer[]; readonly owns: (id: string) => boolean };
 
 /** A key whose contents are not what the definition says. */
 export type KeyDifference = { readonly key: string; readonly live: readonly Entry[]; readonly expected: readonly Entry[] };

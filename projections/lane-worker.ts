@@ -2,10 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { DomainEvent } from '../domain/event-log.ts';
 import { laterOf, type Position } from '../domain/position.ts';
 import { EpochUnknownError, StaleEpochError } from '../infra/redis-functions.ts';
+import type { Writer } from '../infra/sorted-indexes.ts';
 import { describe, isOutage } from './failures.ts';
-import { laneOf } from './lane-keys.ts';
 import type { HeldLane } from './lane-positions.ts';
-import type { Lane, LaneContext, LaneProjection } from './lane-projection.ts';
 import type { TakenEvent } from './intake.ts';
 
 /** An event that a lane cannot get past, after bounded tries. */
@@ -21,11 +20,10 @@ export class PoisonError extends Error {
 }
 
 export type WorkerDeps = {
-  readonly projection: LaneProjection;
+  /** Applies events of a lane to the build, maybe together with other lanes'. */
+  readonly apply: (writer: Writer, events: readonly DomainEvent[]) => Promise<void>;
   /** Resolves once the PostgreSQL models that the projection reads have passed a position. */
   readonly whenModelsPassed: (position: Position) => Promise<void>;
-  /** The build's stores, resolved anew for each batch: readers may have moved on to other builds of the models. */
-  readonly context: () => Promise<LaneContext>;
   /** Registers the lane again with a Redis that has lost it, if it is still this process's; else throws StaleEpochError. */
   readonly registerAgain: () => Promise<void>;
   /** True when the operator lets this projection pass over events that it cannot apply; the event is put aside then. */
@@ -133,9 +131,7 @@ export class LaneWorker {
   }
 
   async #apply(batch: readonly TakenEvent[]): Promise<void> {
-    const { projection, context } = this.#deps;
-    const lane: Lane = { writer: { lane: this.lane, epoch: this.epoch }, owns: (id) => laneOf(id) === this.lane };
-    await projection.apply(await context(), lane, batch.map(readable));
+    await this.#deps.apply({ lane: this.lane, epoch: this.epoch }, batch.map(readable));
   }
 
   /** Waits out servers that are away; an emptied Redis learns of the lane again. */

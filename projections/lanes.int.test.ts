@@ -138,7 +138,7 @@ describe('lanes', () => {
     await first.close();
     await eventually('the second feeds', () => second.lanes.fed.length === LANE_PROJECTIONS.length);
     const { indexes, prefix } = await contextOf(second, 'home-feed');
-    const late = indexes.apply({ lane: 0, epoch }, { entries: 500, slack: 0.1 }, [{ keys: [keysOf(prefix, 'feed')(history.accounts[0]!)], add: [{ id: 'post_late', score: 1 }], remove: [] }]);
+    const late = indexes.apply([{ lane: 0, epoch }], { entries: 500, slack: 0.1 }, [{ keys: [keysOf(prefix, 'feed')(history.accounts[0]!)], add: [{ id: 'post_late', score: 1 }], remove: [] }]);
     await expect(late).rejects.toThrow(/has epoch/);
     await appendHistory(world.store, live(history, random(31, 40)));
     await expectEqualToDefinition(second);

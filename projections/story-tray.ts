@@ -23,11 +23,11 @@ export const storyTray: LaneProjection = {
   version: 1,
   reads: [...AUDIENCE_MODELS, STORIES.projection],
   handles: storyTrayTypes,
-  apply: async (context, lane, events) => {
-    const work = workOf(lane, events);
-    await followCelebrities(context, lane, work);
-    await fanOut(context, lane, storyTrays, work);
-    await indexAuthors(context, lane, celebrityStories, work);
+  apply: async (context, lanes, events) => {
+    const work = workOf(lanes, events);
+    await followCelebrities(context, lanes, work);
+    await fanOut(context, lanes, storyTrays, work);
+    await indexAuthors(context, lanes, celebrityStories, work);
   },
   build: async (context, options) => {
     for (const indexes of defined) await fillFrom(context, indexes, options);

@@ -1,3 +1,4 @@
+import { Cluster } from 'ioredis';
 import type { DomainEvent } from '../domain/event-log.ts';
 import { inTransaction, openPool, type Pool } from '../infra/postgres.ts';
 import { openRedis, whenRedisReady, type RedisClient } from '../infra/redis.ts';
@@ -34,9 +35,9 @@ export type FeedStores = {
   close(): Promise<void>;
 };
 
-/** Opens stores of their own for one test file. */
-export async function openFeedStores(): Promise<FeedStores> {
-  const [database, server] = await Promise.all([createTestDatabase(), createTestRedis()]);
+/** Opens stores of their own for one test file; `openServer` gives the Redis, by default a database of the test server. */
+export async function openFeedStores(openServer: () => Promise<{ url: string; close(): Promise<void> }> = createTestRedis): Promise<FeedStores> {
+  const [database, server] = await Promise.all([createTestDatabase(), openServer()]);
   const pool = openPool(database.url, { size: 8, name: 'feed-test' });
   await prepareProjectionTables(pool);
   const builds = new Map<string, Build>();
@@ -48,7 +49,7 @@ export async function openFeedStores(): Promise<FeedStores> {
   };
   const read: ReadContext = { sql: pool, builds: { schema: (name) => quoted(buildOf(name).location), prefix: (name) => buildOf(name).location, id: (name) => buildOf(name).id } };
   const redis = openRedis(server.url);
-  await whenRedisReady(redis, 5_000);
+  await whenRedisReady(redis, 10_000);
   return {
     pool, redis, read,
     redisUrl: server.url,
@@ -62,7 +63,7 @@ export async function openFeedStores(): Promise<FeedStores> {
     clear: async () => {
       const tables = MODELS.flatMap(({ name, tables: own }) => own.map(({ table }) => `${quoted(buildOf(name).location)}.${table}`));
       await pool.query(`truncate ${tables.join(', ')}`);
-      await redis.flushdb();
+      await Promise.all((redis instanceof Cluster ? redis.nodes('master') : [redis]).map((one) => one.flushdb()));
     },
     close: async () => {
       redis.disconnect();
