@@ -52,7 +52,7 @@ export async function run(): Promise<void> {
   console.log(report);
 }
 
-async function measure(plain: Graph, each: number): Promise<Measured> {
+export async function measure(plain: Graph, each: number): Promise<Measured> {
   const directory = await mkdtemp(join(tmpdir(), 'bench-feed-'));
   const models = await createModels({ storeId: STORE_ID });
   const server = await createTestRedis();

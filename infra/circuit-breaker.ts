@@ -3,6 +3,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 export type CircuitState = 'closed' | 'open' | 'half-open';
 
+/** A call was not answered in time. */
+export class AnswerTimeoutError extends Error {
+  override readonly name = 'AnswerTimeoutError';
+}
+
 /** The circuit is open: the work was not tried. */
 export class CircuitOpenError extends Error {
   override readonly name = 'CircuitOpenError';
@@ -18,6 +23,8 @@ export type CircuitOptions = {
   /** Tries of one call that count as one failure together, and the pause between them. */
   readonly attempts: number;
   readonly pauseMs: number;
+  /** How long one try may take; without it, for ever. */
+  readonly timeoutMs?: number;
   readonly clock?: () => number;
 };
 
@@ -64,13 +71,27 @@ export class CircuitBreaker {
   }
 
   async #attempt<T>(work: () => Promise<T>): Promise<T> {
+    const { timeoutMs } = this.#options;
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await work();
+        return await (timeoutMs === undefined ? work() : inTime(timeoutMs, work()));
       } catch (error) {
         if (attempt >= this.#options.attempts) throw error;
         await delay(this.#options.pauseMs);
       }
     }
   }
+}
+
+/**
+ * The result of `work`, or AnswerTimeoutError. An answer that has arrived already counts even when this process was too
+ * busy to look at it in time: else a pause of our own would be held against the server.
+ */
+function inTime<T>(limitMs: number, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const limit = setTimeout(() => {
+      setImmediate(() => { reject(new AnswerTimeoutError(`no answer within ${String(limitMs)} ms`)); });
+    }, limitMs);
+    work.then(resolve, reject).finally(() => { clearTimeout(limit); });
+  });
 }

@@ -1,5 +1,6 @@
+import { MessageChannel } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
-import { CircuitBreaker, CircuitOpenError } from './circuit-breaker.ts';
+import { AnswerTimeoutError, CircuitBreaker, CircuitOpenError } from './circuit-breaker.ts';
 
 function breaker() {
   const clock = { now: 0 };
@@ -45,6 +46,19 @@ describe('a circuit breaker', () => {
     expect(tries).toBe(3);
     expect(circuit.state).toBe('closed');
     await expect(circuit.execute(failing)).rejects.toThrow('away');
+    expect(circuit.state).toBe('open');
+  });
+
+  it('does not wait longer than allowed, but takes an answer that came while this process was busy', async () => {
+    const circuit = new CircuitBreaker({ name: 'test', failures: 1, halfOpenAfterMs: 1_000, attempts: 1, pauseMs: 0, timeoutMs: 20 });
+    const { port1, port2 } = new MessageChannel();
+    const answered = circuit.execute(() => new Promise((resolve) => { port1.once('message', resolve); }));
+    port2.postMessage('answer');
+    const busyUntil = performance.now() + 60;
+    while (performance.now() < busyUntil);
+    expect(await answered).toBe('answer');
+    port1.close();
+    await expect(circuit.execute(() => new Promise(() => undefined))).rejects.toThrow(AnswerTimeoutError);
     expect(circuit.state).toBe('open');
   });
 });

@@ -1,6 +1,6 @@
 import type { AccountId, MediaId, PostId } from '../domain/ids.ts';
 import type { MediaKeys } from './media.ts';
-import { queryPrepared } from './prepared.ts';
+import { queryPrepared, statementFor } from './prepared.ts';
 import type { Builds, ReadContext } from './projection.ts';
 import { userColumns, type UserCard } from './user-cards.ts';
 import { isThere, maySeePost } from './viewer-rules.ts';
@@ -33,10 +33,14 @@ export type PostCard = {
   readonly is_saved: boolean;
   readonly created_at: Date;
   readonly published_at: Date | null;
+  /** Changes with everything on the card but counts and what concerns the viewer; null while a model that lags leaves something out. */
+  readonly version: string | null;
 };
 
 /** The models that `postCards` reads. */
 export const POST_CARD_MODELS = ['posts', 'accounts', 'follows', 'relationships', 'media', 'likes', 'saves', 'comments'] as const;
+
+const statement = statementFor('post_cards', textOf);
 
 /**
  * The cards of those of `postIds` that the viewer may see, in the order given, in one round trip: no author blocked
@@ -44,7 +48,7 @@ export const POST_CARD_MODELS = ['posts', 'accounts', 'follows', 'relationships'
  */
 export async function postCards({ sql, builds }: ReadContext, viewer: AccountId, postIds: readonly PostId[]): Promise<PostCard[]> {
   if (postIds.length === 0) return [];
-  const rows = await queryPrepared<CardRow>(sql, 'post_cards', statementFor(builds), [viewer, postIds]);
+  const rows = await queryPrepared<CardRow>(sql, statement(builds), [viewer, postIds]);
   return rows.map(cardOf);
 }
 
@@ -57,11 +61,12 @@ type CardRow = Omit<PostCard, 'author' | 'location' | 'like_count' | 'comment_co
   readonly location_lng: number | null;
 };
 
-function statementFor(builds: Builds): string {
+function textOf(builds: Builds): string {
   const [posts, likes, saves, media] = [builds.schema('posts'), builds.schema('likes'), builds.schema('saves'), builds.schema('media')];
   return `
     select p.post_id, p.status, p.caption, p.filter, p.location_id, p.location_name, p.location_lat, p.location_lng,
       p.comments_disabled, p.created_at, p.published_at, ${userColumns(builds, 'a')},
+      case when ${isWhole(builds)} then ${cardVersion('p', 'a')} end as version,
       coalesce((select c.likes from ${likes}.like_count c where c.post_id = p.post_id), 0) as like_count,
       coalesce((select c.comments from ${builds.schema('comments')}.comment_count c where c.post_id = p.post_id), 0) as comment_count,
       ${isThere(`${likes}.post_like l where l.post_id = p.post_id and l.account_id = $1`)} as is_liked,
@@ -77,6 +82,20 @@ function statementFor(builds: Builds): string {
     join ${builds.schema('accounts')}.account a on a.account_id = p.author_id
     where ${maySeePost(builds, '$1', { post: 'p', author: 'a' })}
     order by wanted.place`;
+}
+
+/**
+ * SQL: the version of a card, off the rows of its post and author: the transactions that last wrote them. The media of a
+ * published post and the picture of a profile do not change once they are ready.
+ */
+export function cardVersion(post: string, author: string): string {
+  return `(${post}.xmin::text || '/' || ${author}.xmin::text)`;
+}
+
+function isWhole(builds: Builds): string {
+  const notReady = (id: string) => `not exists (select from ${builds.schema('media')}.media m where m.media_id = ${id} and m.status = 'ready')`;
+  return `not exists (select from ${builds.schema('posts')}.post_media x where x.post_id = p.post_id and ${notReady('x.media_id')})
+    and not (a.profile_media_id is not null and ${notReady('a.profile_media_id')})`;
 }
 
 function cardOf(row: CardRow): PostCard {

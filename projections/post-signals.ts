@@ -1,6 +1,6 @@
 import type { AccountId, PostId } from '../domain/ids.ts';
-import { queryPrepared } from './prepared.ts';
-import type { ReadContext } from './projection.ts';
+import { queryPrepared, statementFor } from './prepared.ts';
+import type { Builds, ReadContext } from './projection.ts';
 
 /** What ranking knows of a post. */
 export type PostSignals = {
@@ -16,10 +16,7 @@ export type PostSignals = {
 /** The models that signals and taste are read from. */
 export const RANKING_MODELS = ['posts', 'likes', 'comments', 'saves', 'hashtags'] as const;
 
-/** The signals of those of `postIds` that are published, in no order. */
-export async function postSignals({ sql, builds }: ReadContext, postIds: readonly string[]): Promise<PostSignals[]> {
-  if (postIds.length === 0) return [];
-  const rows = await queryPrepared<SignalRow>(sql, 'post_signals', `
+const statement = statementFor('post_signals', (builds: Builds) => `
     select p.post_id, p.author_id, (extract(epoch from p.published_at) * 1000)::bigint as published_ms,
       coalesce(l.likes, 0) as likes, coalesce(c.comments, 0) as comments, coalesce(s.saves, 0) as saves, coalesce(t.tags, '{}') as tags
     from unnest($1::text[]) as wanted (post_id)
@@ -27,7 +24,12 @@ export async function postSignals({ sql, builds }: ReadContext, postIds: readonl
     left join ${builds.schema('likes')}.like_count l on l.post_id = p.post_id
     left join ${builds.schema('comments')}.comment_count c on c.post_id = p.post_id
     left join ${builds.schema('saves')}.save_count s on s.post_id = p.post_id
-    left join ${builds.schema('hashtags')}.tagged_post t on t.post_id = p.post_id`, [postIds]);
+    left join ${builds.schema('hashtags')}.tagged_post t on t.post_id = p.post_id`);
+
+/** The signals of those of `postIds` that are published, in no order. */
+export async function postSignals({ sql, builds }: ReadContext, postIds: readonly string[]): Promise<PostSignals[]> {
+  if (postIds.length === 0) return [];
+  const rows = await queryPrepared<SignalRow>(sql, statement(builds), [postIds]);
   return rows.map(signalsOf);
 }
 

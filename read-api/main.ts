@@ -15,7 +15,7 @@ import { createBuildResolver } from '../projections/builds.ts';
 import { codeVersions, lanedModels } from '../projections/catalog.ts';
 import { createFreshness } from '../projections/freshness.ts';
 import { createReadApi } from './app.ts';
-import { assembleFeeds, FEED_REDIS_TIMEOUT_MS } from './feed/assemble.ts';
+import { assembleFeeds } from './feed/assemble.ts';
 import { createMediaAddresses } from './media-addresses.ts';
 import { createPresenter } from './presentation.ts';
 import { createReader } from './reading.ts';
@@ -38,7 +38,7 @@ await runProcess(log, async (own) => {
   const feeds = assembleFeeds({
     reader, primary,
     present: createPresenter(addresses),
-    redis: own(openRedis(config.REDIS_URL, { commandTimeoutMs: FEED_REDIS_TIMEOUT_MS }), (one) => { one.disconnect(); }),
+    redis,
     superCelebrityFrom: config.SUPER_CELEBRITY_THRESHOLD,
     saturation: own(watchSaturation(), (one) => { one.close(); }),
     now: () => new Date(),

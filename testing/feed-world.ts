@@ -1,10 +1,11 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { AccountId } from '../domain/ids.ts';
 import type { Pool, Sql } from '../infra/postgres.ts';
 import { openRedis, whenRedisReady, type RedisClient } from '../infra/redis.ts';
 import { codeVersions, laneProjections } from '../projections/catalog.ts';
 import { createLanes } from '../projections/lane-engine.ts';
 import type { Lanes } from '../projections/lanes.ts';
-import { assembleFeeds } from '../read-api/feed/assemble.ts';
+import { assembleFeeds, type FeedParts } from '../read-api/feed/assemble.ts';
 import { eventually } from './projector-world.ts';
 import { openReadWorld, type ReadWorld } from './read-world.ts';
 import { createTestRedis } from './redis.ts';
@@ -21,39 +22,51 @@ export type FeedWorld = ReadWorld & {
   readonly computed: { feeds: number };
   /** How busy the process claims to be. */
   readonly load: { saturation: number };
-  feed(viewer: AccountId, query?: string, path?: string): Promise<FeedAnswer>;
+  /** What is wrong with PostgreSQL for the feeds: each statement takes longer, those that hold a text fail. */
+  readonly trouble: { delayMs: number; failing: string | undefined };
+  feed(viewer: AccountId, query?: string, options?: { path?: string; headers?: Record<string, string> }): Promise<FeedAnswer>;
   /** Waits until the lanes have handled all that was told. */
   settled(): Promise<void>;
 };
 
+export type FeedWorldOptions = Partial<Pick<FeedParts, 'redisTimeoutMs' | 'circuitRestMs' | 'ranking' | 'superCelebrityFrom' | 'superCelebritiesKept'>> & {
+  readonly readerRedis?: (url: string) => Promise<string>;
+};
+
+// A machine that is busy with other tests is no reason to answer otherwise.
+const UNHURRIED = { redisTimeoutMs: 5_000, circuitRestMs: 30_000, ranking: { budgetMs: 10_000, popularForMs: 0 }, superCelebrityFrom: 1_000_000 };
+
 /** Opens the world. `readerRedis` is the address that readers use, such as a proxy's; lanes use the server itself. */
-export async function openFeedWorld(options: { readerRedis?: (url: string) => Promise<string>; redisTimeoutMs?: number; superCelebrityFrom?: number; circuitRestMs?: number } = {}): Promise<FeedWorld> {
+export async function openFeedWorld({ readerRedis, ...options }: FeedWorldOptions = {}): Promise<FeedWorld> {
   const server = await createTestRedis();
   const redis = openRedis(server.url);
   await whenRedisReady(redis, 5_000);
-  const readers = openRedis(await options.readerRedis?.(server.url) ?? server.url, { commandTimeoutMs: options.redisTimeoutMs ?? 2_000 });
+  const readers = openRedis(await readerRedis?.(server.url) ?? server.url);
   await whenRedisReady(readers, 5_000);
   const clock = { now: new Date() };
   const load = { saturation: 0 };
   const computed = { feeds: 0 };
+  const trouble: FeedWorld['trouble'] = { delayMs: 0, failing: undefined };
   let lanes: Lanes | undefined;
   const world = await openReadWorld(async (base, { reader, present }) => {
     const fed = createLanes({ ...base, redis, projections: laneProjections, versions: codeVersions, now: () => clock.now });
     await fed.start();
     lanes = fed;
+    const sql = troubled(base.pool, trouble, computed);
     const routes = assembleFeeds({
-      reader, present, primary: counting(base.pool, computed), redis: readers, superCelebrityFrom: options.superCelebrityFrom ?? 1_000_000,
-      saturation: { now: () => load.saturation }, now: () => clock.now, circuitRestMs: options.circuitRestMs ?? 30_000,
+      ...UNHURRIED, ...options,
+      reader: { open: async (...asked) => { const reading = await reader.open(...asked); return { ...reading, read: { ...reading.read, sql } }; } },
+      present, primary: sql, redis: readers, saturation: { now: () => load.saturation }, now: () => clock.now,
     });
     return { routes, close: () => fed.close() };
   });
   if (lanes === undefined) throw new Error('the lanes did not start');
   const fed = lanes;
   return {
-    ...world, redis, clock, load, computed,
+    ...world, redis, clock, load, computed, trouble,
     lanes: fed,
-    feed: async (viewer, query = '', path = '/v1/feed') => {
-      const { status, headers, body } = await world.get(`${path}${query}`, viewer);
+    feed: async (viewer, query = '', { path = '/v1/feed', headers: sent } = {}) => {
+      const { status, headers, body } = await world.get(`${path}${query}`, viewer, sent);
       const { posts = [], pagination, feed_session_id } = body as { posts?: { post_id: string }[]; pagination?: { next_cursor: string | null }; feed_session_id?: string };
       return { status, quality: headers.get('x-feed-quality'), cache: headers.get('x-cache-status'), ids: posts.map(({ post_id }) => post_id), next: pagination?.next_cursor ?? null, session: feed_session_id ?? '', body: body as Record<string, unknown> };
     },
@@ -70,13 +83,16 @@ export async function openFeedWorld(options: { readerRedis?: (url: string) => Pr
   };
 }
 
-/** A pool that counts the queries which compute feeds. */
-function counting(pool: Pool, computed: { feeds: number }): Sql {
+/** A pool with troubles, which counts the queries that compute feeds. */
+function troubled(pool: Pool, trouble: FeedWorld['trouble'], computed: { feeds: number }): Sql {
   return new Proxy(pool, {
     get: (target, name) => {
       if (name !== 'query') return Reflect.get(target, name);
-      return (...args: Parameters<Pool['query']>) => {
-        if (JSON.stringify(args[0]).includes('as viewer (id)')) computed.feeds += 1;
+      return async (...args: Parameters<Pool['query']>) => {
+        const asked = JSON.stringify(args[0]);
+        if (asked.includes('as viewer (id)')) computed.feeds += 1;
+        if (trouble.delayMs > 0) await delay(trouble.delayMs);
+        if (trouble.failing !== undefined && asked.includes(trouble.failing)) throw new Error('the test wants this statement to fail');
         return target.query(...args);
       };
     },

@@ -2,7 +2,7 @@ import { Agent, request } from 'node:http';
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 
-// Asks for feeds: <url> <file of tokens, one a line> <connections> <seconds> <requests a second, 0 for as many as go>
+// Asks for feeds: <url> <file of tokens, one a line> <connections> <seconds, 0 for once with each token> <requests a second, 0 for as many as go>
 const [url = '', file = '', connections = '1', seconds = '1', rate = '0'] = process.argv.slice(2);
 const tokens = readFileSync(file, 'utf8').trim().split('\n');
 const agent = new Agent({ keepAlive: true, maxSockets: Number(connections) });
@@ -40,7 +40,7 @@ if (Number(rate) > 0) {
   }
   await Promise.all(underWay);
 } else {
-  await Promise.all(Array.from({ length: Number(connections) }, async () => { while (performance.now() < end) await ask(); }));
+  await Promise.all(Array.from({ length: Number(connections) }, async () => { while (Number(seconds) === 0 ? next < tokens.length : performance.now() < end) await ask(); }));
 }
 const took = (performance.now() - begin) / 1_000;
 times.sort((a, b) => a - b);

@@ -10,7 +10,7 @@ import { createBuildResolver } from '../../projections/builds.ts';
 import { codeVersions, lanedModels } from '../../projections/catalog.ts';
 import { createFreshness } from '../../projections/freshness.ts';
 import { createReadApi } from '../../read-api/app.ts';
-import { assembleFeeds, FEED_REDIS_TIMEOUT_MS } from '../../read-api/feed/assemble.ts';
+import { assembleFeeds } from '../../read-api/feed/assemble.ts';
 import { createMediaAddresses } from '../../read-api/media-addresses.ts';
 import { createPresenter } from '../../read-api/presentation.ts';
 import { createReader } from '../../read-api/reading.ts';
@@ -19,7 +19,7 @@ import { createReader } from '../../read-api/reading.ts';
 const [database = '', redisUrl = '', secret = '', dir = ''] = process.argv.slice(2);
 const pool = openPool(database, { size: 10, name: 'bench-read-api' });
 const reader = createReader({ sql: pool, builds: createBuildResolver(pool, codeVersions), freshness: createFreshness(pool, lanedModels) });
-const redis = openRedis(redisUrl, { commandTimeoutMs: FEED_REDIS_TIMEOUT_MS });
+const redis = openRedis(redisUrl);
 await whenRedisReady(redis, 5_000);
 const addresses = createMediaAddresses({ publicUrl: undefined, secret, now: () => new Date() });
 const app = createReadApi({
@@ -30,3 +30,4 @@ const app = createReadApi({
 });
 const server = await listen(app, { port: 0, host: '127.0.0.1' });
 console.log(`http://127.0.0.1:${String(server.port)}`);
+process.once('SIGTERM', () => { process.exit(0); });

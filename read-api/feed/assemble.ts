@@ -10,38 +10,50 @@ import type { ReadRefusal } from '../problem.ts';
 import type { Reader } from '../reading.ts';
 import { feedRoutes } from '../routes/feed.ts';
 import { trayRoutes } from '../routes/stories-feed.ts';
-import { createCandidateFinder } from './home-candidates.ts';
+import { createCandidateFinder, type CandidateDeps } from './home-candidates.ts';
 import { IndexReader } from './index-reader.ts';
-import { createRanker } from './ranker.ts';
+import { createRanker, type RankerOptions } from './ranker.ts';
 import { createFeedSessions } from './sessions.ts';
+import { createHydration } from './visible-posts.ts';
 
 export type FeedParts = {
   readonly reader: Reader;
   readonly present: Presenter;
   /** The server that the models are written on: feeds are computed there. */
   readonly primary: ReadContext['sql'];
-  /** Give it a short command timeout (FEED_REDIS_TIMEOUT_MS): what Redis does not answer at once is computed. */
   readonly redis: RedisClient;
   readonly superCelebrityFrom: number;
+  /** How many indexes of super celebrities are kept in this process, and for how long; default 200 for a second. */
+  readonly superCelebritiesKept?: CandidateDeps['kept'];
   readonly saturation: Pick<Saturation, 'now'>;
   readonly now: () => Date;
+  /** How long Redis may take for an answer, default 50 ms: what it does not give at once is computed. */
+  readonly redisTimeoutMs?: number;
+  /** By default ranking may take 50 ms, and what is popular is remembered for a minute. */
+  readonly ranking?: RankerOptions;
   /** How long Redis is left alone after failures in a row; default 30 s. */
   readonly circuitRestMs?: number;
 };
 
-/** How long a feed waits for Redis. */
-export const FEED_REDIS_TIMEOUT_MS = 50;
+const REDIS_TIMEOUT_MS = 50;
 const CIRCUIT = { name: 'feed-redis', failures: 5, attempts: 3, pauseMs: 10 };
 const REST_MS = 30_000;
 const TASTES = { max: 20_000, ttl: 3_600_000 };
 
 /** The routes of feeds and trays, over one Redis behind one circuit breaker. */
-export function assembleFeeds({ redis, superCelebrityFrom, circuitRestMs = REST_MS, ...shared }: FeedParts): Route<ReadRefusal>[] {
-  const circuit = new CircuitBreaker({ ...CIRCUIT, halfOpenAfterMs: circuitRestMs });
+export function assembleFeeds(parts: FeedParts): Route<ReadRefusal>[] {
+  const { redis, superCelebrityFrom, superCelebritiesKept, ranking, redisTimeoutMs = REDIS_TIMEOUT_MS, circuitRestMs = REST_MS, ...shared } = parts;
+  const circuit = new CircuitBreaker({ ...CIRCUIT, timeoutMs: redisTimeoutMs, halfOpenAfterMs: circuitRestMs });
   const indexes = new IndexReader({ redis, circuit });
   const tasteOf = rememberedTastes();
   return [
-    ...feedRoutes({ ...shared, find: createCandidateFinder({ indexes, superCelebrityFrom }), ranker: createRanker(tasteOf), sessions: createFeedSessions({ redis, circuit }) }),
+    ...feedRoutes({
+      ...shared,
+      find: createCandidateFinder({ indexes, superCelebrityFrom, ...(superCelebritiesKept !== undefined && { kept: superCelebritiesKept }) }),
+      ranker: createRanker(tasteOf, ranking),
+      sessions: createFeedSessions({ redis, circuit }),
+      hydration: createHydration(),
+    }),
     ...trayRoutes({ ...shared, indexes, tasteOf }),
   ];
 }

@@ -3,27 +3,27 @@ import { FEED } from '../../domain/limits.ts';
 import type { AccountId } from '../../domain/ids.ts';
 import type { Entry } from '../../infra/sorted-indexes.ts';
 import { celebritiesFrom } from '../../projections/celebrity-standing.ts';
-import { celebrityIndexes } from '../../projections/celebrity-posts.ts';
-import { celebrityPosts } from '../../projections/celebrity-posts.ts';
-import type { IndexSource, Obtained } from '../../projections/computed-index.ts';
+import { celebrityIndexes, celebrityPosts } from '../../projections/celebrity-posts.ts';
+import type { IndexSource } from '../../projections/computed-index.ts';
 import { authorIndexesByDefinition, feedsByDefinition, POSTS } from '../../projections/feed-definition.ts';
 import { FOLLOWED_CELEBRITIES_KEYS, followedCelebritiesByDefinition } from '../../projections/followed-celebrities.ts';
 import { homeFeed, homeFeeds } from '../../projections/home-feed.ts';
 import { keysOf } from '../../projections/lane-keys.ts';
 import type { ReadContext } from '../../projections/projection.ts';
-import type { IndexReader } from './index-reader.ts';
-import { newestFirst } from './ranking.ts';
+import type { IndexReader, ReadIndex } from './index-reader.ts';
 
-/** A post that may be on the viewer's home page. */
-export type Candidate = { readonly id: string; readonly at: number };
+/** A post that may be on the viewer's home page; its score is its publication. */
+export type Candidate = Entry;
 
 /** The candidates, newest first, and whether the viewer's feed was there or had to be computed. */
-export type Candidates = { readonly posts: readonly Candidate[]; readonly from: 'hit' | 'miss' };
+export type Candidates = { readonly posts: readonly Candidate[]; readonly from: ReadIndex['from'] };
 
 export type CandidateDeps = {
   readonly indexes: IndexReader;
-  /** From so many followers on a celebrity's index is kept in this process for a second. */
+  /** From so many followers on a celebrity's index is kept in this process for a while. */
   readonly superCelebrityFrom: number;
+  /** How many of those are kept, default 200, and for how long, default one second. */
+  readonly kept?: { readonly most: number; readonly ms: number };
 };
 
 /** `primary` must not lag behind what lanes have written; `fresh` bypasses what this process remembers. */
@@ -31,16 +31,15 @@ export type CandidateRequest = { readonly primary: ReadContext; readonly viewer:
 
 export type FindCandidates = (request: CandidateRequest) => Promise<Candidates>;
 
-const SUPER_CELEBRITIES_KEPT = 200;
-const SUPER_KEPT_MS = 1_000;
+const KEPT = { most: 200, ms: 1_000 };
 const SUPER_LIST_KEPT_MS = 60_000;
 
 /**
  * Finds what a home page is made of: the viewer's feed, and the posts of the celebrities that it follows, of at most 50
  * of them, those with the newest posts. A post that is in both, as during a hand-over, comes once.
  */
-export function createCandidateFinder({ indexes, superCelebrityFrom }: CandidateDeps): FindCandidates {
-  const kept = new LRUCache<string, Entry[]>({ max: SUPER_CELEBRITIES_KEPT, ttl: SUPER_KEPT_MS });
+export function createCandidateFinder({ indexes, superCelebrityFrom, kept: { most, ms } = KEPT }: CandidateDeps): FindCandidates {
+  const kept = new LRUCache<string, readonly Entry[]>({ max: most, ttl: ms });
   let superCelebrities: { ids: Promise<ReadonlySet<string>>; at: number } | undefined;
   const superIds = (primary: ReadContext) => {
     if (superCelebrities === undefined || performance.now() - superCelebrities.at > SUPER_LIST_KEPT_MS) {
@@ -51,11 +50,27 @@ export function createCandidateFinder({ indexes, superCelebrityFrom }: Candidate
 
   async function postsOf(request: CandidateRequest, celebrities: readonly string[]): Promise<Entry[]> {
     const supers = request.fresh || celebrities.length === 0 ? new Set<string>() : await superIds(request.primary);
-    const remembered = celebrities.flatMap((id) => (supers.has(id) ? [{ id, entries: kept.get(id) }] : [])).filter(({ entries }) => entries !== undefined);
-    const asked = celebrities.filter((id) => !remembered.some((one) => one.id === id));
-    const obtained = await readNewest(indexes, request, asked);
-    for (const [i, id] of asked.entries()) if (supers.has(id)) kept.set(id, obtained[i]?.entries ?? []);
-    return [...remembered.flatMap(({ entries = [] }) => entries), ...obtained.flatMap(({ entries }) => entries)];
+    const known = new Map(celebrities.flatMap((id) => {
+      const entries = supers.has(id) ? kept.get(id) : undefined;
+      return entries === undefined ? [] : [[id, entries] as const];
+    }));
+    const chosen = celebrities.length > FEED.celebritiesMerged ? await newestOf(request, celebrities, known) : celebrities;
+    const asked = chosen.filter((id) => !known.has(id));
+    const obtained = await readCelebrities(indexes, request, asked);
+    for (const [i, id] of asked.entries()) {
+      const entries = obtained[i]?.entries ?? [];
+      known.set(id, entries);
+      if (supers.has(id)) kept.set(id, entries);
+    }
+    return chosen.flatMap((id) => known.get(id) ?? []);
+  }
+
+  // Of a viewer who follows more celebrities than are merged, only the newest post of each is looked at first.
+  async function newestOf(request: CandidateRequest, celebrities: readonly string[], known: ReadonlyMap<string, readonly Entry[]>): Promise<string[]> {
+    const asked = celebrities.filter((id) => !known.has(id));
+    const heads = await readCelebrities(indexes, request, asked, 1);
+    const newest = [...[...known].map(([id, [head]]) => ({ id, head })), ...asked.map((id, i) => ({ id, head: heads[i]?.entries[0] }))];
+    return newest.sort((a, b) => (b.head?.score ?? 0) - (a.head?.score ?? 0)).slice(0, FEED.celebritiesMerged).map(({ id }) => id);
   }
 
   return async (request) => {
@@ -66,17 +81,16 @@ export function createCandidateFinder({ indexes, superCelebrityFrom }: Candidate
   };
 }
 
-function readFeed(indexes: IndexReader, { primary, viewer, now }: CandidateRequest): Promise<Obtained[]> {
+function readFeed(indexes: IndexReader, { primary, viewer, now, fresh }: CandidateRequest): Promise<ReadIndex[]> {
   const prefix = primary.builds.prefix(homeFeed.name);
   const one = async (found: Promise<Map<string, Entry[]>>) => (await found).get(viewer) ?? [];
   return indexes.read(prefix, [
     { key: keysOf(prefix, homeFeeds.keys)(viewer), limit: POSTS.feedEntries, compute: () => one(feedsByDefinition(primary, POSTS, [viewer], now)) },
     { key: keysOf(prefix, FOLLOWED_CELEBRITIES_KEYS)(viewer), limit: POSTS.feedEntries, compute: () => one(followedCelebritiesByDefinition(primary, [viewer])) },
-  ]);
+  ], { fresh });
 }
 
-// Of a viewer who follows more celebrities than are merged, the newest post of each is looked at first.
-async function readNewest(indexes: IndexReader, { primary, now }: CandidateRequest, celebrities: readonly string[]): Promise<Obtained[]> {
+function readCelebrities(indexes: IndexReader, { primary, now, fresh }: CandidateRequest, celebrities: readonly string[], most?: number): Promise<ReadIndex[]> {
   const prefix = primary.builds.prefix(celebrityPosts.name);
   const keyOf = keysOf(prefix, celebrityIndexes.keys);
   const source = (id: string): IndexSource => ({
@@ -84,18 +98,17 @@ async function readNewest(indexes: IndexReader, { primary, now }: CandidateReque
     limit: POSTS.authorEntries,
     compute: async () => (await authorIndexesByDefinition(primary, POSTS, [id], now)).get(id) ?? [],
   });
-  const all = await indexes.read(prefix, celebrities.map(source));
-  if (celebrities.length <= FEED.celebritiesMerged) return all;
-  const newest = (one: Obtained) => one.entries[0]?.score ?? 0;
-  const least = all.map(newest).sort((a, b) => b - a)[FEED.celebritiesMerged - 1] ?? 0;
-  return all.map((one) => (newest(one) >= least ? one : { ...one, entries: [] }));
+  return indexes.read(prefix, celebrities.map(source), { fresh, ...(most !== undefined && { most }) });
 }
 
 function merged(feed: readonly Entry[], pulled: readonly Entry[], now: Date): Candidate[] {
   const since = now.getTime() - FEED.windowMs;
-  const byId = new Map<string, Candidate>();
-  for (const { id, score } of feed) if (score > since) byId.set(id, { id, at: score });
-  if (pulled.length === 0) return [...byId.values()];
-  for (const { id, score } of pulled) if (score > since) byId.set(id, { id, at: score });
-  return [...byId.values()].sort(newestFirst);
+  const recent = [...feed, ...pulled].filter(({ score }) => score > since);
+  if (pulled.length === 0) return recent;
+  // A post in both has the same place in both.
+  return recent.sort(newestFirst).filter(({ id }, i, all) => id !== all[i - 1]?.id);
+}
+
+function newestFirst(a: Entry, b: Entry): number {
+  return b.score - a.score || (a.id < b.id ? 1 : a.id > b.id ? -1 : 0);
 }

@@ -3,13 +3,13 @@ import type { AccountId } from '../../domain/ids.ts';
 import type { PostCard } from '../../projections/post-cards.ts';
 import type { ReadContext } from '../../projections/projection.ts';
 import { bitsOf, placesIn, type FeedCursor, type Place } from './cursor.ts';
-import type { Candidate, FindCandidates } from './home-candidates.ts';
+import type { Candidate, Candidates, FindCandidates } from './home-candidates.ts';
 import type { Order, Ranker } from './ranker.ts';
 import type { FeedSession, FeedSessions, Ranked } from './sessions.ts';
 import { takePage } from './take-page.ts';
-import { hydrateFor } from './visible-posts.ts';
+import type { Hydration } from './visible-posts.ts';
 
-export type FeedDeps = { readonly find: FindCandidates; readonly ranker: Ranker; readonly sessions: FeedSessions };
+export type FeedDeps = { readonly find: FindCandidates; readonly ranker: Ranker; readonly sessions: FeedSessions; readonly hydration: Hydration };
 
 export type FeedRequest = {
   /** Answers the reader; may lag. */
@@ -24,6 +24,8 @@ export type FeedRequest = {
   readonly fresh: boolean;
   /** Whether recommendations are wanted. */
   readonly mix: boolean;
+  /** This process has too much to do: an order that it remembers is good enough. */
+  readonly overloaded: boolean;
 };
 
 export type FeedPage = {
@@ -31,29 +33,42 @@ export type FeedPage = {
   readonly next: FeedCursor | undefined;
   readonly session: string;
   readonly quality: 'normal' | 'degraded';
-  readonly from: 'hit' | 'miss';
+  readonly from: 'hit' | 'miss' | 'stale';
 };
 
 /**
  * A page of the home feed in ranked order. The first one fixes the order for ten minutes; later ones go on in it. When
- * the order is lost meanwhile they go on by time, behind the oldest post shown, so that nothing comes twice.
+ * the order is lost meanwhile they go on by time, behind the oldest post shown, so that nothing comes twice. Where there
+ * is too much to do, or no candidates can be had, the viewer's last order is begun again; what it shows is looked up.
  */
 export async function rankedHomePage(deps: FeedDeps, request: FeedRequest): Promise<FeedPage> {
   const { cursor } = request;
   if (cursor?.order === 'latest') return latestHomePage(deps, request);
   if (cursor !== undefined) return await laterPage(deps, request, cursor) ?? latestHomePage(deps, request);
-  const candidates = await deps.find(request);
+  const last = request.fresh ? undefined : deps.sessions.latest(request.viewer);
+  if (last !== undefined && request.overloaded) return stalePage(deps, request, last);
+  let candidates: Candidates;
+  try {
+    candidates = await deps.find(request);
+  } catch (error) {
+    if (last === undefined) throw error;
+    return stalePage(deps, request, last);
+  }
   const order = await deps.ranker.home({ ...request, page: request.limit }, candidates.posts, request);
   return firstPage(deps, request, order, candidates.from);
 }
 
+async function stalePage(deps: FeedDeps, request: FeedRequest, last: FeedSession): Promise<FeedPage> {
+  return { ...await pageOfSession(deps, request, last, { taken: new Set(), oldest: undefined }), quality: 'degraded', from: 'stale' };
+}
+
 /** A page of the home feed, newest first; no session is needed for pages that go on behind a place in time. */
-export async function latestHomePage({ find }: FeedDeps, request: FeedRequest): Promise<FeedPage> {
+export async function latestHomePage({ find, hydration }: FeedDeps, request: FeedRequest): Promise<FeedPage> {
   const { cursor, read, viewer, limit } = request;
   const { posts, from } = await find(request);
   const begin = cursor === undefined ? { session: randomUUID(), after: undefined, lost: false } : goneOn(cursor);
-  const list = posts.filter((post) => begin.after === undefined || isBehind(post, begin.after)).map(({ id }): Ranked => ({ id, recommended: false }));
-  const page = await takePage(hydrateFor(read, viewer), { list, taken: new Set(), limit, spread: false });
+  const list = posts.filter(({ id, score }) => begin.after === undefined || isBehind({ id, at: score }, begin.after)).map(({ id }): Ranked => ({ id, recommended: false }));
+  const page = await takePage(hydration(read, viewer), { list, taken: new Set(), limit, spread: false });
   const last = page.more ? placeOf(posts, page.cards.at(-1)) : undefined;
   const next = last && { order: 'latest' as const, session: begin.session, after: last, lost: begin.lost };
   return { cards: page.cards, next, session: begin.session, quality: begin.lost ? 'degraded' : 'normal', from };
@@ -72,7 +87,7 @@ export async function explorePage(deps: FeedDeps, request: FeedRequest): Promise
 
 async function firstPage(deps: FeedDeps, request: FeedRequest, { ranked, quality }: Order, from: FeedPage['from']): Promise<FeedPage> {
   const { session, kept } = deps.sessions.begin(request.viewer, request.now.getTime(), ranked);
-  const [page] = await Promise.all([pageOfSession(request, session, { taken: new Set(), oldest: undefined }), kept]);
+  const [page] = await Promise.all([pageOfSession(deps, request, session, { taken: new Set(), oldest: undefined }), kept]);
   return { ...page, quality, from };
 }
 
@@ -80,14 +95,14 @@ async function firstPage(deps: FeedDeps, request: FeedRequest, { ranked, quality
 async function laterPage(deps: FeedDeps, request: FeedRequest, { session: id, taken, oldest }: Extract<FeedCursor, { order: 'kept' }>): Promise<FeedPage | undefined> {
   const session = await deps.sessions.find(request.viewer, id);
   if (session === undefined) return undefined;
-  const page = await pageOfSession(request, session, { taken: placesIn(taken, session.ranked.length), oldest });
+  const page = await pageOfSession(deps, request, session, { taken: placesIn(taken, session.ranked.length), oldest });
   return { ...page, quality: 'normal', from: 'hit' };
 }
 
 type SoFar = { readonly taken: ReadonlySet<number>; readonly oldest: Place | undefined };
 
-async function pageOfSession({ read, viewer, limit }: FeedRequest, session: FeedSession, soFar: SoFar): Promise<Pick<FeedPage, 'cards' | 'next' | 'session'>> {
-  const page = await takePage(hydrateFor(read, viewer), { list: session.ranked, taken: soFar.taken, limit, spread: true });
+async function pageOfSession({ hydration }: FeedDeps, { read, viewer, limit }: FeedRequest, session: FeedSession, soFar: SoFar): Promise<Pick<FeedPage, 'cards' | 'next' | 'session'>> {
+  const page = await takePage(hydration(read, viewer), { list: session.ranked, taken: soFar.taken, limit, spread: true });
   const oldest = oldestOf(page.cards, soFar.oldest);
   const next = page.more ? { order: 'kept' as const, session: session.id, taken: bitsOf(page.taken), ...(oldest !== undefined && { oldest }) } : undefined;
   return { cards: page.cards, session: session.id, next };
@@ -103,5 +118,6 @@ function isBehind(post: Place, place: Place): boolean {
 }
 
 function placeOf(posts: readonly Candidate[], card: PostCard | undefined): Place | undefined {
-  return card === undefined ? undefined : posts.find(({ id }) => id === card.post_id);
+  const post = card === undefined ? undefined : posts.find(({ id }) => id === card.post_id);
+  return post === undefined ? undefined : { id: post.id, at: post.score };
 }

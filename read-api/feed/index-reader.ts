@@ -2,23 +2,37 @@ import { LRUCache } from 'lru-cache';
 import pLimit, { type LimitFunction } from 'p-limit';
 import type { CircuitBreaker } from '../../infra/circuit-breaker.ts';
 import type { RedisClient } from '../../infra/redis.ts';
-import { createSortedIndexes, type Found, type SortedIndexes } from '../../infra/sorted-indexes.ts';
-import { indexLifetimeMs, obtainIndex, type IndexSource, type Obtained } from '../../projections/computed-index.ts';
+import { createSortedIndexes, type Entry, type Found, type SortedIndexes } from '../../infra/sorted-indexes.ts';
+import { indexLifetimeMs, obtainIndex, type IndexSource } from '../../projections/computed-index.ts';
 import { BUCKETS } from '../../projections/lane-keys.ts';
 
 const COMPUTATIONS_AT_ONCE = 8;
 const WAIT_FOR_OTHERS_MS = 1_000;
 const PREFIXES_REMEMBERED = 16;
+/** What was computed and could not be written to Redis. */
+const KEPT = { max: 5_000, ttl: 1_000 };
+
+/** An index from Redis (`hit`), computed (`miss`), or computed a moment ago for somebody else while Redis is away (`stale`). */
+export type ReadIndex = { readonly entries: readonly Entry[]; readonly from: 'hit' | 'miss' | 'stale' };
+
+export type ReadOptions = {
+  /** Whether the answer has to be of this moment. */
+  readonly fresh: boolean;
+  /** No more than so many entries of each index need be given. */
+  readonly most?: number;
+};
 
 /**
  * Reads indexes from Redis, and from PostgreSQL what Redis does not have. However many requests ask for one index at the
- * same time, one computes it. With Redis away or slow everything is computed, a bounded number at once.
+ * same time, one computes it. With Redis away or slow everything is computed, a bounded number at once, and good for a
+ * second.
  */
 export class IndexReader {
   readonly #redis: RedisClient;
   readonly #circuit: CircuitBreaker;
   readonly #computing: LimitFunction = pLimit(COMPUTATIONS_AT_ONCE);
-  readonly #underWay = new Map<string, Promise<Obtained>>();
+  readonly #underWay = new Map<string, Promise<ReadIndex>>();
+  readonly #kept = new LRUCache<string, readonly Entry[]>(KEPT);
   readonly #indexes = new LRUCache<string, SortedIndexes>({ max: PREFIXES_REMEMBERED });
 
   constructor({ redis, circuit }: { redis: RedisClient; circuit: CircuitBreaker }) {
@@ -27,25 +41,31 @@ export class IndexReader {
   }
 
   /** The newest entries of some indexes of one build; those that share a bucket are read at one moment. */
-  async read(prefix: string, sources: readonly IndexSource[]): Promise<Obtained[]> {
+  async read(prefix: string, sources: readonly IndexSource[], { fresh, most }: ReadOptions): Promise<ReadIndex[]> {
     if (sources.length === 0) return [];
     const indexes = this.#indexesOf(prefix);
-    const limit = Math.max(...sources.map((source) => source.limit));
+    const limit = most ?? Math.max(...sources.map((source) => source.limit));
     const found = await indexes.newest(sources.map(({ key }) => key), { limit, renewMs: indexLifetimeMs() }).catch((): Found[] => []);
     return Promise.all(sources.map((source, i) => {
       const at = found[i];
-      return at?.state === 'complete' ? { entries: at.entries, from: 'hit' as const } : this.#obtain(indexes, source);
+      if (at?.state === 'complete') return { entries: at.entries, from: 'hit' as const };
+      const kept = at === undefined && !fresh ? this.#kept.get(source.key) : undefined;
+      return kept === undefined ? this.#obtain(indexes, source) : { entries: kept, from: 'stale' as const };
     }));
   }
 
-  #obtain(indexes: SortedIndexes, source: IndexSource): Promise<Obtained> {
+  #obtain(indexes: SortedIndexes, source: IndexSource): Promise<ReadIndex> {
     const known = this.#underWay.get(source.key);
     if (known !== undefined) return known;
     let computed: ReturnType<IndexSource['compute']> | undefined;
     const compute = () => (computed ??= this.#computing(source.compute));
     const obtaining = obtainIndex(indexes, { ...source, compute }, WAIT_FOR_OTHERS_MS)
       // Redis is away: its errors are in the circuit's metrics. An error of the computation comes again from here.
-      .catch(async (): Promise<Obtained> => ({ entries: await compute(), from: 'miss' }))
+      .catch(async (): Promise<ReadIndex> => {
+        const entries = await compute();
+        this.#kept.set(source.key, entries);
+        return { entries, from: 'miss' };
+      })
       .finally(() => { this.#underWay.delete(source.key); });
     this.#underWay.set(source.key, obtaining);
     return obtaining;

@@ -5,7 +5,7 @@ import { followCounts } from '../../projections/follows.ts';
 import { popularPosts, postSignals, type PostSignals } from '../../projections/post-signals.ts';
 import type { ReadContext } from '../../projections/projection.ts';
 import type { Candidate } from './home-candidates.ts';
-import { engagementOf, newestFirst, rank, spreadAuthors, withRecommendations, type Rankable, type Taste } from './ranking.ts';
+import { engagementOf, rank, spreadAuthors, withRecommendations, type Rankable, type Taste } from './ranking.ts';
 import type { Ranked } from './sessions.ts';
 
 export type RankRequest = { readonly read: ReadContext; readonly viewer: AccountId; readonly now: Date; readonly page: number };
@@ -20,27 +20,36 @@ export type Ranker = {
   explore(request: RankRequest): Promise<Order>;
 };
 
+/** 20 ms for what is known of posts, 30 ms for what the viewer likes: together, because they are looked up side by side. */
 const BUDGET_MS = 50;
-const SIGNALS = { max: 200_000, freshMs: 30_000 };
-const RECOMMENDATIONS = { max: 5_000, ttl: 60_000 };
+const SIGNALS = { max: 200_000, refreshAtOnce: 500 };
+/** Counts of a new post grow faster than an old one's: they are looked up again after this share of its age, within bounds. */
+const FRESH = { shareOfAge: 0.01, leastMs: 30_000, mostMs: 900_000 };
+const RECOMMENDATIONS = { max: 20_000, ttl: 300_000 };
 const POOL = { size: 300, windowMs: 7 * 24 * 3_600_000, freshMs: 60_000 };
 const RECOMMENDED_AT_MOST = 40;
 const FOLLOWING_AT_LEAST = 10;
 const NO_TASTE: Taste = { authors: new Map(), tags: new Map() };
 
-type Known = { readonly rankable: Rankable; readonly at: number };
+type Known = { readonly rankable: Rankable; readonly freshUntil: number };
 
 /** What a viewer likes; remembered for a while. */
 export type TasteOf = (read: ReadContext, viewer: AccountId, now: Date) => Promise<Taste>;
 
-/** Ranks by what it remembers of posts and viewers; counts may be half a minute old, taste an hour. */
-export function createRanker(tasteOf: TasteOf): Ranker {
+/** How long ranking may take, and how long what is popular is remembered. */
+export type RankerOptions = { readonly budgetMs?: number | undefined; readonly popularForMs?: number | undefined };
+
+/**
+ * Ranks by what it remembers of posts and viewers: counts may be half a minute old (more for old posts), taste an hour.
+ * What is not there within the budget is done without, and is there for the next page.
+ */
+export function createRanker(tasteOf: TasteOf, { budgetMs = BUDGET_MS, popularForMs = POOL.freshMs }: RankerOptions = {}): Ranker {
   const signals = new SignalCache();
   const recommendations = new LRUCache<string, readonly string[]>(RECOMMENDATIONS);
   let pool: { posts: Promise<Rankable[]>; at: number } | undefined;
 
   const popular = ({ read, now }: RankRequest) => {
-    if (pool !== undefined && performance.now() - pool.at < POOL.freshMs) return pool.posts;
+    if (pool !== undefined && performance.now() - pool.at < popularForMs) return pool.posts;
     const fresh = { posts: popularPosts(read, new Date(now.getTime() - POOL.windowMs), POOL.size).then((all) => all.map(rankableOf)), at: performance.now() };
     fresh.posts.catch(() => { if (pool === fresh) pool = undefined; });
     pool = fresh;
@@ -60,21 +69,23 @@ export function createRanker(tasteOf: TasteOf): Ranker {
     recommendations.set(request.viewer, found);
     return found;
   };
-  const rankHome = async (request: RankRequest, candidates: readonly Candidate[], mix: boolean): Promise<Ranked[]> => {
-    const taste = await tasteOf(request.read, request.viewer, request.now).catch(() => NO_TASTE);
+  const rankHome = async (request: RankRequest, candidates: readonly Candidate[], taste: Taste): Promise<Rankable[]> => {
     const rankables = await signals.of(request.read, candidates);
     const best = rank(rankables, taste, request.now.getTime());
-    const rest = without(rankables, best).sort(newestFirst);
-    const ranked = spreadAuthors([...best, ...rest], request.page).map(({ id }) => id);
-    const extra = mix ? new Set(await recommendedTo(request, taste).catch(() => [])) : new Set<string>();
-    for (const id of ranked) extra.delete(id);
-    return withRecommendations(ranked, [...extra]).map((id) => ({ id, recommended: extra.has(id) }));
+    const chosen = new Set(best);
+    return spreadAuthors([...best, ...rankables.filter((one) => !chosen.has(one))], request.page);
   };
 
   return {
     home: async (request, candidates, { mix }) => {
-      const ranked = await within(BUDGET_MS, rankHome(request, candidates, mix));
-      return ranked === undefined ? { ranked: candidates.map(({ id }) => ({ id, recommended: false })), quality: 'degraded' } : { ranked, quality: 'normal' };
+      const until = performance.now() + budgetMs;
+      const taste = tasteOf(request.read, request.viewer, request.now).catch(() => NO_TASTE);
+      const recommended = mix ? taste.then((one) => recommendedTo(request, one)).catch(() => []) : Promise.resolve([]);
+      const ranked = await inTime(until, taste.then((one) => rankHome(request, candidates, one)));
+      if (ranked === undefined) return { ranked: candidates.map(({ id }) => ({ id, recommended: false })), quality: 'degraded' };
+      const extra = new Set(await inTime(until, recommended) ?? []);
+      for (const { id } of ranked) extra.delete(id);
+      return { ranked: withRecommendations(ranked.map(({ id }) => id), [...extra]).map((id) => ({ id, recommended: extra.has(id) })), quality: 'normal' };
     },
     explore: async (request) => {
       const taste = await tasteOf(request.read, request.viewer, request.now).catch(() => NO_TASTE);
@@ -86,56 +97,57 @@ export function createRanker(tasteOf: TasteOf): Ranker {
 
 /** What is known of posts; what grew old is still used while it is looked up again behind the answer. */
 class SignalCache {
-  readonly #known = new LRUCache<string, Known>({ max: SIGNALS.max });
+  // Not an LRU: every reader asks for hundreds, and what is asked for often is soon there again.
+  readonly #known = new Map<string, Known>();
   readonly #stale = new Set<string>();
   #refreshing = false;
 
+  /** The signals of those candidates that are published, in their order. */
   async of(read: ReadContext, candidates: readonly Candidate[]): Promise<Rankable[]> {
+    const missing = candidates.filter(({ id }) => !this.#known.has(id)).map(({ id }) => id);
+    if (missing.length > 0) await this.#load(read, missing);
     const now = performance.now();
     const found: Rankable[] = [];
-    const missing: string[] = [];
     for (const { id } of candidates) {
       const known = this.#known.get(id);
-      if (known === undefined) missing.push(id);
-      else {
-        found.push(known.rankable);
-        if (now - known.at > SIGNALS.freshMs) this.#stale.add(id);
-      }
+      if (known === undefined) continue;
+      found.push(known.rankable);
+      if (now > known.freshUntil) this.#stale.add(id);
     }
     if (this.#stale.size > 0) this.#refresh(read);
-    if (missing.length > 0) found.push(...await this.#load(read, missing));
     return found;
   }
 
-  async #load(read: ReadContext, ids: readonly string[]): Promise<Rankable[]> {
-    const rankables = (await postSignals(read, ids)).map(rankableOf);
-    for (const rankable of rankables) this.#known.set(rankable.id, { rankable, at: performance.now() });
-    return rankables;
+  async #load(read: ReadContext, ids: readonly string[]): Promise<void> {
+    for (const signals of await postSignals(read, ids)) {
+      const rankable = rankableOf(signals);
+      const ageMs = Date.now() - rankable.at;
+      this.#known.set(rankable.id, { rankable, freshUntil: performance.now() + Math.min(FRESH.mostMs, Math.max(FRESH.leastMs, ageMs * FRESH.shareOfAge)) });
+    }
+    for (const id of this.#known.keys()) {
+      if (this.#known.size <= SIGNALS.max) break;
+      this.#known.delete(id);
+    }
   }
 
   #refresh(read: ReadContext): void {
     if (this.#refreshing) return;
     this.#refreshing = true;
-    const ids = [...this.#stale].slice(0, 1_000);
+    const ids = [...this.#stale].slice(0, SIGNALS.refreshAtOnce);
     for (const id of ids) this.#stale.delete(id);
     // What cannot be refreshed now is asked for again by the next request.
     this.#load(read, ids).catch(() => undefined).finally(() => { this.#refreshing = false; });
   }
 }
 
-function without(all: readonly Rankable[], taken: readonly Rankable[]): Rankable[] {
-  const ids = new Set(taken.map(({ id }) => id));
-  return all.length === ids.size ? [] : all.filter(({ id }) => !ids.has(id));
-}
-
 function rankableOf({ post_id, author_id, published_ms, tags, ...counts }: PostSignals): Rankable {
   return { id: post_id, author: author_id, at: published_ms, tags, engagement: engagementOf(counts) };
 }
 
-/** The result of `work`, or undefined when it fails or is not there in time; it then ends by itself. */
-async function within<T>(limitMs: number, work: Promise<T>): Promise<T | undefined> {
+/** The result of `work`, or undefined when it fails or is not there at a time (of performance.now); it then ends by itself. */
+async function inTime<T>(until: number, work: Promise<T>): Promise<T | undefined> {
   let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<undefined>((resolve) => { timer = setTimeout(() => { resolve(undefined); }, limitMs); });
+  const limit = new Promise<undefined>((resolve) => { timer = setTimeout(() => { resolve(undefined); }, until - performance.now()); });
   try {
     return await Promise.race([work.catch(() => undefined), limit]);
   } finally {

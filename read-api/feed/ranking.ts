@@ -23,8 +23,17 @@ export function freshnessOf(at: number, now: number): number {
  * the newer post, then to the greater id, so that the order is the same everywhere.
  */
 export function rank(candidates: readonly Rankable[], taste: Taste, now: number): Rankable[] {
-  const promising = best(candidates, ({ at, engagement }) => 0.4 * freshnessOf(at, now) + 0.6 * engagement).slice(0, STAGE_TWO_CANDIDATES);
-  return best(promising, (candidate) => scoreFor(candidate, taste, now));
+  return best(mostPromising(candidates, now), (candidate) => scoreFor(candidate, taste, now));
+}
+
+/** The 200 with the best first score, in no order. Numbers alone are sorted: candidates are many, and this runs for every reader. */
+function mostPromising(candidates: readonly Rankable[], now: number): readonly Rankable[] {
+  if (candidates.length <= STAGE_TWO_CANDIDATES) return candidates;
+  const scores = Float64Array.from(candidates, ({ at, engagement }) => 0.4 * freshnessOf(at, now) + 0.6 * engagement);
+  const least = scores.toSorted()[scores.length - STAGE_TWO_CANDIDATES] ?? 0;
+  const better = candidates.filter((_, i) => (scores[i] ?? 0) > least);
+  const equal = candidates.filter((_, i) => scores[i] === least).sort(newestFirst);
+  return [...better, ...equal.slice(0, STAGE_TWO_CANDIDATES - better.length)];
 }
 
 function scoreFor({ author, at, engagement, tags }: Rankable, taste: Taste, now: number): number {
@@ -61,22 +70,26 @@ export const POSTS_OF_ONE_AUTHOR = 3;
 
 /** Moves posts back so that no stretch of `page` holds more than three of one author, as far as there are others. */
 export function spreadAuthors(ranked: readonly Rankable[], page: number): Rankable[] {
-  const waiting = [...ranked];
   const spread: Rankable[] = [];
-  while (waiting.length > 0) {
+  let waiting: Rankable[] = [];
+  let next = 0;
+  while (spread.length < ranked.length) {
     const counts = new Map<string, number>();
-    const later: Rankable[] = [];
     const chosen: Rankable[] = [];
-    for (const one of waiting) {
+    const later: Rankable[] = [];
+    const offer = (one: Rankable) => {
       const count = counts.get(one.author) ?? 0;
-      if (chosen.length < page && count < POSTS_OF_ONE_AUTHOR) {
-        counts.set(one.author, count + 1);
-        chosen.push(one);
-      } else later.push(one);
+      const fits = chosen.length < page && count < POSTS_OF_ONE_AUTHOR;
+      if (fits) counts.set(one.author, count + 1);
+      (fits ? chosen : later).push(one);
+    };
+    waiting.forEach(offer);
+    for (let one = ranked[next]; chosen.length < page && one !== undefined; one = ranked[next]) {
+      offer(one);
+      next += 1;
     }
-    const filled = [...chosen, ...later.splice(0, page - chosen.length)];
-    spread.push(...filled);
-    waiting.splice(0, waiting.length, ...later);
+    spread.push(...chosen, ...later.splice(0, page - chosen.length));
+    waiting = later;
   }
   return spread;
 }

@@ -14,6 +14,8 @@ export type FeedSession = { readonly id: string; readonly startedAt: number; rea
 export type FeedSessions = {
   /** Keeps an order for ten minutes. Resolves also when Redis is away: later pages then find it only in this process. */
   begin(viewer: AccountId, startedAt: number, ranked: readonly Ranked[]): { session: FeedSession; kept: Promise<void> };
+  /** The session that the viewer began last in this process, if it is still known. */
+  latest(viewer: AccountId): FeedSession | undefined;
   /** The viewer's own session, if it is still known. */
   find(viewer: AccountId, id: string): Promise<FeedSession | undefined>;
 };
@@ -26,15 +28,18 @@ const RECOMMENDED = '+';
 /** Sessions in Redis, and a number of them in this process as well. */
 export function createFeedSessions({ redis, circuit }: { redis: RedisClient; circuit: CircuitBreaker }): FeedSessions {
   const remembered = new LRUCache<string, FeedSession>({ max: REMEMBERED, ttl: LIFETIME_MS });
+  const newest = new LRUCache<string, FeedSession>({ max: REMEMBERED, ttl: LIFETIME_MS });
   const keyOf = keysOf('feed_sessions', 'session');
   return {
     begin: (viewer, startedAt, ranked) => {
       const session: FeedSession = { id: randomUUID(), startedAt, ranked };
       const key = keyOf(`${viewer}/${session.id}`);
       remembered.set(key, session);
+      newest.set(viewer, session);
       const kept = circuit.execute(() => redis.set(key, packed(session), 'PX', LIFETIME_MS)).then(() => undefined, () => undefined);
       return { session, kept };
     },
+    latest: (viewer) => newest.get(viewer),
     find: async (viewer, id) => {
       const key = keyOf(`${viewer}/${id}`);
       const known = remembered.get(key);

@@ -29,9 +29,11 @@ export async function takePage(hydrate: Hydrate, { list, taken, limit, spread }:
   const shown: Shown[] = [];
   const held: Shown[] = [];
   const byAuthor = new Map<string, number>();
-  const waiting = list.keys().filter((place) => !taken.has(place)).toArray();
-  while (shown.length <= limit && waiting.length > 0) {
-    const places = waiting.splice(0, limit + 1 - shown.length + SPARE);
+  const waiting = list.keys().filter((place) => !taken.has(place));
+  // Each look is twice as long as the one before: a list of one author's posts is read to its end in a few.
+  for (let look = limit + 1 + SPARE; shown.length < limit || shown.length + held.length <= limit; look *= 2) {
+    const places = [...upTo(look, waiting)];
+    if (places.length === 0) break;
     const cards = await cardsAt(hydrate, list, places);
     for (const place of places) {
       const card = cards.get(place);
@@ -46,6 +48,14 @@ export async function takePage(hydrate: Hydrate, { list, taken, limit, spread }:
   }
   const page = [...shown, ...held].slice(0, limit);
   return { cards: page.map(({ card }) => card), taken: new Set([...taken, ...gone, ...page.map(({ place }) => place)]), more: shown.length + held.length > limit };
+}
+
+function* upTo<T>(count: number, values: Iterator<T, undefined>): Generator<T> {
+  for (let taken = 0; taken < count; taken += 1) {
+    const { done, value } = values.next();
+    if (done === true) return;
+    yield value;
+  }
 }
 
 async function cardsAt(hydrate: Hydrate, list: readonly Ranked[], places: readonly number[]): Promise<Map<number, PostCard>> {

@@ -9,7 +9,7 @@ import { storyCards, type StoryCard } from '../../projections/story-cards.ts';
 import { celebrityStories, storyTray, storyTrays } from '../../projections/story-tray.ts';
 import { trayStories, type TrayStory } from '../../projections/tray-stories.ts';
 import type { ViewerTaste } from '../../projections/viewer-taste.ts';
-import type { IndexReader } from './index-reader.ts';
+import type { IndexReader, ReadIndex } from './index-reader.ts';
 
 /** A place in a tray. */
 export const TrayPlace = z.object({ unseen: z.boolean(), at: z.number(), close: z.number(), author: AccountId });
@@ -18,8 +18,8 @@ export type TrayPlace = z.infer<typeof TrayPlace>;
 /** An author's stories in a tray, oldest first, as they are watched. */
 export type TrayItem = { readonly place: TrayPlace; readonly stories: readonly StoryCard[] };
 
-export type TrayRequest = { readonly read: ReadContext; readonly primary: ReadContext; readonly viewer: AccountId; readonly now: Date; readonly limit: number; readonly after: TrayPlace | undefined };
-export type TrayPage = { readonly items: readonly TrayItem[]; readonly more: boolean; readonly from: 'hit' | 'miss' };
+export type TrayRequest = { readonly read: ReadContext; readonly primary: ReadContext; readonly viewer: AccountId; readonly now: Date; readonly limit: number; readonly after: TrayPlace | undefined; readonly fresh: boolean };
+export type TrayPage = { readonly items: readonly TrayItem[]; readonly more: boolean; readonly from: ReadIndex['from'] };
 
 export type TrayDeps = { readonly indexes: IndexReader; readonly tasteOf: (read: ReadContext, viewer: AccountId, now: Date) => Promise<ViewerTaste> };
 
@@ -40,19 +40,19 @@ export async function trayPage({ indexes, tasteOf }: TrayDeps, request: TrayRequ
   return { items: items.filter((item) => item.stories.length > 0), more: waiting.length > limit, from };
 }
 
-async function candidates(indexes: IndexReader, { primary, viewer, now }: TrayRequest): Promise<{ ids: string[]; from: 'hit' | 'miss' }> {
+async function candidates(indexes: IndexReader, { primary, viewer, now, fresh }: TrayRequest): Promise<{ ids: string[]; from: ReadIndex['from'] }> {
   const prefix = primary.builds.prefix(storyTray.name);
   const one = async (found: Promise<Map<string, Entry[]>>) => (await found).get(viewer) ?? [];
   const [tray, followed] = await indexes.read(prefix, [
     { key: keysOf(prefix, storyTrays.keys)(viewer), limit: STORIES.feedEntries, compute: () => one(feedsByDefinition(primary, STORIES, [viewer], now)) },
     { key: keysOf(prefix, FOLLOWED_CELEBRITIES_KEYS)(viewer), limit: STORIES.feedEntries, compute: () => one(followedCelebritiesByDefinition(primary, [viewer])) },
-  ]);
+  ], { fresh });
   const keyOf = keysOf(prefix, celebrityStories.keys);
   const pulled = await indexes.read(prefix, (followed?.entries ?? []).map(({ id }) => ({
     key: keyOf(id),
     limit: STORIES.authorEntries,
     compute: async () => (await authorIndexesByDefinition(primary, STORIES, [id], now)).get(id) ?? [],
-  })));
+  })), { fresh });
   const ids = new Set([...tray?.entries ?? [], ...pulled.flatMap(({ entries }) => entries)].map(({ id }) => id));
   return { ids: [...ids], from: tray?.from ?? 'miss' };
 }

@@ -70,6 +70,29 @@ describe('GET /v1/stories/feed', () => {
     expect([await stories(friend), await stories(other)]).toEqual([[], [secret]]);
   });
 
+  it('keeps a private account\'s stories to accepted followers, and shows one\'s own to nobody but followers', async () => {
+    const priv = await world.person('closed', { privacy: 'private' });
+    const [follower, asking] = [await viewerOf(priv), await person()];
+    await world.tell(happened('FollowRequested', { followerId: asking, followeeId: priv }));
+    const secret = await story(priv, 5);
+    expect([await stories(follower), await stories(asking), await stories(priv)]).toEqual([[secret], [], []]);
+    await world.tell(happened('FollowRequestAccepted', { followerId: asking, followeeId: priv }));
+    expect(await stories(asking)).toEqual([secret]);
+  });
+
+  it('drops a story at the moment it expires, whatever the tray in Redis holds, and counts its views for its author alone', async () => {
+    const ann = await person();
+    const viewer = await viewerOf(ann);
+    const only = await story(ann, 5);
+    await view(viewer, ann, only);
+    expect((await tray(viewer)).stories).toMatchObject([{ items: [{ story_id: only, is_viewed: true, view_count: null }] }]);
+    world.clock.now = new Date(Date.now() + 24 * 3_600_000 - 6 * 60_000);
+    expect(await stories(viewer)).toEqual([only]);
+    world.clock.now = new Date(Date.now() + 24 * 3_600_000 - 4 * 60_000);
+    expect(await stories(viewer)).toEqual([]);
+    world.clock.now = new Date();
+  });
+
   it('pulls the stories of celebrities, close friends\' ones included', async () => {
     const star = await person();
     const [fan, friend] = [await viewerOf(star), await viewerOf(star)];

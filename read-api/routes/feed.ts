@@ -22,8 +22,9 @@ export type FeedRouteDeps = FeedDeps & {
   readonly now: () => Date;
 };
 
-/** From here on a process saves what it can do without. */
+/** From here on a process saves what it can do without; from the second on it answers with what it remembers. */
 const SATURATED = 0.8;
+const OVERLOADED = 0.95;
 
 const Body = z.object({ posts: z.array(PostBody), pagination: Pagination, feed_session_id: z.string().meta({ description: 'The same on all pages that one first page began' }) });
 const HomeQuery = pageQuery(FeedCursor).extend({ order: z.enum(['ranked', 'latest']).default('ranked').meta({ description: 'ranked: best first, with recommendations; latest: newest first, only who you follow' }) });
@@ -64,8 +65,9 @@ type Asked = Pick<RouteRequest<unknown, z.output<typeof ExploreQuery>, unknown, 
 async function open(deps: FeedRouteDeps, { account, query, tokens }: Asked, models: readonly string[]): Promise<{ feed: FeedRequest; headers: Readonly<Record<string, string>> }> {
   const { read, headers } = await deps.reader.open(tokens, models);
   const primary = { sql: deps.primary, builds: read.builds };
-  const mix = deps.saturation.now() <= SATURATED;
-  return { feed: { read, primary, viewer: account.id, now: deps.now(), limit: query.limit, cursor: query.cursor, fresh: tokens.length > 0, mix }, headers };
+  const saturation = deps.saturation.now();
+  const load = { mix: saturation <= SATURATED, overloaded: saturation > OVERLOADED };
+  return { feed: { read, primary, viewer: account.id, now: deps.now(), limit: query.limit, cursor: query.cursor, fresh: tokens.length > 0, ...load }, headers };
 }
 
 function headersOf({ quality, from }: FeedPage): Record<string, string> {

@@ -24,7 +24,7 @@ export function trayRoutes(deps: TrayRouteDeps): Route<ReadRefusal>[] {
     query: pageQuery(TrayPlace), responses: { 200: Tray },
     handler: async ({ account, query, tokens }) => {
       const { read, headers } = await reader.open(tokens, [...STORY_CARD_MODELS, storyTray.name]);
-      const page = await trayPage(deps, { read, primary: { sql: primary, builds: read.builds }, viewer: account.id, now: now(), limit: query.limit, after: query.cursor });
+      const page = await trayPage(deps, { read, primary: { sql: primary, builds: read.builds }, viewer: account.id, now: now(), limit: query.limit, after: query.cursor, fresh: tokens.length > 0 });
       const last = page.more ? page.items.at(-1)?.place : undefined;
       const stories = page.items.flatMap((item) => itemBody(present, item, account.id));
       return {
