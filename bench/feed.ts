@@ -1,124 +1,96 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { cpus, loadavg, tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { z } from 'zod';
-import { createTokens } from '../infra/jwt.ts';
-import { createTestRedis } from '../testing/redis.ts';
-import { startServer } from './event-store/processes.ts';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { cpus, loadavg } from 'node:os';
 import { evenGraph, sharedGraph, type Graph } from './feed/graph.ts';
-import { createModels, writeGraph } from './feed/models.ts';
-import { withCelebrities, writePosts } from './feed/posts.ts';
+import { measure, SETTINGS, type Measured } from './feed/measure.ts';
+import { barPlot } from './feed/plot.ts';
 
-const RESULT_FILE = new URL('results/feed.md', import.meta.url);
-const SECRET = 'a secret of the benchmark, long enough for anybody';
-const STORE_ID = '00000000-0000-4000-8000-000000000001';
+const RESULTS = new URL('results/', import.meta.url);
 const POSTS_EACH = 50;
-const CELEBRITIES = 3;
-const CONNECTIONS = 16;
-const SECONDS = 5;
-const VIEWERS = 500;
-const ROUNDS = 3;
-const BARS = { bare: 0.4, p99Ms: 20, growth: 1.2 };
+const BARS = { bare: 0.4, p99Ms: 20, growth: 1.2, bluesky: 10 };
 
-const Load = z.object({ rate: z.number(), p50: z.number(), p99: z.number(), failed: z.number(), bytes: z.number() });
-type Load = z.infer<typeof Load>;
-type Measured = { readonly world: string; readonly posts: number; readonly best: Load; readonly half: Load; readonly one: Load; readonly bare: Load };
+type World = { readonly graph: Graph; readonly each: number; readonly withPeer: boolean };
 
 /**
- * Measures GET /v1/feed?limit=20, ranked and hydrated, over HTTP, next to the bare limit: express answering a constant of
- * the same size after one Redis round trip. Prints a table and writes `bench/results/feed.md`.
+ * Measures GET /v1/feed?limit=20, ranked and hydrated, over HTTP, next to the bare limit (express answering a constant of
+ * the same size after one Redis round trip) and, on the Facebook graph, to Bluesky's dataplane. Prints a table and writes
+ * `bench/results/feed.md` and `feed.svg`.
  */
 export async function run(): Promise<void> {
+  const { viewers } = SETTINGS;
   const facebook = sharedGraph('facebook');
-  const worlds: { graph: Graph; each: number }[] = [
-    ...(facebook === undefined ? [] : [{ graph: facebook, each: POSTS_EACH }]),
-    { graph: evenGraph({ accounts: 1_000, followers: VIEWERS, each: 40 }), each: 20 },
-    { graph: evenGraph({ accounts: 100_000, followers: VIEWERS, each: 40 }), each: 2 },
-    { graph: evenGraph({ accounts: 4_001, followers: VIEWERS, each: 10 }), each: POSTS_EACH },
-    { graph: evenGraph({ accounts: 4_001, followers: VIEWERS, each: 2_000 }), each: 5 },
-  ];
-  const measured: Measured[] = [];
-  for (const { graph, each } of worlds) {
-    const one = await measure(graph, each);
-    console.log(`${one.world}: ${one.best.rate.toFixed(0)} feeds/s, ${one.bare.rate.toFixed(0)} bare, p50 ${one.one.p50.toFixed(1)} ms alone, p99 ${one.half.p99.toFixed(1)} ms at half the rate`);
-    measured.push(one);
-  }
-  const report = describe(measured);
-  await mkdir(new URL('results/', import.meta.url), { recursive: true });
-  await writeFile(RESULT_FILE, report);
+  const even = (accounts: number, each: number, posts: number): World => ({ graph: evenGraph({ accounts, followers: viewers, each }), each: posts, withPeer: false });
+  const real = facebook === undefined ? undefined : await show({ graph: facebook, each: POSTS_EACH, withPeer: true });
+  // As many candidates everywhere, so that one thing changes at a time.
+  const accounts = [await show(even(1_000, 40, 20)), await show(even(10_000, 40, 20)), await show(even(100_000, 40, 20))];
+  const followees = [await show(even(4_001, 10, 50)), await show(even(4_001, 200, 5)), await show(even(4_001, 2_000, 5))];
+  const report = describe(real, accounts, followees);
+  await mkdir(RESULTS, { recursive: true });
+  await writeFile(new URL('feed.md', RESULTS), report);
+  await writeFile(new URL('feed.svg', RESULTS), plot(real, accounts, followees));
   console.log(report);
 }
 
-export async function measure(plain: Graph, each: number): Promise<Measured> {
-  const directory = await mkdtemp(join(tmpdir(), 'bench-feed-'));
-  const models = await createModels({ storeId: STORE_ID });
-  const server = await createTestRedis();
-  const api: { stop(): Promise<void> }[] = [];
-  try {
-    const { graph, celebrities } = withCelebrities(plain, CELEBRITIES);
-    await writeGraph(models, graph, celebrities);
-    const posts = await writePosts(models, graph, each, new Date());
-    const tokens = join(directory, 'tokens');
-    const viewers = plain.accounts.slice(0, VIEWERS);
-    const issuer = createTokens(SECRET);
-    await writeFile(tokens, (await Promise.all(viewers.map((id) => issuer.forAccount(id, 'bench', new Date())))).join('\n'));
-    const reads = await startServer('../feed/read-api.child.ts', [models.url, server.url, SECRET, directory]);
-    api.push(reads);
-    const load = (url: string, rate = 0, connections = CONNECTIONS, seconds = SECONDS) => ask([url, tokens, connections, seconds, rate]);
-    // Everybody reads once, so that feeds, signals and tastes are there, as they are in a running system.
-    const warm = await load(reads.url, 0, CONNECTIONS, 2 * SECONDS);
-    const bare = await startServer('../feed/bare.child.ts', [server.url, String(warm.bytes)]);
-    api.push(bare);
-    const rounds: { feed: Load; bare: Load }[] = [];
-    for (let round = 0; round < ROUNDS; round += 1) rounds.push({ bare: await load(bare.url), feed: await load(reads.url) });
-    const best = fastest(rounds.map(({ feed }) => feed));
-    return {
-      world: plain.name, posts, best,
-      bare: fastest(rounds.map((round) => round.bare)),
-      half: await load(reads.url, best.rate / 2),
-      one: await load(reads.url, 0, 1),
-    };
-  } finally {
-    for (const one of api) await one.stop();
-    await server.close();
-    await models.close();
-    await rm(directory, { recursive: true, force: true });
-  }
+async function show({ graph, each, withPeer }: World): Promise<Measured> {
+  const one = await measure(graph, { each, withPeer });
+  const peer = one.bluesky === undefined ? '' : `, Bluesky ${one.bluesky.rate.toFixed(0)}`;
+  console.log(`${one.world}: ${one.best.rate.toFixed(0)} feeds/s, ${one.bare.rate.toFixed(0)} bare${peer}, p50 ${one.one.p50.toFixed(1)} ms alone, p99 ${one.half.p99.toFixed(1)} ms at half the rate`);
+  return one;
 }
 
-const fastest = (loads: readonly Load[]) => loads.reduce((one, other) => (other.rate > one.rate ? other : one));
+const mark = (met: boolean) => (met ? '✓' : '✗');
+const number = (value: number) => Math.round(value).toLocaleString('en');
 
-async function ask(args: readonly (string | number)[]): Promise<Load> {
-  const child = spawn(process.execPath, [fileURLToPath(new URL('feed/load.child.ts', import.meta.url)), ...args.map(String)], { stdio: ['ignore', 'pipe', 'inherit'] });
-  let output = '';
-  child.stdout.on('data', (chunk: Buffer) => { output += chunk.toString(); });
-  await once(child, 'close');
-  return Load.parse(JSON.parse(output));
+function rowOf({ world, posts, best, half, one, bare }: Measured): string {
+  const ratio = best.rate / bare.rate;
+  return `| ${world} | ${number(posts)} | ${number(best.rate)} | ${number(bare.rate)} | ${ratio.toFixed(2)} ${mark(ratio >= BARS.bare)} | ${one.p50.toFixed(1)} | ${half.p50.toFixed(1)} / ${half.p99.toFixed(1)} ${mark(half.p99 <= BARS.p99Ms)} | ${String(best.failed + half.failed)} |`;
 }
 
-function describe(measured: readonly Measured[]): string {
-  const mark = (met: boolean) => (met ? '✓' : '✗');
-  const number = (value: number) => Math.round(value).toLocaleString('en');
-  const rows = measured.map(({ world, posts, best, half, one, bare }) => {
-    const ratio = best.rate / bare.rate;
-    return `| ${world} | ${number(posts)} | ${number(best.rate)} | ${number(bare.rate)} | ${ratio.toFixed(2)} ${mark(ratio >= BARS.bare)} | ${one.p50.toFixed(1)} | ${half.p50.toFixed(1)} / ${half.p99.toFixed(1)} ${mark(half.p99 <= BARS.p99Ms)} | ${String(best.failed + half.failed)} |`;
-  });
-  const [, small, large, few, many] = measured.length === 5 ? measured : [undefined, ...measured];
-  const growth = (from: Measured | undefined, to: Measured | undefined, what: string) => (from === undefined || to === undefined ? '' : `p50 grows by ${(to.one.p50 / from.one.p50).toFixed(2)} from ${what} ${mark(to.one.p50 / from.one.p50 <= BARS.growth)}.`);
+function growth(measured: readonly Measured[], what: string): string {
+  const [from, to] = [measured[0], measured.at(-1)];
+  if (from === undefined || to === undefined) return '';
+  const ratio = to.one.p50 / from.one.p50;
+  return `From ${what} p50 (one reader at a time) goes from ${from.one.p50.toFixed(2)} to ${to.one.p50.toFixed(2)} ms: × ${ratio.toFixed(2)} (≤ ${String(BARS.growth)}) ${mark(ratio <= BARS.growth)}.`;
+}
+
+function againstBluesky(real: Measured | undefined): string {
+  if (real?.bluesky === undefined) return 'Bluesky\'s dataplane was not measured.';
+  const ratio = real.best.rate / real.bluesky.rate;
+  return `Bluesky's dataplane (\`@atproto/bsky\`, GetTimeline of 20 over HTTP, not ranked, not hydrated) on the same graph in the same run: ${number(real.bluesky.rate)}/s, p50 ${real.bluesky.p50.toFixed(1)} ms, p99 ${real.bluesky.p99.toFixed(1)} ms; we answer × ${ratio.toFixed(1)} as many (≥ ${String(BARS.bluesky)}) ${mark(ratio >= BARS.bluesky)}.`;
+}
+
+function describe(real: Measured | undefined, accounts: readonly Measured[], followees: readonly Measured[]): string {
+  const { celebrities, rounds, connections, viewers } = SETTINGS;
+  const rows = [...(real === undefined ? [] : [real]), ...accounts, ...followees].map(rowOf);
   return `# Reading the home feed
 
-GET /v1/feed?limit=20, ranked and hydrated, over HTTP; each viewer also follows ${String(CELEBRITIES)} celebrities (best of ${String(ROUNDS)} rounds in turns with the bare limit, ${String(CONNECTIONS)} connections, ${String(cpus().length)} cores with a load of ${(loadavg()[0] ?? 0).toFixed(1)} at the end, everything on one machine).
-The bare limit is express answering a constant of the same size after one Redis round trip.
+GET /v1/feed?limit=20, ranked and hydrated, over HTTP; ${String(viewers)} viewers, each also follows ${String(celebrities)} celebrities (best of ${String(rounds)} rounds in turns with the bare limit, ${String(connections)} connections, ${String(cpus().length)} cores with a load of ${(loadavg()[0] ?? 0).toFixed(1)} at the end, everything on one machine).
+The bare limit is express answering a constant of the same size after one Redis round trip. The read API runs with telemetry, and sheds no load: no answer is a remembered one.
 
 | world | posts | feed/s | bare/s | feed / bare (≥ ${String(BARS.bare)}) | p50 alone, ms | p50 / p99 at half the rate, ms (p99 ≤ ${String(BARS.p99Ms)}) | failed |
 |---|--:|--:|--:|--:|--:|--:|--:|
 ${rows.join('\n')}
 
-${growth(small, large, '1,000 to 100,000 accounts')} ${growth(few, many, '10 to 2,000 followees')}
+${againstBluesky(real)}
 
-Run it with \`npm run bench feed\`; the first row wants the graphs of the shared data folder.
+${growth(accounts, '1,000 to 100,000 accounts')}
+${growth(followees, '10 to 2,000 followees')}
+
+![rates and times](feed.svg)
+
+Run it with \`npm run bench feed\`. The first row wants the graphs of the shared data folder; \`@atproto/bsky\` is fetched into \`.data/bench-bsky\` the first time.
 `;
+}
+
+function plot(real: Measured | undefined, accounts: readonly Measured[], followees: readonly Measured[]): string {
+  const p50 = ({ world, one }: Measured) => ({ label: world, value: one.p50 });
+  const rates = real === undefined ? [] : [
+    { label: 'bare express + Redis', value: real.bare.rate },
+    { label: 'home feed', value: real.best.rate },
+    ...(real.bluesky === undefined ? [] : [{ label: 'Bluesky dataplane', value: real.bluesky.rate }]),
+  ];
+  return barPlot([
+    ...(rates.length === 0 ? [] : [{ title: 'Answers a second, Facebook graph, 202,100 posts', unit: '/s', bars: rates }]),
+    { title: 'p50 by accounts', unit: 'ms', bars: accounts.map(p50) },
+    { title: 'p50 by followees', unit: 'ms', bars: followees.map(p50) },
+  ]);
 }

@@ -1,21 +1,28 @@
-import { Agent, request } from 'node:http';
 import { readFileSync } from 'node:fs';
+import { Agent, request, type RequestOptions } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 
-// Asks for feeds: <url> <file of tokens, one a line> <connections> <seconds, 0 for once with each token> <requests a second, 0 for as many as go>
-const [url = '', file = '', connections = '1', seconds = '1', rate = '0'] = process.argv.slice(2);
-const tokens = readFileSync(file, 'utf8').trim().split('\n');
+// Asks for feeds: <url> <file of callers, one a line> <connections> <seconds, 0 for once with each> <requests a second, 0 for as many as go> [peer]
+// A caller is an access token; for the peer it is an actor of its timeline.
+const [url = '', file = '', connections = '1', seconds = '1', rate = '0', peer] = process.argv.slice(2);
+const callers = readFileSync(file, 'utf8').trim().split('\n');
 const agent = new Agent({ keepAlive: true, maxSockets: Number(connections) });
 const times: number[] = [];
 let failed = 0;
 let bytes = 0;
 let next = 0;
 
+function asked(caller: string): { address: string; options: RequestOptions; body?: string } {
+  if (peer === undefined) return { address: `${url}/v1/feed?limit=20`, options: { headers: { authorization: `Bearer ${caller}` } } };
+  const body = JSON.stringify({ actorDid: caller, limit: 20 });
+  return { address: `${url}/bsky.Service/GetTimeline`, options: { method: 'POST', headers: { 'content-type': 'application/json', 'content-length': body.length } }, body };
+}
+
 function ask(): Promise<void> {
-  const token = tokens[next++ % tokens.length] ?? '';
+  const { address, options, body } = asked(callers[next++ % callers.length] ?? '');
   const since = performance.now();
   return new Promise((resolve) => {
-    request(`${url}/v1/feed?limit=20`, { agent, headers: { authorization: `Bearer ${token}` } }, (response) => {
+    request(address, { agent, ...options }, (response) => {
       let size = 0;
       response.on('data', (chunk: Buffer) => { size += chunk.length; });
       response.on('end', () => {
@@ -24,7 +31,7 @@ function ask(): Promise<void> {
         times.push(performance.now() - since);
         resolve();
       });
-    }).on('error', () => { failed += 1; resolve(); }).end();
+    }).on('error', () => { failed += 1; resolve(); }).end(body);
   });
 }
 
@@ -40,7 +47,8 @@ if (Number(rate) > 0) {
   }
   await Promise.all(underWay);
 } else {
-  await Promise.all(Array.from({ length: Number(connections) }, async () => { while (Number(seconds) === 0 ? next < tokens.length : performance.now() < end) await ask(); }));
+  const goesOn = Number(seconds) === 0 ? () => next < callers.length : () => performance.now() < end;
+  await Promise.all(Array.from({ length: Number(connections) }, async () => { while (goesOn()) await ask(); }));
 }
 const took = (performance.now() - begin) / 1_000;
 times.sort((a, b) => a - b);

@@ -5,7 +5,7 @@ import { createFsObjectStore } from '../../infra/object-store-fs.ts';
 import { openPool } from '../../infra/postgres.ts';
 import { noLimits } from '../../infra/rate-limit.ts';
 import { openRedis, whenRedisReady } from '../../infra/redis.ts';
-import { watchSaturation } from '../../infra/saturation.ts';
+import { startTelemetry } from '../../infra/telemetry.ts';
 import { createBuildResolver } from '../../projections/builds.ts';
 import { codeVersions, lanedModels } from '../../projections/catalog.ts';
 import { createFreshness } from '../../projections/freshness.ts';
@@ -15,8 +15,10 @@ import { createMediaAddresses } from '../../read-api/media-addresses.ts';
 import { createPresenter } from '../../read-api/presentation.ts';
 import { createReader } from '../../read-api/reading.ts';
 
-// The read API of the feed benchmark, put together as in production: <database> <redis> <token secret> <folder>
+// The read API of the feed benchmark, put together as in production, with telemetry: <database> <redis> <token secret> <folder>
+// It never sheds load, so that each answer is the whole work: fresh, ranked, with recommendations.
 const [database = '', redisUrl = '', secret = '', dir = ''] = process.argv.slice(2);
+startTelemetry({ process: 'bench-read-api' });
 const pool = openPool(database, { size: 10, name: 'bench-read-api' });
 const reader = createReader({ sql: pool, builds: createBuildResolver(pool, codeVersions), freshness: createFreshness(pool, lanedModels) });
 const redis = openRedis(redisUrl);
@@ -26,7 +28,7 @@ const app = createReadApi({
   reader, addresses,
   objects: createFsObjectStore({ dir, secret, uploadBaseUrl: '', downloadBaseUrl: '' }),
   authenticator: createTokens(secret), rateLimiter: noLimits(), log: createLog({ process: 'bench', level: 'silent' }), health: {},
-  feedRoutes: assembleFeeds({ reader, present: createPresenter(addresses), primary: pool, redis, superCelebrityFrom: 1_000_000, saturation: watchSaturation(), now: () => new Date() }),
+  feedRoutes: assembleFeeds({ reader, present: createPresenter(addresses), primary: pool, redis, superCelebrityFrom: 1_000_000, saturation: { now: () => 0 }, now: () => new Date() }),
 });
 const server = await listen(app, { port: 0, host: '127.0.0.1' });
 console.log(`http://127.0.0.1:${String(server.port)}`);
