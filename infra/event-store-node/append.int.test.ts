@@ -159,20 +159,41 @@ it('puts the chunks of interleaved batches together', async () => {
   }
 });
 
-it('lets one of many appends at the same revision win', async () => {
-  const stream = newStream();
-  const attempts = await Promise.allSettled(Array.from({ length: 20 }, () =>
-    test.client.appendToStream(stream, numbered(1), { expectedRevision: NO_STREAM })));
-  expect(attempts.filter((attempt) => attempt.status === 'fulfilled')).toHaveLength(1);
-  const refused = attempts.flatMap((attempt) => (attempt.status === 'rejected' ? [attempt.reason as unknown] : []));
-  for (const reason of refused) expect(reason).toBeInstanceOf(WrongExpectedVersionError);
-});
+describe.each([['one commit', 1], ['several commits', 4]])('with %s under way at a time, the node', (_case, mostCommitsAtOnce) => {
+  let own: TestNode;
+  beforeAll(async () => {
+    own = await openTestNode({ mostCommitsAtOnce });
+  });
+  afterAll(() => own.close());
 
-it('recognises a repeat that arrives together with the original', async () => {
-  const stream = newStream();
-  const events = numbered(2);
-  const attempts = await Promise.all(([NO_STREAM, ANY, NO_STREAM, ANY] as const).map((expectedRevision) =>
-    test.client.appendToStream(stream, events, { expectedRevision })));
-  expect(new Set(attempts.map((result) => result.position?.commit)).size).toBe(1);
-  expect(await collect(test.client.readStream(stream))).toHaveLength(2);
+  it('lets one of many appends at the same revision win', async () => {
+    const stream = newStream();
+    const attempts = await Promise.allSettled(Array.from({ length: 20 }, () =>
+      own.client.appendToStream(stream, numbered(1), { expectedRevision: NO_STREAM })));
+    expect(attempts.filter((attempt) => attempt.status === 'fulfilled')).toHaveLength(1);
+    const refused = attempts.flatMap((attempt) => (attempt.status === 'rejected' ? [attempt.reason as unknown] : []));
+    for (const reason of refused) expect(reason).toBeInstanceOf(WrongExpectedVersionError);
+  });
+
+  it('recognises a repeat that arrives together with the original', async () => {
+    const stream = newStream();
+    const events = numbered(2);
+    const attempts = await Promise.all(([NO_STREAM, ANY, NO_STREAM, ANY] as const).map((expectedRevision) =>
+      own.client.appendToStream(stream, events, { expectedRevision })));
+    expect(new Set(attempts.map((result) => result.position?.commit)).size).toBe(1);
+    expect(await collect(own.client.readStream(stream))).toHaveLength(2);
+  });
+
+  it('decides each append on those before it that are not on disk yet', async () => {
+    const stream = newStream();
+    const appended = Array.from({ length: 60 }, (_, number) =>
+      own.client.appendToStream(stream, numbered(1), { expectedRevision: number === 0 ? NO_STREAM : BigInt(number - 1) }));
+    const results = await Promise.all(appended);
+    expect(results.map(({ nextExpectedRevision }) => nextExpectedRevision)).toEqual(results.map((_, number) => BigInt(number)));
+    const deleted = await Promise.allSettled([
+      own.client.tombstoneStream(stream), own.client.appendToStream(stream, numbered(1)), own.client.appendToStream(stream, numbered(1)),
+    ]);
+    expect(deleted[0].status).toBe('fulfilled');
+    expect(await rejection(own.client.appendToStream(stream, numbered(1)))).toMatchObject({ type: 'stream-deleted' });
+  });
 });

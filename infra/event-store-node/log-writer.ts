@@ -1,5 +1,6 @@
 import { RecentEvents } from './recent-events.ts';
 import { viewRecord, TOMBSTONE_REVISION } from './record.ts';
+import type { LogGroup } from './recent-log.ts';
 import type { Storage } from './storage.ts';
 import { WriteGroup } from './write-group.ts';
 import type { WriteOutcome, WriteRequest } from './write-group.ts';
@@ -30,6 +31,13 @@ const DEFAULT_LIMITS: WriterLimits = {
 
 const BYTES_PER_REQUEST = 256;
 
+/** A group that is being written. */
+interface GroupInFlight {
+  readonly changes: LogGroup;
+  /** Resolves when its requests are answered. Never rejects. */
+  readonly answered: Promise<void>;
+}
+
 interface QueuedWrite {
   readonly request: WriteRequest;
   readonly bytes: number;
@@ -39,7 +47,8 @@ interface QueuedWrite {
 
 /**
  * The one writer of the log. Requests that arrive while a commit runs share the next one (group commit), so a commit costs
- * one fsync however many clients wait for it. Requests are decided in order of arrival.
+ * one fsync however many clients wait for it. Requests are decided and answered in order of arrival. On a slow disk several
+ * commits are under way at once, each decided on top of those before it.
  */
 export class LogWriter {
   readonly #storage: Storage;
@@ -50,6 +59,8 @@ export class LogWriter {
   #queue: QueuedWrite[] = [];
   #queuedBytes = 0;
   #running: Promise<void> | undefined;
+  /** Groups that are being written, oldest first. They come to their end in this order. */
+  readonly #inFlight: GroupInFlight[] = [];
 
   constructor(storage: Storage, hooks: WriterHooks, limits: Partial<WriterLimits> = {}) {
     this.#storage = storage;
@@ -82,13 +93,17 @@ export class LogWriter {
   /** Resolves when everything that was submitted is answered. */
   async idle(): Promise<void> {
     while (this.#running !== undefined) await this.#running;
+    await this.#inFlight.at(-1)?.answered;
   }
 
   async #run(): Promise<void> {
     while (this.#queue.length > 0) {
-      // What arrives in the same turn of the event loop shares a commit, and the answers to the last one get out first.
+      // What arrives in the same turn of the event loop shares a write, and the answers to the last one get out first.
       await new Promise((resolve) => setImmediate(resolve));
-      await this.#commitGroup(this.#takeGroup());
+      while (this.#inFlight.length >= this.#storage.mostCommitsAtOnce) await this.#inFlight[0]?.answered;
+      const obstacle = await this.#storage.room().then(() => undefined, (error: unknown) => ({ error }));
+      if (obstacle === undefined) this.#begin(this.#takeGroup());
+      else this.#refuse(this.#takeGroup(), obstacle.error);
     }
     this.#running = undefined;
   }
@@ -102,21 +117,41 @@ export class LogWriter {
     return taken;
   }
 
-  async #commitGroup(writes: readonly QueuedWrite[]): Promise<void> {
-    const group = new WriteGroup(this.#storage, this.#recent, Date.now());
+  /** Decides on requests, on top of all that is stored or being written, and begins to write what follows from them. */
+  #begin(writes: readonly QueuedWrite[]): void {
+    const inFlight = this.#inFlight.map(({ changes }) => changes);
+    const group = new WriteGroup({ storage: this.#storage, inFlight }, this.#recent, Date.now());
     try {
       const outcomes = writes.map((write) => group.apply(write.request));
-      if (group.changes.records.length > 0) await this.#storage.commit(group.changes);
-      for (const [index, write] of writes.entries()) {
-        const outcome = outcomes[index];
-        if (outcome !== undefined) write.resolve(outcome);
-      }
-      this.#hooks.onCommit(group.changes.states.keys());
+      const written = Promise.allSettled([this.#storage.commit(group.changes), this.#inFlight.at(-1)?.answered]);
+      const answered = written.then(([commit]) => {
+        this.#inFlight.shift();
+        if (commit.status === 'fulfilled') this.#answer(writes, outcomes, group.changes);
+        else this.#refuse(writes, commit.reason, group.eventIds);
+      });
+      this.#inFlight.push({ changes: group.changes, answered });
     } catch (error) {
-      this.#recent.remove(group.eventIds);
-      for (const write of writes) write.reject(error);
-      this.#hooks.onFailure(error);
+      this.#refuse(writes, error, group.eventIds);
     }
+  }
+
+  #answer(writes: readonly QueuedWrite[], outcomes: readonly WriteOutcome[], changes: LogGroup): void {
+    for (const [index, write] of writes.entries()) {
+      const outcome = outcomes[index];
+      if (outcome !== undefined) write.resolve(outcome);
+    }
+    this.#hooks.onCommit(changes.states.keys());
+    this.#release(writes);
+  }
+
+  #refuse(writes: readonly QueuedWrite[], error: unknown, eventIds: Iterable<string> = []): void {
+    this.#recent.remove(eventIds);
+    for (const write of writes) write.reject(error);
+    this.#hooks.onFailure(error);
+    this.#release(writes);
+  }
+
+  #release(writes: readonly QueuedWrite[]): void {
     for (const write of writes) this.#queuedBytes -= write.bytes;
     if (!this.isFull) for (const wake of this.#waitingForRoom.splice(0)) wake();
   }

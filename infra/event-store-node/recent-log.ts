@@ -53,23 +53,29 @@ export class RecentLog {
 
   /** Forgets what is in the store: every group that ends at or before `end`. */
   drop(end: number): void {
+    const eventsOf = new Map<string, number>();
     for (let group = this.#groups[0]; group !== undefined && group.end <= end; group = this.#groups[0]) {
       this.#groups.shift();
       this.#bytes -= group.end - group.start;
       this.#dropped += group.records.length;
-      for (const { streamName } of group.events) this.#dropEvent(streamName);
-      for (const name of group.states.keys()) if (this.#states.get(name)?.end === group.end) this.#states.delete(name);
+      for (const { streamName } of group.events) eventsOf.set(streamName, (eventsOf.get(streamName) ?? 0) + 1);
+      this.#dropStates(group);
     }
+    for (const [streamName, count] of eventsOf) this.#dropEvents(streamName, count);
     if (this.#dropped < SHORTEN_AT && this.#groups.length > 0) return;
     this.#records = this.#records.slice(this.#dropped);
     this.#dropped = 0;
   }
 
-  #dropEvent(streamName: string): void {
+  #dropStates(group: LogGroup): void {
+    for (const name of group.states.keys()) if (this.#states.get(name)?.end === group.end) this.#states.delete(name);
+  }
+
+  #dropEvents(streamName: string, count: number): void {
     const run = this.#runs.get(streamName);
     if (run === undefined) return;
-    run.first++;
-    run.positions.shift();
+    run.first += count;
+    run.positions.splice(0, count);
     if (run.positions.length === 0) this.#runs.delete(streamName);
   }
 

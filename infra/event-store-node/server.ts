@@ -17,6 +17,8 @@ export interface EventStoreNodeOptions {
   readonly port?: number;
   /** Address to listen on, 127.0.0.1 by default: the node speaks without TLS or passwords. */
   readonly host?: string;
+  /** Commits that are under way at once; by default 1 on a quick disk, more on a slow one. */
+  readonly mostCommitsAtOnce?: number;
   /** Told in one line what goes wrong with the disk. */
   readonly log?: (message: string) => void;
 }
@@ -41,7 +43,7 @@ const SHUTDOWN_GRACE_MS = 500;
 export async function startEventStoreNode(options: EventStoreNodeOptions): Promise<EventStoreNode> {
   const host = options.host ?? '127.0.0.1';
   const dataDir = resolvePath(options.dataDir);
-  const storage = await Storage.open(dataDir);
+  const storage = await Storage.open(dataDir, options.mostCommitsAtOnce);
   const signal = new CommitSignal();
   const writer = new LogWriter(storage, {
     onCommit: (streamNames) => signal.notify(streamNames),

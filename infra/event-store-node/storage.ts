@@ -39,7 +39,7 @@ export class Storage {
   #end: number;
 
   /** Opens the data in `dataDir` for this process alone. Rejects with DataDirInUseError, or with the system's error. */
-  static async open(dataDir: string): Promise<Storage> {
+  static async open(dataDir: string, mostCommitsAtOnce?: number): Promise<Storage> {
     await ensureDirectory(dataDir);
     const store = new RecordStore(dataDir);
     try {
@@ -48,7 +48,7 @@ export class Storage {
       await store.close();
       throw error;
     }
-    const { log, frames } = await WriteAheadLog.open(dataDir).catch(async (error: unknown) => {
+    const { log, frames } = await WriteAheadLog.open(dataDir, mostCommitsAtOnce).catch(async (error: unknown) => {
       await closeStore(store);
       throw error;
     });
@@ -82,6 +82,7 @@ export class Storage {
       this.#add({ start: frame.start, end, records, ...changes }, encodeFrame(0, frame.start, records));
     }
     await this.#thread.until(() => this.#recent.bytes === 0);
+    await this.#wal.clear();
   }
 
   #add(group: LogGroup, frame: Buffer<ArrayBuffer>): void {
@@ -140,11 +141,24 @@ export class Storage {
     return page(size, this.#recent.backward(before), this.#store.backward(Math.min(before, this.#recent.start), size.records));
   }
 
-  /** Resolves once the records are on disk (fsync), all of them; rejects if none of them counts. */
-  async commit(group: LogGroup): Promise<void> {
+  /** How many commits should be under way at once. */
+  get mostCommitsAtOnce(): number {
+    return this.#wal.mostAtOnce;
+  }
+
+  /** Resolves once there is room for another commit. Rejects when the store has failed. */
+  room(): Promise<void> {
     const { mustBeStored } = this.#wal;
-    await this.#thread.until(() => this.#recent.start >= mustBeStored && this.#recent.bytes < MOST_RECENT_BYTES);
-    this.#add(group, await this.#wal.write(group.records, group.start, group.end));
+    return this.#thread.until(() => this.#recent.start >= mustBeStored && this.#recent.bytes < MOST_RECENT_BYTES);
+  }
+
+  /**
+   * Resolves once the records, and those of all commits before, are on disk (fsync); they are seen from then on. A commit that
+   * begins while others are under way must follow on them. Rejects if the disk refuses: then none of the records counts.
+   */
+  async commit(group: LogGroup): Promise<void> {
+    if (group.records.length === 0) await this.#wal.written();
+    else this.#add(group, await this.#wal.write(group.records, group.start, group.end));
   }
 
   /** Stores everything and closes the files; no commit may be running. */

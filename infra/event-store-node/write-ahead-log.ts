@@ -1,4 +1,4 @@
-import { fdatasyncSync, writeSync } from 'node:fs';
+import { constants, write } from 'node:fs';
 import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -6,58 +6,76 @@ import { encodeFrame, framesOf } from './wal-frame.ts';
 import type { WalFrame } from './wal-frame.ts';
 
 const NAMES = ['write-ahead-0', 'write-ahead-1'];
-/** Bytes after which the other file is used. Both have their blocks from the start: then an fsync has only data to write. */
+/** What a file has room for. Both have their blocks from the start: then a write has only its data to bring to the disk. */
 const FILE_BYTES = 8 * 1024 * 1024;
-/** While writes take less than this on average, they run on the main thread. */
-const QUICK_MS = 1;
-const SMOOTHING = 0.1;
-/** How many writes a thread makes before the main thread tries again. */
-const WRITES_UNTIL_NEXT_TRY = 200;
+/** Above this average a write takes so long that others had better not wait for it. */
+const SLOW_MS = 1.5;
+const MOST_ON_SLOW_DISK = 4;
+const SMOOTHING = 0.05;
 
 interface WalFile {
   readonly handle: FileHandle;
   used: number;
-  /** Where the log ended with the last frame in the file. */
+  /** Where the log ends with the last frame in the file. */
   end: number;
 }
 
 /**
- * The write-ahead log: two files in turn, into which each group of records goes with one write and one fsync before it is
+ * The write-ahead log: two files in turn, into which each group of records goes with one synchronous write before it is
  * acknowledged. A file is used again once all that it holds is in the store.
  */
 export class WriteAheadLog {
   readonly #files: readonly [WalFile, WalFile];
+  readonly #mostAtOnce: number | undefined;
   #current: 0 | 1 = 0;
-  #epoch: number;
+  #epoch = 1;
+  #last: Promise<unknown> = Promise.resolve();
   #writeMs = 0;
-  #slowWrites = 0;
 
   /**
-   * Opens or creates the files in `directory`. Gives the frames that they hold, oldest first; those that are not in the store
-   * must get there before anything is written.
+   * Opens or creates the files in `directory`. `mostAtOnce` overrules what the log finds best for the disk. Gives the frames that they hold, oldest first; those that are not in the store
+   * must get there before `clear`.
    */
-  static async open(directory: string): Promise<{ log: WriteAheadLog; frames: WalFrame[] }> {
+  static async open(directory: string, mostAtOnce?: number): Promise<{ log: WriteAheadLog; frames: WalFrame[] }> {
     const handles: FileHandle[] = [];
     try {
       const frames: WalFrame[] = [];
       for (const name of NAMES) {
-        const handle = await openFile(join(directory, name));
+        const handle = await open(join(directory, name), constants.O_RDWR | constants.O_CREAT | constants.O_DSYNC);
         handles.push(handle);
         frames.push(...framesOf(await handle.readFile()));
       }
       const [first, second] = handles;
       if (first === undefined || second === undefined) throw new TypeError('two files are opened');
-      const epoch = frames.reduce((greatest, frame) => Math.max(greatest, frame.epoch), 0) + 1;
-      return { log: new WriteAheadLog(first, second, epoch), frames: frames.toSorted((a, b) => a.start - b.start || a.epoch - b.epoch) };
+      return { log: new WriteAheadLog(first, second, mostAtOnce), frames: frames.toSorted((a, b) => a.start - b.start) };
     } catch (error) {
       for (const handle of handles) await handle.close();
       throw error;
     }
   }
 
-  private constructor(first: FileHandle, second: FileHandle, epoch: number) {
+  private constructor(first: FileHandle, second: FileHandle, mostAtOnce: number | undefined) {
+    this.#mostAtOnce = mostAtOnce;
     this.#files = [{ handle: first, used: 0, end: 0 }, { handle: second, used: 0, end: 0 }];
-    this.#epoch = epoch;
+  }
+
+  /**
+   * Empties the files. When a crash meets several writes, a later one may be whole and an earlier one not; the later one must
+   * not count when one day the gap before it is filled.
+   */
+  async clear(): Promise<void> {
+    for (const { handle } of this.#files) {
+      await handle.truncate(0);
+      await writeAll(handle.fd, Buffer.alloc(FILE_BYTES), 0);
+    }
+  }
+
+  /**
+   * How many writes should be under way at once. A quick disk is best used by one at a time: each carries more, and costs the
+   * processor less. A slow one takes several in hardly more time than one.
+   */
+  get mostAtOnce(): number {
+    return this.#mostAtOnce ?? (this.#writeMs > SLOW_MS ? MOST_ON_SLOW_DISK : 1);
   }
 
   /** Up to where records must be in the store before the next write. */
@@ -66,10 +84,11 @@ export class WriteAheadLog {
   }
 
   /**
-   * Writes a group of records that begins at `start` and ends at `end`; resolves with its frame once it is on disk (fsync).
-   * Rejects if the disk refuses; the group then does not count.
+   * Writes a group of records that begins at `start`, where the last one ended, and ends at `end`. May be called before
+   * earlier writes are done. Resolves with the group's frame once it and all before it are on disk. Rejects if the disk
+   * refuses it or one before it: from then on every write rejects, since nobody knows what is on the disk.
    */
-  async write(records: readonly Buffer[], start: number, end: number): Promise<Buffer<ArrayBuffer>> {
+  write(records: readonly Buffer[], start: number, end: number): Promise<Buffer<ArrayBuffer>> {
     if (this.#files[this.#current].used >= FILE_BYTES) {
       this.#current = other(this.#current);
       this.#files[this.#current].used = 0;
@@ -77,29 +96,23 @@ export class WriteAheadLog {
     }
     const file = this.#files[this.#current];
     const frame = encodeFrame(this.#epoch, start, records);
-    if (this.#slowWrites > 0) await this.#writeOnThread(file, frame);
-    else this.#writeHere(file, frame);
+    const written = this.#timed(writeAll(file.handle.fd, frame, file.used));
     file.used += frame.length;
     file.end = end;
-    return frame;
+    const inOrder = afterBoth(this.#last, written, frame);
+    this.#last = inOrder;
+    return inOrder;
   }
 
-  /** On a quick disk, handing the write to a thread and back takes longer than the write. */
-  #writeHere(file: WalFile, frame: Buffer): void {
+  /** Resolves once everything so far is on disk; rejects if something is not. */
+  async written(): Promise<void> {
+    await this.#last;
+  }
+
+  async #timed(written: Promise<void>): Promise<void> {
     const start = performance.now();
-    writeSync(file.handle.fd, frame, 0, frame.length, file.used);
-    fdatasyncSync(file.handle.fd);
+    await written;
     this.#writeMs += SMOOTHING * (performance.now() - start - this.#writeMs);
-    if (this.#writeMs <= QUICK_MS) return;
-    this.#writeMs = 0;
-    this.#slowWrites = WRITES_UNTIL_NEXT_TRY;
-  }
-
-  /** On a slow one, a thread waits for it, and reads go on meanwhile. */
-  async #writeOnThread(file: WalFile, frame: Buffer): Promise<void> {
-    this.#slowWrites--;
-    await file.handle.write(frame, 0, frame.length, file.used);
-    await file.handle.datasync();
   }
 
   /** Closes the files; no write may be running. */
@@ -112,14 +125,20 @@ function other(index: 0 | 1): 0 | 1 {
   return index === 0 ? 1 : 0;
 }
 
-async function openFile(path: string): Promise<FileHandle> {
-  try {
-    return await open(path, 'r+');
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
-  }
-  const handle = await open(path, 'w+');
-  await handle.write(Buffer.alloc(FILE_BYTES), 0, FILE_BYTES, 0);
-  await handle.datasync();
-  return handle;
+/** The result, once both are done; rejects then if one of them failed, with the error of the first. */
+async function afterBoth<T>(first: Promise<unknown>, second: Promise<unknown>, result: T): Promise<T> {
+  const outcomes = await Promise.allSettled([first, second]);
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+  return result;
+}
+
+/** Resolves once all bytes are written. The system may take a part of them at a time. */
+function writeAll(descriptor: number, bytes: Uint8Array, at: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    write(descriptor, bytes, 0, bytes.length, at, (error, count) => {
+      if (error !== null) reject(error);
+      else if (count === bytes.length) resolve();
+      else writeAll(descriptor, bytes.subarray(count), at + count).then(resolve, reject);
+    });
+  });
 }

@@ -25,11 +25,12 @@ export type WriteOutcome =
   | { readonly kind: 'stream-deleted' };
 
 /**
- * The writes that become durable in one commit. Each request is decided on what is stored and on what earlier requests of
- * the same group do. Nothing is stored before the group's changes are committed.
+ * The writes that become durable in one commit. Each request is decided on what is stored, on the groups that are being
+ * written, and on what earlier requests of the same group do. Nothing is stored before the group's changes are committed.
  */
 export class WriteGroup {
   readonly #storage: Storage;
+  readonly #inFlight: readonly LogGroup[];
   readonly #recent: RecentEvents;
   readonly #createdTicks: string;
   readonly #start: number;
@@ -41,12 +42,14 @@ export class WriteGroup {
   readonly #eventIds: string[] = [];
   #end: number;
 
-  constructor(storage: Storage, recent: RecentEvents, nowMs: number) {
-    this.#storage = storage;
+  /** `inFlight` are the groups that are being written, oldest first. */
+  constructor(log: { storage: Storage; inFlight: readonly LogGroup[] }, recent: RecentEvents, nowMs: number) {
+    this.#storage = log.storage;
+    this.#inFlight = log.inFlight;
     this.#recent = recent;
     this.#createdTicks = String(nowMs * 10_000);
-    this.#start = storage.end;
-    this.#end = storage.end;
+    this.#start = log.inFlight.at(-1)?.end ?? log.storage.end;
+    this.#end = this.#start;
   }
 
   /** What to commit. */
@@ -179,7 +182,8 @@ export class WriteGroup {
   #storedStateOf(streamName: string): StreamState {
     const known = this.#stored.get(streamName);
     if (known !== undefined) return known;
-    const state = this.#storage.stateOf(streamName);
+    const inFlight = this.#inFlight.findLast((group) => group.states.has(streamName));
+    const state = inFlight?.states.get(streamName) ?? this.#storage.stateOf(streamName);
     this.#stored.set(streamName, state);
     return state;
   }
@@ -187,14 +191,21 @@ export class WriteGroup {
   #recordOf(streamName: string, revision: number): Buffer | undefined {
     const stored = this.#storage.recordOf(streamName, revision);
     if (stored !== undefined) return stored;
-    let position = this.#start;
-    const pending = this.#events.find((event) => event.streamName === streamName && event.revision === revision)?.position;
-    for (const record of this.#records) {
-      if (position === pending) return record;
-      position += record.length;
+    for (const group of [...this.#inFlight, this.changes]) {
+      const event = group.events.find((one) => one.streamName === streamName && one.revision === revision);
+      if (event !== undefined) return recordAt(group, event.position);
     }
     return undefined;
   }
+}
+
+function recordAt(group: LogGroup, position: number): Buffer | undefined {
+  let at = group.start;
+  for (const record of group.records) {
+    if (at === position) return record;
+    at += record.length;
+  }
+  return undefined;
 }
 
 function metadataEvent(id: string, metadata: string): ProposedEvent {

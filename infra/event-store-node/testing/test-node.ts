@@ -16,9 +16,9 @@ export interface TestNode {
 }
 
 /** Starts an empty node in this process, on a free port and a directory that `close` removes. */
-export async function openTestNode(): Promise<TestNode> {
+export async function openTestNode(options: { mostCommitsAtOnce?: number } = {}): Promise<TestNode> {
   const dataDir = await mkdtemp(join(tmpdir(), 'event-store-'));
-  const node = await startEventStoreNode({ dataDir });
+  const node = await startEventStoreNode({ dataDir, ...options });
   const client = EventStoreDBClient.connectionString(node.url);
   const close = async (): Promise<void> => {
     await client.dispose();
