@@ -147,7 +147,7 @@ async function* subscribe(client: EventStoreDBClient, { after, signal }: { after
   const fromPosition = after === START_OF_LOG ? START : parsePosition(after);
   // Unfiltered: filtered checkpoints run ahead of what the consumer has handled.
   const subscription = client.subscribeToAll({ fromPosition });
-  const stop = () => { void subscription.unsubscribe(); };
+  const stop = () => { subscription.unsubscribe().catch(() => undefined); };
   signal.addEventListener('abort', stop, { once: true });
   try {
     for await (const resolved of iterate<AllStreamResolvedEvent>(subscription)) {

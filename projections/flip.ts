@@ -1,29 +1,42 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { Position } from '../domain/position.ts';
-import { inTransaction, type Pool, type Transaction } from '../infra/postgres.ts';
+import { inTransaction, SQLSTATE, sqlStateOf, type Pool, type Transaction } from '../infra/postgres.ts';
 import { createBuildIn, listBuilds, type Build, type NewBuild } from './build-store.ts';
 import { LiveRow } from './builds.ts';
 import { BUILDS_CHANNEL } from './leases.ts';
+
+const LOOK_EVERY_MS = 5;
+/** Long enough for builds that follow the log to draw level, short beside what a reader with a token waits. */
+export const HOLD_MS = 500;
 
 /** Builds that have not come as far as the ones they would replace: nothing was switched. */
 export type Behind = { readonly behind: readonly string[] };
 
 /**
  * Makes builds live, all in one row and one transaction, if each has come at least as far as the live build that it
- * replaces; those become `previous`, and an older `previous` one `dropped`. While it looks, no checkpoint can move.
+ * replaces; those become `previous`, and an older `previous` one `dropped`. While it looks, the live builds stand still,
+ * and the new ones get `holdMs` to draw level: under traffic that never pauses they would hardly ever be level by chance.
  */
-export async function flip(pool: Pool, buildIds: readonly number[]): Promise<'flipped' | Behind> {
-  return inTransaction(pool, async (tx) => {
-    const served = await lockLiveRow(tx);
-    const builds = await listBuilds(tx);
-    const pairs = buildIds.map((id) => pairOf(builds, id));
-    const behind = await findBehind(tx, pairs);
-    if (behind.length > 0) return { behind };
-    for (const pair of pairs) await switchOver(tx, pair);
-    const changed = pairs.map(({ next, live }) => [next.projection, [next, ...(live === undefined ? [] : [live])].map(entryOf)] as const);
-    await writeLiveRow(tx, { ...served, ...Object.fromEntries(changed) });
-    return 'flipped';
-  });
+export async function flip(pool: Pool, buildIds: readonly number[], { holdMs }: { holdMs: number } = { holdMs: 0 }): Promise<'flipped' | Behind> {
+  try {
+    return await inTransaction(pool, async (tx) => {
+      const served = await lockLiveRow(tx);
+      const builds = await listBuilds(tx);
+      const pairs = buildIds.map((id) => pairOf(builds, id));
+      const behind = await whoStaysBehind(tx, pairs, holdMs);
+      if (behind.length > 0) return { behind };
+      for (const pair of pairs) await switchOver(tx, pair);
+      const changed = pairs.map(({ next, live }) => [next.projection, [next, ...(live === undefined ? [] : [live])].map(entryOf)] as const);
+      await writeLiveRow(tx, { ...served, ...Object.fromEntries(changed) });
+      return 'flipped';
+    });
+  } catch (error) {
+    // A runner that moves several checkpoints in one statement takes them in an order of its own.
+    if (sqlStateOf(error) !== SQLSTATE.deadlock) throw error;
+    const builds = await listBuilds(pool);
+    return { behind: buildIds.map((id) => pairOf(builds, id).next.projection) };
+  }
 }
 
 /** Makes the previous builds of projections live again; the ones that were live become `previous`. Throws when one has no previous build. */
@@ -34,7 +47,7 @@ export async function rollBack(pool: Pool, projections: readonly string[]): Prom
     if (build === undefined) throw new Error(`${projection} has no previous build to go back to: it was dropped after its grace period, or there never was one`);
     return build.id;
   });
-  return flip(pool, previous);
+  return flip(pool, previous, { holdMs: HOLD_MS });
 }
 
 /** Makes a first, empty, live build unless the projection has a live build or is being rebuilt. */
@@ -97,15 +110,25 @@ async function switchOver(tx: Transaction, { next, live }: Pair): Promise<void> 
 
 const Place = z.object({ build_id: z.int(), lane: z.int(), store_id: z.string(), position: Position });
 
-async function findBehind(tx: Transaction, pairs: readonly Pair[]): Promise<string[]> {
-  const ids = pairs.flatMap(({ next, live }) => [next.id, ...(live === undefined ? [] : [live.id])]);
+async function whoStaysBehind(tx: Transaction, pairs: readonly Pair[], holdMs: number): Promise<string[]> {
+  const next = pairs.map((pair) => pair.next.id);
+  const live = await readPlaces(tx, pairs.flatMap((pair) => (pair.live === undefined ? [] : [pair.live.id])), { locked: true });
+  const behind = async (locked: boolean) => {
+    const places = [...live, ...await readPlaces(tx, next, { locked })];
+    return pairs.filter((pair) => isBehind(pair, places)).map((pair) => pair.next.projection);
+  };
+  const deadline = performance.now() + holdMs;
+  while (performance.now() < deadline && (await behind(false)).length > 0) await delay(LOOK_EVERY_MS);
+  return behind(true);
+}
+
+async function readPlaces(tx: Transaction, ids: readonly number[], { locked }: { locked: boolean }): Promise<z.infer<typeof Place>[]> {
   const { rows: checkpoints } = await tx.query<Record<string, unknown>>(
     `select c.build_id, -1 as lane, c.store_id, c.position from projections.checkpoint c join projections.build b on b.id = c.build_id
-     where c.build_id = any($1::int[]) and b.store = 'postgres' order by c.build_id for update of c`, [ids]);
+     where c.build_id = any($1::int[]) and b.store = 'postgres' order by c.build_id ${locked ? 'for update of c' : ''}`, [ids]);
   const { rows: lanes } = await tx.query<Record<string, unknown>>(
-    'select build_id, lane::int as lane, store_id, position from projections.lane where build_id = any($1::int[]) order by build_id, lane for update', [ids]);
-  const places = [...checkpoints, ...lanes].map((row) => Place.parse(row));
-  return pairs.filter((pair) => isBehind(pair, places)).map(({ next }) => next.projection);
+    `select build_id, lane::int as lane, store_id, position from projections.lane where build_id = any($1::int[]) order by build_id, lane ${locked ? 'for update' : ''}`, [ids]);
+  return [...checkpoints, ...lanes].map((row) => Place.parse(row));
 }
 
 function isBehind({ next, live }: Pair, places: readonly z.infer<typeof Place>[]): boolean {

@@ -86,7 +86,9 @@ export class Leases {
     return rows[0]?.taken === true;
   }
 
+  /** Gives everything back and wakes whoever may want it. */
   async close(): Promise<void> {
+    if (!this.#lost) await this.#client.query(`select pg_advisory_unlock_all(); notify ${BUILDS_CHANNEL}`).catch(() => undefined);
     this.#lost = true;
     await this.#client.end();
   }

@@ -11,20 +11,27 @@ import { flip, rollBack } from './flip.ts';
 import { follows } from './follows.ts';
 import { likes } from './likes.ts';
 import type { PostgresProjection } from './projection.ts';
-import { rebuild, type RebuildDeps, type RebuildOptions } from './rebuild.ts';
+import { rebuild as runRebuild, type RebuildDeps, type RebuildOptions } from './rebuild.ts';
 import { Runner } from './runner.ts';
 import { Supervisor } from './supervisor.ts';
 import { removeData } from './sweep.ts';
 
 let world: ProjectorWorld;
 let supervisor: Supervisor | undefined;
+/** Ends with its test whatever the test left running. */
+let over: AbortController;
 beforeAll(async () => { world = await openProjectorWorld(); });
 afterAll(() => world.close());
 beforeEach(async () => {
+  over = new AbortController();
   await world.pool.query(`update projections.live_builds set builds = '{}'`);
   for (const build of await listBuilds(world.pool)) await removeData(world.pool, build, async () => undefined);
 });
+const leftRunning = new Set<Promise<unknown>>();
 afterEach(async () => {
+  over.abort();
+  await Promise.allSettled(leftRunning);
+  leftRunning.clear();
   await supervisor?.close();
   supervisor = undefined;
 });
@@ -32,8 +39,16 @@ afterEach(async () => {
 const versions = new Map(postgresProjections.map(({ name, version }) => [name, version]));
 const deps = (): RebuildDeps => ({ ...world, versions, redis: () => Promise.reject(new Error('no Redis here')) });
 const options = (projections: readonly PostgresProjection[], change: Partial<RebuildOptions> = {}): RebuildOptions => ({
-  projections, onPoison: 'stop', signal: new AbortController().signal, report: () => undefined, ...change,
+  projections, onPoison: 'stop', signal: over.signal, report: () => undefined, ...change,
 });
+
+/** Notes what is under way, so that a test that fails leaves nothing behind. */
+function going<T>(work: Promise<T>): Promise<T> {
+  leftRunning.add(work);
+  work.catch(() => undefined);
+  return work;
+}
+const rebuild = (...args: Parameters<typeof runRebuild>) => going(runRebuild(...args));
 
 async function project(projections: readonly PostgresProjection[]): Promise<Supervisor> {
   const runner = new Runner({ ...world, limits: { events: 200, bytes: 1e7 }, attempts: 2, firstDelayMs: 1, onPoison: async () => 'stop' });
@@ -117,7 +132,7 @@ describe('a rebuild', () => {
     await world.append(...manyFollows(2_000));
     await project([follows]);
     let appending = true;
-    const writers = Promise.all([1, 2, 3, 4].map(async () => { while (appending) await world.append(...manyFollows(3)); }));
+    const writers = going(Promise.all([1, 2, 3, 4].map(async () => { while (appending && !over.signal.aborted) await world.append(...manyFollows(3)); })));
     await rebuild(deps(), options([follows]));
     appending = false;
     await writers;
@@ -133,8 +148,8 @@ describe('a rebuild', () => {
     let reading = true;
     const seen: number[] = [];
     const generations = new Set<string>();
-    const reader = (async () => {
-      while (reading) {
+    const reader = going((async () => {
+      while (reading && !over.signal.aborted) {
         const builds = await resolveBuilds(world.pool, versions);
         const { rows } = await world.pool.query<{ n: number; counted: number }>(
           `select count(*)::int as n, (select followers::int from ${builds.schema('follows')}.follow_count where account_id = $1) as counted from ${builds.schema('follows')}.follow where followee_id = $1`, [star]);
@@ -142,9 +157,9 @@ describe('a rebuild', () => {
         seen.push(rows[0]!.n);
         generations.add(`${String(builds.id('follows'))} ${String(builds.id('likes'))}`);
       }
-    })();
+    })());
     for (let round = 0; round < 3; round += 1) {
-      const writing = world.append(...Array.from({ length: 20 }, () => follow(newId.account(), star)));
+      const writing = going(world.append(...Array.from({ length: 20 }, () => follow(newId.account(), star))));
       await rebuild(deps(), options([follows, likes]));
       await writing;
       await eventually('the reader reads the new builds', () => generations.size === round + 2);
@@ -175,7 +190,7 @@ describe('a rebuild', () => {
   it('goes on where it was interrupted, and says so', async () => {
     await world.append(...manyFollows(500));
     const stop = new AbortController();
-    await expect(rebuild(deps(), options([follows], { signal: stop.signal, check: async () => { stop.abort(); } }))).rejects.toThrow('goes on where it stopped');
+    await expect(rebuild(deps(), options([follows], { signal: AbortSignal.any([stop.signal, over.signal]), check: async () => { stop.abort(); } }))).rejects.toThrow('goes on where it stopped');
     expect(await liveBuild('follows')).toBeUndefined();
     const [left] = await listBuilds(world.pool, 'follows');
     const resumed: boolean[] = [];

@@ -6,7 +6,7 @@ import type { Pool } from '../infra/postgres.ts';
 import type { RedisClient } from '../infra/redis.ts';
 import type { CodeVersions } from './builds.ts';
 import { listBuilds, type Build, type StoppedAt } from './build-store.ts';
-import { flip } from './flip.ts';
+import { flip, HOLD_MS } from './flip.ts';
 import type { LaneProjection } from './lane-projection.ts';
 import { Leases } from './leases.ts';
 import type { OnPoison } from './poison.ts';
@@ -64,6 +64,7 @@ export class RebuildInterruptedError extends Error {
 }
 
 const LOOK_EVERY_MS = 50;
+const HOLD_EVERY_MS = 2_500;
 
 /**
  * Builds projections anew beside the ones that readers use, lets them catch up with the log while it grows, and switches
@@ -119,14 +120,16 @@ async function buildLanes(deps: RebuildDeps, plan: RebuildPlan, { report, signal
 
 type Switching = Pick<RebuildOptions, 'report'> & { readonly mayGoOn: () => void };
 
-// The live builds move on while the new ones catch up: a look at the right moment finds the new ones level.
 async function switchReaders({ pool }: RebuildDeps, plan: RebuildPlan, { report, mayGoOn }: Switching): Promise<void> {
   const ids = [...plan.postgres, ...plan.lanes].map(({ build }) => build.id);
-  for (;;) {
+  for (let holdAt = 0; ;) {
     mayGoOn();
     refuseStopped((await listBuilds(pool)).filter(({ id }) => ids.includes(id)).flatMap(({ projection, stopped }) => (stopped === undefined ? [] : [{ projection, at: stopped }])));
-    const outcome = await flip(pool, ids);
+    const holds = performance.now() >= holdAt;
+    const outcome = await flip(pool, ids, { holdMs: holds ? HOLD_MS : 0 });
     if (outcome === 'flipped') return;
+    // Live builds that were held in vain get time to go on: new ones that are far behind shall not cost readers freshness.
+    if (holds) holdAt = performance.now() + HOLD_EVERY_MS;
     report({ step: 'switching', done: ids.length - outcome.behind.length, total: ids.length, estimated: false });
     await delay(LOOK_EVERY_MS);
   }
