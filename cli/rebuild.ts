@@ -22,7 +22,7 @@ export type RebuildChoice = { all?: boolean; outdated?: boolean; verify?: boolea
 /** `projections rebuild`: builds read models anew beside the ones in use and switches readers in one step. */
 export function registerRebuild(group: Command, run: Run): void {
   group.command('rebuild').description('build read models anew from the log, beside the ones in use, and switch readers to them')
-    .argument('[names...]').option('--all', 'all of them').option('--outdated', 'those whose live build is of another version than the code, or of another log')
+    .argument('[names...]').option('--all', 'all of them').option('--outdated', 'those whose live build is of another version than the code, or missing')
     .option('--verify', 'compare with the live builds first, and do not switch where they differ')
     .option('--until <position|time>', 'build up to a place or time into a side build, for looking at with projections rows')
     .option('--on-poison <what>', 'stop (the default) before an event that cannot be applied, or park it', 'stop')
@@ -33,9 +33,9 @@ export function registerRebuild(group: Command, run: Run): void {
 async function rebuildChosen(context: CliContext, names: readonly string[], options: RebuildChoice): Promise<ExitCode> {
   const onPoison = onPoisonOf(options.onPoison) ?? 'stop';
   const deps = await openDeps(context);
-  const chosen = options.outdated === true ? await outdated(deps) : chosenProjections(names, options.all === true);
+  const chosen = options.outdated === true ? await outdated(deps, names, options) : chosenProjections(names, options.all === true);
   if (chosen.length === 0) {
-    console.error('every live build is of the code’s version');
+    console.log(options.json === true ? JSON.stringify({ rebuilt: [] }) : 'every live build is of the code’s version');
     return 0;
   }
   const steps = stepsOf(options.json === true);
@@ -83,12 +83,13 @@ export async function openDeps(context: CliContext): Promise<RebuildDeps> {
   return { pool, databaseUrl: DATABASE_URL, store: await context.store(), keys, log: context.log, versions: codeVersions, redis: () => context.redis(), parallel };
 }
 
-async function outdated({ pool, store }: RebuildDeps): Promise<AnyProjection[]> {
-  const live = (await listBuilds(pool)).filter(({ state }) => state === 'live');
-  return allProjections.filter(({ name, version }) => {
-    const build = live.find(({ projection }) => projection === name);
-    return build === undefined || build.version !== version || build.storeId !== store.storeId;
-  });
+// A build of another log is not outdated but lost, or the log is the wrong one: that is for the operator to say.
+async function outdated({ pool, store }: RebuildDeps, names: readonly string[], { all }: RebuildChoice): Promise<AnyProjection[]> {
+  if (names.length > 0 || all === true) throw new CliError('--outdated finds its projections by itself: give no names and no --all', 2);
+  const live = new Map((await listBuilds(pool)).filter(({ state }) => state === 'live').map((build) => [build.projection, build]));
+  const foreign = [...live.values()].filter(({ storeId }) => storeId !== store.storeId).map(({ projection }) => projection);
+  if (foreign.length > 0) console.error(`${foreign.join(', ')}: built from another log, and left alone; shutterlog projections rebuild <name> builds them from this one`);
+  return allProjections.filter(({ name, version }) => !foreign.includes(name) && live.get(name)?.version !== version);
 }
 
 function announce({ postgres, lanes }: RebuildPlan): void {

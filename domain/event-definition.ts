@@ -51,7 +51,7 @@ export function defineEvent<const T extends string, Shape extends z.ZodRawShape>
   const { type, says, data, subject, version = 1, upcasters = [] } = definition;
   const personalNames = Object.entries(data).filter(([, field]) => isPersonal(field)).map(([name]) => name);
   if (personalNames.length > 0 && subject === undefined) throw new Error(`${type} has personal fields but no subject`);
-  if (upcasters.length !== version - 1) throw new Error(`${type} version ${version} needs ${version - 1} upcasters`);
+  if (upcasters.length !== version - 1 || upcasters.some(({ from }, i) => from !== i + 1)) throw new Error(`${type} version ${version} needs ${version - 1} upcasters, one from each older version in order`);
   return { type, says, version, schema: z.object(data), subject, personal: personalNames, upcasters };
 }
 

@@ -14,5 +14,7 @@ describe('declaring an event', () => {
 
   it('is refused when an older version has no upcaster', () => {
     expect(() => defineEvent({ type: 'Told', says: 'Told.', version: 2, data: { text: z.string() } })).toThrow(/upcasters/);
+    const lift = (data: Record<string, unknown>) => data;
+    expect(() => defineEvent({ type: 'Told', says: 'Told.', version: 3, data: { text: z.string() }, upcasters: [{ from: 2, lift }, { from: 1, lift }] })).toThrow(/upcasters/);
   });
 });

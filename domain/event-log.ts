@@ -59,6 +59,8 @@ export class UnreadableEventError extends Error {
   }
 }
 
+const StoredData = z.record(z.string(), z.unknown());
+
 const byType = new Map<string, EventDefinition>(eventDefinitions.map((definition) => [definition.type, definition]));
 
 /** The definition of a type, or undefined for types that are not ours (system events, other applications). */
@@ -75,20 +77,22 @@ export function parseEvent(recorded: RecordedEvent): DomainEvent | undefined {
   if (definition === undefined) return undefined;
   const meta = EventMetadata.safeParse(recorded.metadata);
   if (!meta.success) throw new UnreadableEventError(recorded, 'its metadata are malformed', meta.error);
-  const data = definition.schema.safeParse(upcast(definition, recorded, meta.data.schemaVersion));
+  const data = definition.schema.safeParse(upcast(definition, recorded, meta.data));
   if (!data.success) throw new UnreadableEventError(recorded, z.prettifyError(data.error), data.error);
   const { id, streamId, revision, position } = recorded;
   return asDomainEvent({ type: definition.type, data: data.data, id, streamId, revision, position, meta: meta.data });
 }
 
-function upcast(definition: EventDefinition, recorded: RecordedEvent, version: number): unknown {
+function upcast(definition: EventDefinition, recorded: RecordedEvent, { schemaVersion: version }: EventMetadata): unknown {
   if (version > definition.version) {
     throw new UnreadableEventError(recorded, `it has schema version ${version}, this program knows up to ${definition.version}; upgrade first`);
   }
   if (version === definition.version) return recorded.data;
-  let data = z.record(z.string(), z.unknown()).parse(recorded.data);
-  for (const { from, lift } of definition.upcasters) if (from >= version) data = lift(data);
-  return data;
+  try {
+    return definition.upcasters.filter(({ from }) => from >= version).reduce((data, { lift }) => lift(data), StoredData.parse(recorded.data));
+  } catch (error) {
+    throw new UnreadableEventError(recorded, `its data are not those of schema version ${version}: ${error instanceof z.ZodError ? z.prettifyError(error) : String(error)}`, error);
+  }
 }
 
 // The registry ties each type to its schema, which TypeScript cannot follow through a Map; this is the one place

@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { eventDefinitions, parseEvent, UnreadableEventError } from './event-log.ts';
 import { START_OF_LOG } from './position.ts';
@@ -30,6 +31,29 @@ describe('reading the log', () => {
 
   it('refuses an event without proper metadata', () => {
     expect(() => parseEvent(recorded({ metadata: {} }))).toThrow(/metadata are malformed/);
+  });
+});
+
+/** Events of older versions as they lie in logs, opened, and the data that they are read as. */
+type Stored = { what: string; stored: Pick<RecordedEvent, 'type' | 'data' | 'metadata'>; reads: unknown };
+const FIXTURES = new URL('fixtures/', import.meta.url);
+const olderVersions = eventDefinitions.flatMap(({ type, upcasters }) => upcasters.map(({ from }) => `${type}.v${from}.json`));
+const storedEvents = olderVersions.flatMap((file) => (JSON.parse(readFileSync(new URL(file, FIXTURES), 'utf8')) as Stored[]).map((one) => ({ file, ...one })));
+
+describe('an event of an older version', () => {
+  it('has stored examples for each version that there ever was, and for no other', () => {
+    expect(readdirSync(FIXTURES).sort()).toEqual([...olderVersions].sort());
+  });
+
+  it.each(storedEvents)('is read as one of the newest: $file, $what', ({ stored, reads }) => {
+    expect(parseEvent(recorded(stored))).toMatchObject({ type: stored.type, data: reads });
+    expect(parseEvent(recorded(stored))?.data).toEqual(reads);
+  });
+
+  it('is refused as unreadable when its data are not those of its version', () => {
+    const { stored } = storedEvents[0]!;
+    expect(() => parseEvent(recorded({ ...stored, data: { altTexts: 'none' } }))).toThrow(UnreadableEventError);
+    expect(() => parseEvent(recorded({ ...stored, data: null }))).toThrow(/not those of schema version 1/);
   });
 });
 

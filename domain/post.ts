@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { accept, refuse, type Decider } from './decider.ts';
-import { defineEvent, personal, typesOf, type EventOf } from './event-definition.ts';
+import { defineEvent, personal, typesOf, type EventOf, type Upcaster } from './event-definition.ts';
 import { Filter } from './filter.ts';
 import { hashtagsOf } from './hashtag.ts';
 import { AccountId, MediaId, PostId } from './ids.ts';
@@ -10,20 +10,41 @@ import { boundedText } from './text.ts';
 
 export const Place = z.object({ name: boundedText(LIMITS.placeName).min(1), lat: z.number().min(-90).max(90), lng: z.number().min(-180).max(180) });
 
+const AltText = boundedText(LIMITS.altText);
+type AltTexts = Partial<Record<MediaId, string>>;
+
+// Only texts that say something: a medium without one is left out.
+function altTextsByMedium(mediaIds: readonly MediaId[], texts: readonly string[]): AltTexts {
+  return Object.fromEntries(mediaIds.map((id, ordinal) => [id, texts[ordinal] ?? '']).filter(([, text]) => text !== ''));
+}
+
+const ListedAltTexts = z.object({ mediaIds: z.array(MediaId), altTexts: z.array(z.string()).nullable() });
+
+// Version 1 listed the texts in the order of the media, with an empty one for a medium without, and none at all for none.
+const altTextsFromList: Upcaster = {
+  from: 1,
+  lift: (data) => {
+    const { mediaIds, altTexts } = ListedAltTexts.parse(data);
+    return { ...data, altTexts: altTexts === null ? null : altTextsByMedium(mediaIds, altTexts) };
+  },
+};
+
 // Events
 export const postEvents = [
   defineEvent({
     type: 'PostCreated',
     says: 'An account composed a post; it shows once all its media are ready.',
     subject: 'authorId',
+    version: 2,
+    upcasters: [altTextsFromList],
     data: {
       postId: PostId,
       authorId: AccountId,
       caption: personal(boundedText(LIMITS.caption)),
       mediaIds: z.array(MediaId).min(1).max(LIMITS.mediaPerPost),
       filter: Filter.nullable(),
-      /** One for each medium, in order; empty when none was given. */
-      altTexts: personal(z.array(boundedText(LIMITS.altText)).max(LIMITS.mediaPerPost)),
+      /** What those media show that the author described, by medium. */
+      altTexts: personal(z.partialRecord(MediaId, AltText.min(1))),
       location: personal(Place),
       commentsDisabled: z.boolean(),
     },
@@ -81,7 +102,8 @@ function evolveExisting(state: Exclude<PostState, { status: 'absent' }>, event: 
 export type PostFact = { readonly visible: false } | { readonly visible: true; readonly authorId: AccountId; readonly commentsDisabled: boolean };
 
 // Commands
-type Composition = Extract<PostEvent, { type: 'PostCreated' }>['data'];
+/** As an author composes: one alt text for each medium, in order, or none at all; an empty one says nothing. */
+type Composition = Omit<Extract<PostEvent, { type: 'PostCreated' }>['data'], 'altTexts'> & { readonly altTexts: readonly string[] };
 type By = { readonly by: AccountId };
 export type PostCommand =
   /** `media` are the states of the media, in the order of `mediaIds`; `now` is a time as `toISOString` writes it. */
@@ -101,7 +123,7 @@ function createPost(state: PostState, { post, media, now }: Extract<PostCommand,
   const why = unfitMedia(post, media) ?? unfitTexts(post);
   if (why !== undefined) return why;
   const { postId, authorId } = post;
-  const created: PostEvent = { type: 'PostCreated', data: post };
+  const created: PostEvent = { type: 'PostCreated', data: { ...post, altTexts: altTextsByMedium(post.mediaIds, post.altTexts) } };
   const isReady = media.every(({ status }) => status === 'processed');
   return isReady ? accept<PostEvent>(created, { type: 'PostPublished', data: { postId, authorId, publishedAt: now } }) : accept<PostEvent>(created);
 }
@@ -116,8 +138,7 @@ function unfitMedia(post: Composition, media: readonly MediaState[]) {
 }
 
 function unfitTexts(post: Composition) {
-  const altTexts = post.altTexts ?? [];
-  if (altTexts.length > 0 && altTexts.length !== post.mediaIds.length) return refuse('alt_texts_mismatch', 'give one alt text for each medium, or none');
+  if (post.altTexts.length > 0 && post.altTexts.length !== post.mediaIds.length) return refuse('alt_texts_mismatch', 'give one alt text for each medium, or none');
   return hasTooManyHashtags(post.caption) ? refuseHashtags() : undefined;
 }
 

@@ -17,7 +17,7 @@ const ready: MediaState = { status: 'processed', ...file, width: 4, height: 3, d
 const post = { postId, authorId, caption: 'hello', mediaIds: [mediaId], filter: null, altTexts: [], location: null, commentsDisabled: false };
 const create: PostCommand = { type: 'CreatePost', post, media: [uploaded], now };
 
-const created: PostEvent = { type: 'PostCreated', data: post };
+const created: PostEvent = { type: 'PostCreated', data: { ...post, altTexts: {} } };
 const published: PostEvent = { type: 'PostPublished', data: { postId, authorId, publishedAt: now } };
 const rejected: PostEvent = { type: 'PostRejected', data: { postId, authorId, reason: 'media_corrupt' } };
 const archived: PostEvent = { type: 'PostArchived', data: { postId, authorId } };
@@ -40,7 +40,7 @@ describe('creating a post', () => {
   it('waits as long as one of them is not', () => {
     const second = newId.media();
     const both = { ...post, mediaIds: [mediaId, second] };
-    given().when({ ...create, post: both, media: [ready, { ...uploaded, mediaId: second }] }).then({ type: 'PostCreated', data: both });
+    given().when({ ...create, post: both, media: [ready, { ...uploaded, mediaId: second }] }).then({ type: 'PostCreated', data: { ...both, altTexts: {} } });
   });
   it('refuses an id that is in use', () => given(created).when(create).thenRefused('post_id_taken'));
   it('refuses a medium that does not exist', () => given().when({ ...create, media: [{ status: 'absent' }] }).thenRefused('media_not_found'));
@@ -49,10 +49,15 @@ describe('creating a post', () => {
   it('refuses a medium that has not arrived', () => given().when({ ...create, media: [{ status: 'requested', ...file, sha256: null, expiresAt: now }] }).thenRefused('media_not_uploaded'));
   it('refuses a medium that cannot be shown', () => given().when({ ...create, media: [{ status: 'rejected', ...file, reason: 'media_corrupt' }] }).thenRefused('media_rejected'));
   it('refuses the same medium twice', () => given().when({ ...create, post: { ...post, mediaIds: [mediaId, mediaId] }, media: [ready, ready] }).thenRefused('media_repeated'));
+  it('keeps an alt text with its medium, and none that is empty', () => {
+    const second = newId.media();
+    const described = { ...post, mediaIds: [mediaId, second], altTexts: ['', 'a boat'] };
+    given().when({ ...create, post: described, media: [uploaded, { ...uploaded, mediaId: second }] }).then({ type: 'PostCreated', data: { ...described, altTexts: { [second]: 'a boat' } } });
+  });
   it('refuses alt texts for some media only', () => given().when({ ...create, post: { ...post, altTexts: ['a', 'b'] } }).thenRefused('alt_texts_mismatch'));
   it('takes 30 hashtags and repeats of them', () => {
     const tagged = { ...post, caption: `${hashtags(30)} #TAG1` };
-    given().when({ ...create, post: tagged }).then({ type: 'PostCreated', data: tagged });
+    given().when({ ...create, post: tagged }).then({ type: 'PostCreated', data: { ...tagged, altTexts: {} } });
   });
   it('refuses 31 hashtags', () => given().when({ ...create, post: { ...post, caption: hashtags(31) } }).thenRefused('too_many_hashtags'));
 });

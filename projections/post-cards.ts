@@ -33,6 +33,8 @@ export type PostCard = {
   readonly is_saved: boolean;
   readonly created_at: Date;
   readonly published_at: Date | null;
+  /** When the caption was last rewritten; null for one that never was. */
+  readonly edited_at: Date | null;
   /** Changes with everything on the card but counts and what concerns the viewer; null while a model that lags leaves something out. */
   readonly version: string | null;
 };
@@ -65,7 +67,7 @@ function textOf(builds: Builds): string {
   const [posts, likes, saves, media] = [builds.schema('posts'), builds.schema('likes'), builds.schema('saves'), builds.schema('media')];
   return `
     select p.post_id, p.status, p.caption, p.filter, p.location_id, p.location_name, p.location_lat, p.location_lng,
-      p.comments_disabled, p.created_at, p.published_at, ${userColumns(builds, 'a')},
+      p.comments_disabled, p.created_at, p.published_at, p.edited_at, ${userColumns(builds, 'a')},
       case when ${isWhole(builds)} then ${cardVersion('p', 'a')} end as version,
       coalesce((select c.likes from ${likes}.like_count c where c.post_id = p.post_id), 0) as like_count,
       coalesce((select c.comments from ${builds.schema('comments')}.comment_count c where c.post_id = p.post_id), 0) as comment_count,

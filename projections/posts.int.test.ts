@@ -20,13 +20,19 @@ const harbour = { name: 'Old  Harbour', lat: 53.5461, lng: 9.9661 };
 describe('posts', () => {
   it('keeps a post with its media in order, and counts it once it is published', async () => {
     const { tables } = await spec.project([
-      aPost.created(one, { caption: 'at dusk', mediaIds: [other, photo], altTexts: ['boats', ''], location: harbour }, '2026-01-01T10:00:00.000Z'),
+      aPost.created(one, { caption: 'at dusk', mediaIds: [other, photo], altTexts: { [other]: 'boats' }, location: harbour }, '2026-01-01T10:00:00.000Z'),
       aPost.published(one, '2026-01-01T10:00:05.000Z'),
       aPost.created(two),
     ]);
     expect(tables['post']![0]).toMatchObject({ caption: 'at dusk', status: 'published', location_id: locationIdOf(harbour), location_search: 'old harbour', created_at: new Date('2026-01-01T10:00:00.000Z'), published_at: new Date('2026-01-01T10:00:05.000Z') });
     expect(tables['post_media']!.slice(0, 2)).toEqual([{ post_id: first, ordinal: 0, media_id: other, alt_text: 'boats' }, { post_id: first, ordinal: 1, media_id: photo, alt_text: null }]);
     expect(tables['post_count']).toEqual([{ account_id: ann, posts: '1' }]);
+  });
+
+  it('says when a caption was last rewritten', async () => {
+    const edited = (caption: string, at: string) => happened('CaptionEdited', { ...one, caption }, at);
+    const { tables } = await spec.project([aPost.created(one), aPost.created(two), edited('better', '2026-02-01T00:00:00.000Z'), edited('best', '2026-02-03T00:00:00.000Z')]);
+    expect(tables['post']).toMatchObject([{ caption: 'best', edited_at: new Date('2026-02-03T00:00:00.000Z') }, { edited_at: null }]);
   });
 
   it('brings an archived post back at its own time', async () => {

@@ -20,7 +20,7 @@ type Handled = EventOfType<(typeof handles)[number]>;
 export const posts: PostgresProjection = {
   store: 'postgres',
   name: 'posts',
-  version: 1,
+  version: 2,
   handles,
   ddl: (schema) => `
     create table ${schema}.post (
@@ -39,7 +39,9 @@ export const posts: PostgresProjection = {
       -- Where the post was published or rejected: its author's reads wait for it.
       settled_position text collate "C",
       created_at timestamptz not null,
-      published_at timestamptz
+      published_at timestamptz,
+      -- When the author last rewrote the caption.
+      edited_at timestamptz
     );
     create index on ${schema}.post (author_id, published_at desc, post_id desc) where status = 'published';
     create index on ${schema}.post (published_at desc, post_id desc) where status = 'published';
@@ -61,7 +63,7 @@ export const posts: PostgresProjection = {
     {
       table: 'post',
       key: ['post_id'],
-      columns: ['author_id', 'caption', 'filter', 'location_name', 'location_lat', 'location_lng', 'location_id', 'location_search', 'comments_disabled', 'status', 'reason', 'settled_position', 'created_at', 'published_at'],
+      columns: ['author_id', 'caption', 'filter', 'location_name', 'location_lat', 'location_lng', 'location_id', 'location_search', 'comments_disabled', 'status', 'reason', 'settled_position', 'created_at', 'published_at', 'edited_at'],
     },
     { table: 'post_media', key: ['post_id', 'ordinal'], columns: ['media_id', 'alt_text'] },
     { table: 'post_count', key: ['account_id'], columns: ['posts'] },
@@ -85,6 +87,7 @@ type PostRow = {
   settled_position: string | null;
   created_at: Date;
   published_at: Date | null;
+  edited_at: Date | null;
 };
 
 type PostEvent = Exclude<Handled, { type: 'AccountErased' }>;
@@ -110,7 +113,7 @@ function step(row: PostRow | undefined, event: PostEvent): PostRow | undefined {
 
 function changeBy(row: PostRow, event: Exclude<PostEvent, { type: 'PostCreated' }>): Partial<PostRow> {
   switch (event.type) {
-    case 'CaptionEdited': return { caption: event.data.caption };
+    case 'CaptionEdited': return { caption: event.data.caption, edited_at: event.meta.occurredAt };
     case 'PostDeleted': return NOTHING_LEFT;
     case 'PostRejected': return { ...lifecycleAfter(row, event), reason: event.data.reason, settled_position: event.position };
     case 'PostPublished': return { ...lifecycleAfter(row, event), settled_position: event.position };
@@ -134,6 +137,7 @@ const NOTHING_LEFT = {
   reason: null,
   settled_position: null,
   published_at: null,
+  edited_at: null,
 } as const;
 
 function created({ data, meta }: EventOfType<'PostCreated'>): PostRow {
@@ -165,7 +169,7 @@ async function changeMedia(tx: Sql, schema: string, folded: readonly Folded<Post
 }
 
 const mediaOf = ({ data }: EventOfType<'PostCreated'>) =>
-  data.mediaIds.map((mediaId, ordinal) => ({ post_id: data.postId, ordinal, media_id: mediaId, alt_text: data.altTexts?.[ordinal] || null }));
+  data.mediaIds.map((mediaId, ordinal) => ({ post_id: data.postId, ordinal, media_id: mediaId, alt_text: data.altTexts?.[mediaId] ?? null }));
 
 async function erase(tx: Sql, schema: string, authors: readonly string[]): Promise<void> {
   if (authors.length === 0) return;

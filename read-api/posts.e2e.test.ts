@@ -78,7 +78,7 @@ describe('GET /v1/posts/{id}', () => {
 describe('GET /v1/posts/{id}/status', () => {
   it('tells its author how a post stands, with a token of its publication', async () => {
     const post = newId.post();
-    const composed = { postId: post, authorId: ann, caption: null, mediaIds: [newId.media()], filter: null, altTexts: [], location: null, commentsDisabled: false };
+    const composed = { postId: post, authorId: ann, caption: null, mediaIds: [newId.media()], filter: null, altTexts: {}, location: null, commentsDisabled: false };
     await world.tell(happened('PostCreated', composed));
     const waiting = await world.get(`/v1/posts/${post}/status`, ann);
     expect(waiting.body).toEqual({ post_id: post, status: 'processing' });
@@ -92,7 +92,7 @@ describe('GET /v1/posts/{id}/status', () => {
   it('tells why a post was rejected, and nobody else anything', async () => {
     const post = newId.post();
     await world.tell(
-      happened('PostCreated', { postId: post, authorId: ann, caption: null, mediaIds: [newId.media()], filter: null, altTexts: [], location: null, commentsDisabled: false }),
+      happened('PostCreated', { postId: post, authorId: ann, caption: null, mediaIds: [newId.media()], filter: null, altTexts: {}, location: null, commentsDisabled: false }),
       happened('PostRejected', { postId: post, authorId: ann, reason: 'truncated' }),
     );
     expect((await world.get(`/v1/posts/${post}/status`, ann)).body).toEqual({ post_id: post, status: 'rejected', reason: 'truncated' });

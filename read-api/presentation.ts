@@ -36,6 +36,7 @@ export const PostBody = z.object({
   location: z.object({ id: z.string(), name: z.string(), lat: z.number(), lng: z.number() }).nullable(),
   like_count: z.int(), comment_count: z.int(), is_liked: z.boolean(), is_saved: z.boolean(), comments_disabled: z.boolean(), is_archived: z.boolean(),
   created_at: z.iso.datetime(), published_at: z.iso.datetime().nullable(),
+  edited_at: z.iso.datetime().nullable().meta({ description: 'When the caption was last rewritten' }),
 }).meta({ id: 'Post' });
 
 export const CommentBody = z.object({
@@ -100,6 +101,7 @@ function presentPost(addresses: MediaAddresses, user: Presenter['user'], card: P
     is_archived: card.status === 'archived',
     created_at: card.created_at.toISOString(),
     published_at: card.published_at?.toISOString() ?? null,
+    edited_at: card.edited_at?.toISOString() ?? null,
   };
 }
 

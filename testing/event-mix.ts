@@ -87,7 +87,7 @@ class MixedWorld {
     const postId = PostId.parse(this.#id('post'));
     const mediaId = MediaId.parse(this.#id('med'));
     yield this.#say('UploadCompleted', { mediaId, ownerId: authorId, kind: 'image', contentType: 'image/jpeg', fileSize: 123_456, sha256: 'ab'.repeat(32), key: `uploads/${mediaId}` }, [authorId]);
-    yield this.#say('PostCreated', { postId, authorId, caption: `day ${String(this.#step)} #tag${String(this.#step % 31)} #all`, mediaIds: [mediaId], filter: null, altTexts: ['a photo'], location: null, commentsDisabled: false }, [authorId]);
+    yield this.#say('PostCreated', { postId, authorId, caption: `day ${String(this.#step)} #tag${String(this.#step % 31)} #all`, mediaIds: [mediaId], filter: null, altTexts: { [mediaId]: 'a photo' }, location: null, commentsDisabled: false }, [authorId]);
     const variants = (['thumbnail', 'small', 'medium', 'large', 'original'] as const).map((name) => ({ name, key: `${mediaId}/${name}.webp`, contentType: 'image/webp', width: 640, height: 480, bytes: 45_678, sha256: 'cd'.repeat(32) }));
     yield this.#say('MediaProcessed', { mediaId, ownerId: authorId, kind: 'image', width: 4_000, height: 3_000, durationMs: null, blurhash: 'LEHV6nWB2yk8pyo0adR*.7kCMdnj', variants, camera: { make: 'Maker', model: 'One' } }, [authorId]);
     yield this.#say('PostPublished', { postId, authorId, publishedAt: this.#now() }, [authorId]);

@@ -55,7 +55,7 @@ describe('a post', () => {
     const [mediaId, postId] = [await world.uploaded(ann), newId.post()];
     await finish(mediaId);
     await reactor.caughtUp();
-    await world.record(streamOf.post(postId), { type: 'PostCreated', data: { postId, authorId: ann, caption: null, mediaIds: [mediaId], filter: null, altTexts: [], location: null, commentsDisabled: false } });
+    await world.record(streamOf.post(postId), { type: 'PostCreated', data: { postId, authorId: ann, caption: null, mediaIds: [mediaId], filter: null, altTexts: {}, location: null, commentsDisabled: false } });
     await reactor.caughtUp();
     expect(await world.types(streamOf.post(postId))).toEqual(['PostCreated', 'PostPublished']);
   });

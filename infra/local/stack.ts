@@ -6,6 +6,7 @@ import { openChildRegistry } from './child-registry.ts';
 import { createChildren, type Child, type Children } from './children.ts';
 import { canCreateDemoWorld, createDemoWorld, declineDemoWorld, readDemoWorld } from './demo-world.ts';
 import { withoutEmpty, type LocalOptions, type LocalSettings, type Ports } from './options.ts';
+import { bringModelsUpToDate } from './outdated-models.ts';
 import { planAppPorts, planStorePorts } from './port-plan.ts';
 import { restoreArchive } from './restore.ts';
 import { ensureSecrets } from './secrets.ts';
@@ -75,6 +76,8 @@ async function startAll(run: Run): Promise<void> {
   const urls = appUrls(ports, options.host);
   const { restore } = options;
   if (restore !== undefined) await step('restore', print, async () => ({ result: undefined, detail: await restoreArchive(restore, { children, env: environment }) }));
+  // Stores that are new hold no model of an earlier release, and the projector makes the first ones.
+  if (!created || restore !== undefined) await step('read models', print, async () => ({ result: undefined, detail: await bringModelsUpToDate({ children, env: environment }) }));
   await Promise.all(APP_NAMES.filter((name) => name !== 'edge').map((name) => startSupervised(run, name, { env: environment, ports })));
   await startSupervised(run, 'edge', { env: environment, ports });
   writeAddresses(dataDir, {
