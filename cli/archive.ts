@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { noteRestoredLog } from '../commands/reactions/checkpoints.ts';
 import { tryLead } from '../commands/reactions/leadership.ts';
 import { eventsIn, exportLog } from '../infra/log-archive/export.ts';
-import { checkArchive, importLog } from '../infra/log-archive/import.ts';
+import { checkArchive, checkTarget, importLog } from '../infra/log-archive/import.ts';
 import { ArchiveError, readLines, readManifest, type Manifest } from '../infra/log-archive/segment.ts';
 import { archiveFolder, archiveInObjectStore, type ArchiveStorage } from '../infra/log-archive/storage.ts';
 import { openMediaStore } from '../infra/media-store.ts';
@@ -63,6 +63,7 @@ async function restore(context: CliContext, { storage, manifest }: { storage: Ar
   const { MASTER_KEY: masterKey } = context.config();
   const pool = context.pool();
   const store = await context.store();
+  await checkTarget({ store, storage, manifest, signal: context.signal });
   if (manifest.vault !== undefined) await restoreVault({ pool, masterKey }, await readLines(storage, manifest.vault));
   const shown = showProgress('import', { unit: 'events', json: options.json === true });
   const { erased } = await importLog({ store, storage, manifest, signal: context.signal, onEvents: (done) => { shown.at(done, eventsIn(manifest)); } });

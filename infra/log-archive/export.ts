@@ -21,12 +21,12 @@ const SEGMENT_EVENTS = 20_000;
 
 /**
  * Writes the log behind the archive's last segment, then the vault with its keys still wrapped: every key that an
- * exported event needs was committed before the event. Run again it adds what is new. Resolves with the manifest;
+ * exported event needs was committed before the event. Run again it adds what is new and replaces the vault. Resolves with the manifest;
  * throws ArchiveError when the archive belongs to another log.
  */
 export async function exportLog(options: ExportOptions): Promise<Manifest> {
   const { store, storage, signal } = options;
-  let manifest: Manifest = await readManifest(storage) ?? { format: 1, storeId: store.storeId, segments: [] };
+  let manifest: Manifest = await readManifest(storage) ?? { format: 1, storeId: store.storeId, segments: [], obsolete: [] };
   if (manifest.storeId !== store.storeId) throw new ArchiveError(`the archive holds log ${manifest.storeId}, the connected one is ${store.storeId}: export into another folder`);
   for await (const events of inSegments(store, manifest.segments.at(-1)?.last ?? START_OF_LOG, options.segmentEvents ?? SEGMENT_EVENTS)) {
     signal.throwIfAborted();
@@ -35,8 +35,13 @@ export async function exportLog(options: ExportOptions): Promise<Manifest> {
     await writeManifest(storage, manifest);
     options.onSegment(eventsIn(manifest));
   }
-  const vault = await writeLines(storage, `vault-${manifest.segments.length}.jsonl.zst`, await dumpVault(options.pool));
-  manifest = { ...manifest, vault, finishedAt: new Date().toISOString() };
+  const earlier = manifest.vault === undefined ? [] : [manifest.vault.file];
+  const vault = await writeLines(storage, `vault-${manifest.segments.length}`, await dumpVault(options.pool));
+  // An earlier vault still holds the keys of accounts that were erased since: it must not stay, whatever interrupts this.
+  const obsolete = [...manifest.obsolete, ...earlier].filter((file) => file !== vault.file);
+  await writeManifest(storage, { ...manifest, vault, obsolete, finishedAt: new Date().toISOString() });
+  for (const file of obsolete) await storage.remove(file);
+  manifest = { ...manifest, vault, obsolete: [], finishedAt: new Date().toISOString() };
   await writeManifest(storage, manifest);
   return manifest;
 }

@@ -24,6 +24,11 @@ export async function checkArchive(storage: ArchiveStorage, manifest: Manifest):
   for (const entry of [...manifest.segments, manifest.vault]) await verifiedBytes(storage, entry);
 }
 
+/** Throws ArchiveError when the connected log is neither empty nor the beginning of the archive, so that nothing of it may be restored here. */
+export async function checkTarget(options: Omit<ImportOptions, 'onEvents'>): Promise<void> {
+  await compareWithArchive(options);
+}
+
 /**
  * Appends the archived events to the connected log: the same streams, revisions, ids and relative order. The log must be
  * empty, or hold the beginning of this archive from an interrupted import, which then goes on. Resolves with the accounts
@@ -78,7 +83,7 @@ function toNewEvent({ id, type, data, metadata }: RecordedEvent): NewEvent {
 }
 
 /** How many events the log holds; throws ArchiveError when they are not the beginning of the archive, in its order. */
-async function compareWithArchive(options: ImportOptions): Promise<number> {
+async function compareWithArchive(options: Omit<ImportOptions, 'onEvents'>): Promise<number> {
   const archived = archivedEvents(options)[Symbol.asyncIterator]();
   let same = 0;
   for await (const event of options.store.readAll()) {
@@ -93,7 +98,7 @@ async function compareWithArchive(options: ImportOptions): Promise<number> {
   return same;
 }
 
-async function* archivedEvents({ storage, manifest }: ImportOptions): AsyncIterable<RecordedEvent> {
+async function* archivedEvents({ storage, manifest }: Pick<ImportOptions, 'storage' | 'manifest'>): AsyncIterable<RecordedEvent> {
   for (const entry of manifest.segments) yield* await readSegment(storage, entry);
 }
 

@@ -12,7 +12,7 @@ import { openPool, type Pool } from '../postgres.ts';
 import { openVault, WrongMasterKeyError } from '../vault.ts';
 import { restoreVault, VaultNotEmptyError } from '../vault-archive.ts';
 import { exportLog } from './export.ts';
-import { checkArchive, importLog } from './import.ts';
+import { checkArchive, checkTarget, importLog } from './import.ts';
 import { readLines, readManifest, type Manifest } from './segment.ts';
 import { archiveFolder } from './storage.ts';
 
@@ -94,6 +94,39 @@ describe('an exported log', () => {
     const target = await newStore();
     await importFrom(folder, second, target);
     expect(await history(target)).toEqual(await history(source));
+  });
+
+  it('keeps no earlier vault: its keys would bring erased accounts back', async () => {
+    const vaults = async () => (await readdir(folder)).filter((file) => file.startsWith('vault-'));
+    const vault = await openVault({ pool, masterKey });
+    const account = newId.account();
+    await vault.keys.create(account);
+    const first = await exportTo(folder);
+    await vault.keys.empty(account, new Date());
+    // As when the first export was killed before it had removed what it replaced.
+    await writeFile(join(folder, 'vault-9-abc.jsonl.zst'), 'older');
+    await writeFile(join(folder, 'manifest.json'), JSON.stringify({ ...first, obsolete: ['vault-9-abc.jsonl.zst'] }));
+    const second = await exportTo(folder);
+    expect(second.vault?.file).not.toBe(first.vault?.file);
+    expect(await vaults()).toEqual([second.vault?.file]);
+  });
+
+  it('is written beside what the manifest lists, never over it', async () => {
+    const first = await exportTo(folder);
+    await openVault({ pool, masterKey }).then(({ keys }) => keys.create(newId.account()));
+    // Killed between the vault and the manifest: the archive is still the one before.
+    const storage = archiveFolder(folder);
+    const killed = { ...storage, write: (name: string, bytes: Buffer) => (name === 'manifest.json' ? Promise.reject(new Error('killed')) : storage.write(name, bytes)) };
+    await expect(exportLog({ store: source, pool, storage: killed, signal: never, onSegment: () => undefined })).rejects.toThrow('killed');
+    await checkArchive(storage, first);
+  });
+
+  it('is refused for a log with a history of its own before the vault is touched', async () => {
+    const manifest = await exportTo(folder);
+    const target = await newStore();
+    await appendSome(target, 1, 1);
+    await expect(checkTarget({ store: target, storage: archiveFolder(folder), manifest, signal: never })).rejects.toThrow(/import into an empty store/);
+    await checkTarget({ store: await newStore(), storage: archiveFolder(folder), manifest, signal: never });
   });
 
   it('goes on with an import that was interrupted, and repeats nothing', async () => {

@@ -19,6 +19,8 @@ export const Manifest = z.object({
   segments: z.array(SegmentEntry),
   /** The vault as it was after the last segment; absent until an export has finished. */
   vault: FileEntry.optional(),
+  /** Files of earlier exports that are being removed. */
+  obsolete: z.array(FileEntry.shape.file).default([]),
   finishedAt: z.iso.datetime().optional(),
 });
 export type Manifest = z.infer<typeof Manifest>;
@@ -53,7 +55,7 @@ export async function writeManifest(storage: ArchiveStorage, manifest: Manifest)
 export async function writeSegment(storage: ArchiveStorage, number: number, events: readonly [RecordedEvent, ...RecordedEvent[]]): Promise<SegmentEntry> {
   const lines = events.map(({ streamId, revision, position, id, type, createdAt, data, metadata }) =>
     JSON.stringify({ s: streamId, r: revision.toString(), p: position, i: id, t: type, c: createdAt, d: data, m: metadata }));
-  const entry = await writeLines(storage, `segment-${String(number).padStart(6, '0')}.jsonl.zst`, lines);
+  const entry = await writeLines(storage, `segment-${String(number).padStart(6, '0')}`, lines);
   return { ...entry, events: events.length, first: events[0].position, last: (events.at(-1) ?? events[0]).position };
 }
 
@@ -67,11 +69,16 @@ export async function readSegment(storage: ArchiveStorage, entry: SegmentEntry):
   });
 }
 
-/** Writes lines as one compressed file with its checksum. */
-export async function writeLines(storage: ArchiveStorage, file: string, lines: readonly string[]): Promise<z.infer<typeof FileEntry>> {
+/**
+ * Writes lines as one compressed file with its checksum. The checksum is part of the file's name, so that no file which a
+ * manifest lists is ever written over: not by an export that is killed before its manifest, nor by two at a time.
+ */
+export async function writeLines(storage: ArchiveStorage, name: string, lines: readonly string[]): Promise<z.infer<typeof FileEntry>> {
   const bytes = await promisify(zstdCompress)(Buffer.from(lines.join('\n')));
+  const checksum = sha256(bytes);
+  const file = `${name}-${checksum.slice(0, 12)}.jsonl.zst`;
   await storage.write(file, bytes);
-  return { file, sha256: sha256(bytes), bytes: bytes.length };
+  return { file, sha256: checksum, bytes: bytes.length };
 }
 
 /** The lines of a file that `writeLines` wrote. Throws ArchiveError when it is missing or changed. */

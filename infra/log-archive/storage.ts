@@ -1,4 +1,4 @@
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import type { ObjectStore } from '../object-store.ts';
@@ -9,6 +9,8 @@ export type ArchiveStorage = {
   read(name: string): Promise<Buffer | undefined>;
   /** Writes or replaces a file; it is durable when this resolves. */
   write(name: string, bytes: Buffer): Promise<void>;
+  /** Removes a file; one that is not there is no error. */
+  remove(name: string): Promise<void>;
 };
 
 /** An archive in a folder, made when absent, readable by its owner alone: it holds password hashes and wrapped keys. */
@@ -31,6 +33,7 @@ export function archiveFolder(folder: string): ArchiveStorage {
       await rename(`${target}.part`, target);
       await syncFolder(dirname(target));
     },
+    remove: (name) => rm(join(folder, name), { force: true }),
   };
 }
 
@@ -44,6 +47,7 @@ export function archiveInObjectStore(store: ObjectStore, prefix: string): Archiv
     write: async (name, bytes) => {
       await store.put(`${prefix}/${name}`, bytes, { contentType: 'application/octet-stream', cacheControl: 'private, no-store' });
     },
+    remove: async (name) => { await store.delete(`${prefix}/${name}`); },
   };
 }
 
