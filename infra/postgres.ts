@@ -32,15 +32,19 @@ export function openPool(url: string, options: { size: number; name: string; sta
 export async function inTransaction<T>(pool: Pool, work: (tx: Transaction) => Promise<T>): Promise<T> {
   const client = await pool.connect();
   let broken: Error | undefined;
+  // Between two statements a lost connection is nobody's answer; unheard it would end the process.
+  const lose = (error: Error) => { broken = error; };
+  client.on('error', lose);
   try {
     await client.query('begin');
     const result = await work(client);
     await client.query('commit');
     return result;
   } catch (error) {
-    await client.query('rollback').catch((failure: Error) => { broken = failure; });
+    await client.query('rollback').catch((failure: Error) => { broken ??= failure; });
     throw error;
   } finally {
+    client.off('error', lose);
     client.release(broken);
   }
 }
