@@ -1,7 +1,7 @@
 import type { Message } from 'kafkajs';
 import type { Position } from '../domain/position.ts';
 import type { RecordedEvent } from '../domain/recorded-event.ts';
-import { LANES } from './lane-keys.ts';
+import type { RelayPlace } from './relay-checkpoint.ts';
 import { encodeMessage, lanesOfRecorded } from './relay-message.ts';
 
 /** A partition that has heard nothing for so long is told how far the log has come. */
@@ -16,14 +16,15 @@ export class RelayPlan {
   #position: Position;
 
   /** Everything up to `position` has been published before. */
-  constructor(storeId: string, position: Position) {
+  constructor({ storeId, position, told }: RelayPlace & { storeId: string }) {
     this.#storeId = storeId;
     this.#position = position;
-    this.#partitions = Array.from({ length: LANES }, (_, lane) => ({ lane, sent: position, at: 0 }));
+    this.#partitions = told.map((sent, lane) => ({ lane, sent, at: 0 }));
   }
 
-  get position(): Position {
-    return this.#position;
+  /** Where it has come to, once what it gave out is in Kafka. */
+  get place(): RelayPlace {
+    return { position: this.#position, told: this.#partitions.map(({ sent }) => sent) };
   }
 
   /** Whether a partition does not know yet how far the log has come. */
@@ -46,7 +47,7 @@ export class RelayPlan {
     return this.#partitions.filter(({ sent, at }) => sent < this.#position && now - at >= IDLE_MS).flatMap(({ lane }) => this.#tell(lane, now));
   }
 
-  /** Tells every partition where the log is published from: the first words of a relay. */
+  /** Tells every partition how far the log is: the first words of a relay, whose predecessor may have died before it did. */
   greetings(now: number): Message[] {
     return this.#partitions.flatMap(({ lane }) => this.#tell(lane, now));
   }

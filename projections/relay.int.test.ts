@@ -1,7 +1,7 @@
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { START_OF_LOG, type Position } from '../domain/position.ts';
 import type { RecordedEvent } from '../domain/recorded-event.ts';
 import { several } from '../testing/facts.ts';
@@ -15,6 +15,7 @@ import { lanesOfRecorded } from './relay-message.ts';
 import { openPublisher } from './relay-publisher.ts';
 
 const given = kafkaForTests(process.env['TEST_KAFKA_BROKERS']);
+const KILLS = process.env['LONG_TESTS'] === '1' ? 12 : 3;
 const accounts = several.accounts(60);
 const follows = (count: number): Fact[] => Array.from({ length: count }, (_, i) => happened('AccountFollowed', { followerId: accounts[i % 60]!, followeeId: accounts[(i * 7 + 1) % 60]! }));
 
@@ -24,7 +25,17 @@ describe.skipIf(given === undefined)('the relay', () => {
   beforeAll(async () => { world = await openProjectorWorld(); });
   afterAll(async () => { await world.close(); });
   const inNewTopic = () => { kafka = testKafka((given as TestKafka).brokers); };
-  const start = (more: { uninvited?: boolean } = {}) => startRelay({ ...kafka, pool: world.pool, databaseUrl: world.databaseUrl, store: world.store, log: world.log, ...more });
+  const relays = new Set<Relay>();
+  const start = (more: { uninvited?: boolean } = {}) => {
+    const relay = startRelay({ ...kafka, pool: world.pool, databaseUrl: world.databaseUrl, store: world.store, log: world.log, ...more });
+    relays.add(relay);
+    return relay;
+  };
+  const end = async (...some: Relay[]) => {
+    await Promise.all(some.map((relay) => relay.close()));
+    for (const relay of some) relays.delete(relay);
+  };
+  afterEach(() => end(...relays));
   const published = (relay: Relay, position: Position) => eventually('the relay has published it', () => (relay.position ?? '') >= position);
 
   /** The log, lane by lane, as the owners of its events say. */
@@ -60,9 +71,8 @@ describe.skipIf(given === undefined)('the relay', () => {
     const relay = start();
     const traced = await world.append(...follows(400));
     await published(relay, traced);
-    await delay(150);
     await eventually('nothing is owed', async () => (await takenFromKafka(START_OF_LOG)).ends.every((end) => end === traced));
-    await relay.close();
+    await end(relay);
     const { events, ends } = await takenFromKafka(START_OF_LOG);
     expect(ends).toHaveLength(32);
     expect(events).toEqual(idsByLane(await logByLane(START_OF_LOG)));
@@ -73,19 +83,21 @@ describe.skipIf(given === undefined)('the relay', () => {
   it('goes on exactly where it was, killed at any point', async () => {
     inNewTopic();
     const { position: from } = await takeRelay(world.pool, world.store.storeId);
-    let end = from;
-    for (let round = 0; round < 6; round += 1) {
-      const child = spawn(process.execPath, ['testing/relay-process.ts', world.node.url, world.databaseUrl, kafka.brokers, kafka.prefix], { stdio: ['ignore', 'pipe', 'inherit'] });
-      await once(child.stdout, 'data');
-      const appending = (async () => { for (let i = 0; i < 8; i += 1) end = await world.append(...follows(40)); })();
+    const args = ['testing/relay-process.ts', world.node.url, world.databaseUrl, kafka.brokers, kafka.prefix];
+    // All at once: one has the lead, and the next takes over when that one is killed.
+    const children = Array.from({ length: KILLS }, () => spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] }));
+    const leading = new Map(children.map((child) => [child, once(child.stdout, 'data').then(() => child)]));
+    let last = from;
+    for (let round = 0; round < KILLS; round += 1) {
+      const leader = await Promise.race(leading.values());
+      leading.delete(leader);
+      const appending = (async () => { for (let i = 0; i < 8; i += 1) last = await world.append(...follows(40)); })();
       await delay(round * 23);
-      const gone = once(child, 'exit');
-      child.kill('SIGKILL');
-      await Promise.all([gone, appending]);
+      await Promise.all([kill(leader), appending]);
     }
     const relay = start();
-    await published(relay, end);
-    await relay.close();
+    await published(relay, last);
+    await end(relay);
     const { events } = await takenFromKafka(from);
     expect(events).toEqual(idsByLane(await logByLane(from)));
   });
@@ -97,10 +109,9 @@ describe.skipIf(given === undefined)('the relay', () => {
     await published(first, await world.append(...follows(10)));
     const late = await openPublisher(kafka.kafka, { topic: `${kafka.prefix}domain-events`, transactionalId: `${kafka.prefix}relay` });
     const second = start({ uninvited: true });
-    const end = await world.append(...follows(50));
-    await published(second, end);
+    await published(second, await world.append(...follows(50)));
     await expect(late.publish([{ partition: 0, key: 'late', value: 'late' }])).rejects.toThrow();
-    await Promise.all([first.close(), second.close(), late.close()]);
+    await Promise.all([end(first, second), late.close()]);
     const { events } = await takenFromKafka(from);
     expect(events).toEqual(idsByLane(await logByLane(from)));
   });
@@ -112,9 +123,14 @@ describe.skipIf(given === undefined)('the relay', () => {
     const second = start();
     await delay(700);
     expect([second.leads, second.trouble]).toEqual([false, undefined]);
-    await first.close();
+    await end(first);
     await published(second, await world.append(...follows(5)));
     expect(second.lagSeconds).toBe(0);
-    await second.close();
   });
 });
+
+async function kill(child: ChildProcess): Promise<void> {
+  const gone = once(child, 'exit');
+  child.kill('SIGKILL');
+  await gone;
+}

@@ -9,7 +9,7 @@ import type { Pool } from '../infra/postgres.ts';
 import { describe } from './failures.ts';
 import { gather } from './gather.ts';
 import { Leases } from './leases.ts';
-import { moveRelay, takeRelay, type RelayCheckpoint } from './relay-checkpoint.ts';
+import { moveRelay, takeRelay, type RelayCheckpoint, type RelayPlace } from './relay-checkpoint.ts';
 import { domainEventsTopic } from './relay-message.ts';
 import { openPublisher, type Publisher } from './relay-publisher.ts';
 import { IDLE_MS, RelayPlan } from './relay-plan.ts';
@@ -105,8 +105,8 @@ async function publishLog({ kafka, prefix, pool, store, log }: RelayOptions, sta
   const until = AbortSignal.any([signal, reading.signal]);
   try {
     const checkpoint = await takeRelay(pool, store.storeId);
-    const plan = new RelayPlan(store.storeId, checkpoint.position);
-    const published = async (messages: readonly Message[]) => publish({ publisher, pool, checkpoint, state }, messages, plan.position);
+    const plan = new RelayPlan(checkpoint);
+    const published = async (messages: readonly Message[]) => publish({ publisher, pool, checkpoint, state }, messages, plan.place);
     await published(plan.greetings(performance.now()));
     log.info({ position: checkpoint.position }, 'publishing the log to Kafka');
     await follow(gather(store.subscribe({ after: checkpoint.position, signal: until }), LIMITS), { plan, published, state, signal: until });
@@ -118,10 +118,10 @@ async function publishLog({ kafka, prefix, pool, store, log }: RelayOptions, sta
 
 type Publishing = { readonly publisher: Publisher; readonly pool: Pool; readonly checkpoint: RelayCheckpoint; readonly state: State };
 
-async function publish({ publisher, pool, checkpoint, state }: Publishing, messages: readonly Message[], position: Position): Promise<void> {
+async function publish({ publisher, pool, checkpoint, state }: Publishing, messages: readonly Message[], place: RelayPlace): Promise<void> {
   if (messages.length > 0) await publisher.publish(messages);
-  await moveRelay(pool, checkpoint, position);
-  state.published = position;
+  await moveRelay(pool, checkpoint, place);
+  state.published = place.position;
   state.trouble = undefined;
 }
 

@@ -119,5 +119,9 @@ create table projections.skip (
   primary key (projection, event_id)
 );`;
 
+const RELAY_TOLD = `
+-- Up to where each partition, by its number, was told of the log; null: up to the position, all of them.
+alter table projections.relay add column told text[];`;
+
 // Never changed once released: a change is a new one at the end.
-const MIGRATIONS = [FIRST_TABLES, TEMPORARY_BUILDS, SKIPPED_EVENTS, RELAY];
+const MIGRATIONS = [FIRST_TABLES, TEMPORARY_BUILDS, SKIPPED_EVENTS, RELAY, RELAY_TOLD];

@@ -42,7 +42,7 @@ export async function openKafkaLanesWorld(kafka: TestKafka, now: Date): Promise<
     const prefix = builds.prefix(name);
     return { read: { sql: world.pool, builds }, prefix, now: () => now, indexes: createSortedIndexes(projector.redis, { prefix: `${prefix}:`, buckets: BUCKETS }) };
   };
-  const allPassed = async (limitMs = 30_000) => {
+  const allPassed = async (limitMs = 90_000) => {
     const head = await world.store.head();
     await eventually('all lanes pass the head of the log', async () => {
       const { rows } = await world.pool.query<{ lanes: string; low: string | null }>('select count(*) as lanes, min(position) as low from projections.lane');

@@ -66,7 +66,7 @@ export async function appendFacts(store: EventStore, facts: readonly Fact[]): Pr
 }
 
 /** Waits until a condition holds; fails with `what` after `limitMs`. */
-export async function eventually(what: string, condition: () => Promise<boolean> | boolean, limitMs = 20_000): Promise<void> {
+export async function eventually(what: string, condition: () => Promise<boolean> | boolean, limitMs = 60_000): Promise<void> {
   const deadline = performance.now() + limitMs;
   while (!await condition()) {
     if (performance.now() > deadline) throw new Error(`did not happen within ${String(limitMs)} ms: ${what}`);
