@@ -2,12 +2,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { KafkaMessage } from 'kafkajs';
 import { laterOf, type Position } from '../domain/position.ts';
 import type { RecordedEvent } from '../domain/recorded-event.ts';
+import type { Mark } from '../infra/kafka-group.ts';
 import type { Log } from '../infra/log.ts';
 import type { DataKeys } from '../infra/personal-data.ts';
 import { describe } from './failures.ts';
 import { takeIn, type TakenEvent } from './intake.ts';
 import type { GapReader } from './kafka-lanes-gaps.ts';
-import type { Mark } from './kafka-lanes-member.ts';
 import type { LaneBuild } from './lane-build.ts';
 import { WAITING_AT_MOST, waitingIn } from './lane-feed.ts';
 import { decodeMessage, ForeignMessageError, type LaneMessage } from './relay-message.ts';
@@ -24,6 +24,7 @@ export type PumpDeps = {
   readonly resume: () => void;
 };
 
+type Handed = { readonly offset: string; readonly position: Position };
 type Waiting = { readonly offset: bigint; readonly said: LaneMessage | undefined };
 
 const MESSAGES_PER_BATCH = 500;
@@ -43,7 +44,7 @@ export class LanePump {
   readonly #closing = new AbortController();
   readonly #queue: Waiting[] = [];
   /** What was handed out and may not have had its effect yet, oldest first. */
-  #handed: Mark[] = [];
+  #handed: Handed[] = [];
   #seen: Position | undefined;
   #started = false;
   #paused = false;
@@ -92,7 +93,7 @@ export class LanePump {
     const done = this.#handed.filter(({ position }) => lanes.every((lane) => lane.position >= position)).length;
     const mark = this.#handed[done - 1];
     this.#handed = this.#handed.slice(done);
-    return mark;
+    return mark === undefined ? undefined : { partition: this.lane, offset: mark.offset, note: mark.position };
   }
 
   /** Resolves when nothing of it is under way. */
@@ -136,7 +137,7 @@ export class LanePump {
     this.#queue.splice(0, run.length);
     this.behind = Math.max(0, this.behind - run.length);
     const last = run.at(-1);
-    if (last !== undefined && this.#seen !== undefined) this.#handed.push({ lane: this.lane, offset: (last.offset + 1n).toString(), position: this.#seen });
+    if (last !== undefined && this.#seen !== undefined) this.#handed.push({ offset: (last.offset + 1n).toString(), position: this.#seen });
     // A lane that stands still collects marks; fewer of them only mean that a little more is read again.
     if (this.#handed.length > MARKS_AT_MOST) this.#handed = this.#handed.filter((_, index) => index % 2 === 0);
     if (!this.#paused || this.#queue.length > QUEUED_AT_MOST / 2) return;

@@ -1,10 +1,11 @@
 import type { Kafka } from 'kafkajs';
+import { Position } from '../domain/position.ts';
 import type { EventStore } from '../infra/event-store.ts';
+import { joinGroup, type Member } from '../infra/kafka-group.ts';
 import type { Log } from '../infra/log.ts';
 import type { DataKeys } from '../infra/personal-data.ts';
 import { describe } from './failures.ts';
 import { GapReader } from './kafka-lanes-gaps.ts';
-import { joinGroup, type Member } from './kafka-lanes-member.ts';
 import { LanePump } from './kafka-lanes-pump.ts';
 import type { LaneBuild } from './lane-build.ts';
 import type { LaneFeed } from './lane-feed.ts';
@@ -60,7 +61,7 @@ class GroupFeed implements KafkaFeed {
       topic: domainEventsTopic(deps.prefix),
       groupId: `${deps.prefix}lanes`,
       onAssigned: (lanes) => { this.#assign(lanes); },
-      onPlaces: (places) => { for (const [lane, pump] of this.#pumps) pump.start(places.get(lane)); },
+      onNotes: (notes) => { for (const [lane, pump] of this.#pumps) pump.start(placeIn(notes.get(lane))); },
       onMessages: (lane, messages, highWatermark) => { this.#pumps.get(lane)?.push(messages, highWatermark); },
     });
     this.#timer = setInterval(() => { this.#commitSoon(); }, COMMIT_EVERY_MS);
@@ -143,4 +144,9 @@ class GroupFeed implements KafkaFeed {
       this.#deps.log.debug({ err: error }, `offsets were not committed: ${describe(error)}`);
     }
   }
+}
+
+/** Up to where everything lies before what comes, as far as it was ever noted. */
+function placeIn(note: string | undefined): Position | undefined {
+  return Position.safeParse(note).data;
 }

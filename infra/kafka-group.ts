@@ -1,34 +1,32 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Consumer, EachBatchPayload, Kafka, KafkaMessage } from 'kafkajs';
-import { Position } from '../domain/position.ts';
-import { ensureTopics, type TopicSpec } from '../infra/kafka.ts';
-import type { Log } from '../infra/log.ts';
-import { describe } from './failures.ts';
+import { ensureTopics, type TopicSpec } from './kafka.ts';
+import type { Log } from './log.ts';
 
-/** A place in a partition: the offset to go on from, and the position of the log up to which everything lies before it. */
-export type Mark = { readonly lane: number; readonly offset: string; readonly position: Position };
+/** A place in a partition: the offset to go on from, and a note that whoever has the partition next can read. */
+export type Mark = { readonly partition: number; readonly offset: string; readonly note?: string };
 
 export type MemberOptions = {
   readonly kafka: Kafka;
   readonly topic: TopicSpec;
   readonly groupId: string;
   readonly log: Log;
-  /** A member that says nothing for so long has lost its lanes to the others. Default 10 s; brokers take 6 s at least. */
+  /** A member that says nothing for so long has lost its partitions to the others. Default 10 s; brokers take 6 s at least. */
   readonly sessionMs?: number;
-  /** The lanes that are this member's from now on. Called before messages of them come. */
-  readonly onAssigned: (lanes: readonly number[]) => void;
-  /** Up to where everything lies before what comes now from each assigned lane, as far as it was ever noted. */
-  readonly onPlaces: (places: ReadonlyMap<number, Position>) => void;
-  readonly onMessages: (lane: number, messages: readonly KafkaMessage[], highWatermark: string) => void;
+  /** The partitions that are this member's from now on. Called before messages of them come. */
+  readonly onAssigned?: (partitions: readonly number[]) => void;
+  /** The notes that lie at the places where partitions go on; asked for after each division. */
+  readonly onNotes?: (notes: ReadonlyMap<number, string>) => void;
+  readonly onMessages: (partition: number, messages: readonly KafkaMessage[], highWatermark: string) => void;
 };
 
 /** A member of a consumer group, over any number of connections. */
 export type Member = {
   /** Why nothing comes at this moment. */
   readonly trouble: string | undefined;
-  pause(lane: number): void;
-  resume(lane: number): void;
-  /** Notes where to go on from. Rejects when the group has moved on: nothing is lost by that. */
+  pause(partition: number): void;
+  resume(partition: number): void;
+  /** Says where to go on from. Rejects when the group has moved on: nothing is lost by that. */
   commit(marks: readonly Mark[]): Promise<void>;
   close(): Promise<void>;
 };
@@ -43,7 +41,7 @@ export function joinGroup(options: MemberOptions): Member {
   const closing = new AbortController();
   const state: State = { trouble: 'the consumer group of Kafka has not been joined yet', consumer: undefined };
   const running = keepJoined(options, state, closing.signal);
-  const partition = (lane: number) => [{ topic: options.topic.topic, partitions: [lane] }];
+  const one = (partition: number) => [{ topic: options.topic.topic, partitions: [partition] }];
   // Between two connections there is nothing to pause.
   const attempt = (work: (consumer: Consumer) => void) => {
     try {
@@ -54,10 +52,10 @@ export function joinGroup(options: MemberOptions): Member {
   };
   return {
     get trouble() { return state.trouble; },
-    pause: (lane) => { attempt((consumer) => { consumer.pause(partition(lane)); }); },
-    resume: (lane) => { attempt((consumer) => { consumer.resume(partition(lane)); }); },
+    pause: (partition) => { attempt((consumer) => { consumer.pause(one(partition)); }); },
+    resume: (partition) => { attempt((consumer) => { consumer.resume(one(partition)); }); },
     commit: async (marks) => {
-      if (marks.length > 0) await state.consumer?.commitOffsets(marks.map(({ lane, offset, position }) => ({ topic: options.topic.topic, partition: lane, offset, metadata: position })));
+      if (marks.length > 0) await state.consumer?.commitOffsets(marks.map(({ partition, offset, note = '' }) => ({ topic: options.topic.topic, partition, offset, metadata: note })));
     },
     close: async () => {
       closing.abort();
@@ -74,8 +72,9 @@ async function keepJoined(options: MemberOptions, state: State, signal: AbortSig
       await beMember(options, state, signal);
     } catch (error) {
       failures = state.trouble === undefined ? 1 : failures + 1;
-      if (state.trouble !== describe(error)) options.log.warn({ err: error }, 'lanes get no events from Kafka at the moment');
-      state.trouble = describe(error);
+      const trouble = error instanceof Error ? error.message : String(error);
+      if (state.trouble !== trouble) options.log.warn({ err: error, topic: options.topic.topic }, 'nothing comes from Kafka at the moment');
+      state.trouble = trouble;
     }
     if (!signal.aborted) await delay(Math.min(FIRST_PAUSE_MS * 2 ** failures, LONGEST_PAUSE_MS), undefined, { signal }).catch(() => undefined);
   }
@@ -91,8 +90,8 @@ async function beMember(options: MemberOptions, state: State, signal: AbortSigna
   signal.addEventListener('abort', end, { once: true });
   consumer.on(consumer.events.CRASH, ({ payload }) => { ended.reject(payload.error); });
   consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
-    options.onAssigned(payload.memberAssignment[options.topic.topic] ?? []);
-    readPlaces(options).then(options.onPlaces).catch((error: unknown) => { ended.reject(error); });
+    options.onAssigned?.(payload.memberAssignment[options.topic.topic] ?? []);
+    if (options.onNotes !== undefined) readNotes(options).then(options.onNotes).catch((error: unknown) => { ended.reject(error); });
   });
   consumer.on(consumer.events.FETCH, () => { state.trouble = undefined; });
   try {
@@ -132,17 +131,12 @@ function openConsumer({ kafka, groupId, sessionMs = 10_000 }: MemberOptions): Co
   });
 }
 
-async function readPlaces({ kafka, topic, groupId }: MemberOptions): Promise<Map<number, Position>> {
+async function readNotes({ kafka, topic, groupId }: MemberOptions): Promise<Map<number, string>> {
   const admin = kafka.admin();
   try {
     await admin.connect();
     const offsets = await admin.fetchOffsets({ groupId, topics: [topic.topic] });
-    const places = new Map<number, Position>();
-    for (const { partition, metadata } of offsets.flatMap(({ partitions }) => partitions)) {
-      const position = Position.safeParse(metadata);
-      if (position.success) places.set(partition, position.data);
-    }
-    return places;
+    return new Map(offsets.flatMap(({ partitions }) => partitions).map(({ partition, metadata }) => [partition, metadata ?? '']));
   } finally {
     await admin.disconnect().catch(() => undefined);
   }
