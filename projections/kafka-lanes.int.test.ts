@@ -38,6 +38,7 @@ describe.skipIf(given === undefined)('lanes fed from Kafka', () => {
     const history = createFeedHistory(NOW, 10);
     await appendHistory(of.world.store, [...history.log, ...live(history, random(1, 100))]);
     const first = await of.start();
+    await eventually('it has all lanes', () => lanesOf(first).length === 32);
     expect(await of.differences(first)).toEqual([]);
     await of.readFeeds(first, history.accounts);
     const epoch = first.lanes.fed[0]!.workers[0]!.epoch;
