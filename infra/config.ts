@@ -45,6 +45,14 @@ const Environment = z.object({
   CELEBRITY_THRESHOLD: count(10_000),
   CELEBRITY_REVOKE_BELOW: count(9_000),
   SUPER_CELEBRITY_THRESHOLD: count(1_000_000),
+  /** Events that fan-out may be behind before an alert, before idle feeds are dropped, and before feeds are computed by their readers. */
+  FAN_OUT_LAG_ALERT: count(100_000),
+  FAN_OUT_LAG_ACTIVE: count(500_000),
+  FAN_OUT_LAG_NONE: count(1_000_000),
+  /** Whose feeds posts are written to, whatever the lag: all that exist, those read lately, or none. */
+  FAN_OUT: z.enum(['auto', 'all', 'active', 'none']).default('auto'),
+  /** Deliveries a second to the followers of one author beyond the first 10,000. */
+  FAN_OUT_BURST_RATE: count(50_000),
   /** How long the build that a rebuild replaced stays fed, and a rollback possible. */
   BUILD_GRACE_MINUTES: count(60),
 });

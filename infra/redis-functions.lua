@@ -5,12 +5,11 @@
 -- The lowest member of a complete index is its floor: '!' with score 0 as long as the index was never cut, else '!' plus
 -- the id of the newest entry that a cut took away, with that entry's score. What lies at or below the floor is unknown;
 -- above it nothing is missing, and an index that has a floor has at least `cap` entries above it. The floor also keeps a
--- complete index alive that has no entry.
--- An index with the single member '?' plus a token is a lease: somebody computes it, and nobody changed it meanwhile.
--- '!' and '?' sort before every id, so at equal scores an entry lies above its floor.
+-- complete index alive that has no entry. '!' sorts before every id, so at equal scores an entry lies above its floor.
+-- A string at the key of an index is a lease: somebody computes the index, and nobody changed it meanwhile. Its value is
+-- the token of who does.
 
 local FLOOR = 33
-local LEASE = 63
 
 -- Writers name their lanes and the epochs of those. The registry knows the newest epoch of each lane; after Redis was
 -- emptied it knows none, and a writer has to prove again that the lane is still its own.
@@ -62,14 +61,18 @@ local function still_complete(key, cap)
   return floor == '!' or size - 1 - rank >= cap
 end
 
--- Ends the lease on a key of one member. True when it was one.
-local function break_lease(key)
-  local only = redis.call('ZRANGE', key, 0, 0)[1]
-  if only and string.byte(only) == LEASE then
-    redis.call('UNLINK', key)
-    return true
-  end
-  return false
+-- Only readers renew a lifetime, so what is left of it tells when an index was last read.
+local function is_idle(key, below)
+  local left = redis.call('PTTL', key)
+  return left >= 0 and left < below
+end
+
+local function is_lease(key)
+  return redis.call('TYPE', key)['ok'] == 'string'
+end
+
+local function holds_lease(key, token)
+  return is_lease(key) and redis.call('GET', key) == token
 end
 
 -- Removes the ids args[first..last], in portions that fit on the stack of Lua.
@@ -82,14 +85,14 @@ local function remove(key, args, first, last)
 end
 
 -- KEYS: registry, then the indexes. ARGV: how many lanes write, lane and epoch of each, cap, most members before a cut,
--- then segments that take the indexes in order: how many indexes, additions and removals, then score and id of each addition, id of each removal.
+-- the remaining lifetime in ms below which an index is made absent instead of changed (0: never), then segments that take the indexes in order: how many indexes, additions and removals, then score and id of each addition, id of each removal.
 -- Answers: indexes changed, then the numbers (from 1) of those that were unlinked because they are no longer complete.
 local function apply(keys, args)
   local lanes = tonumber(args[1])
   local refused = refusal(keys[1], args, 2, lanes)
   if refused then return refused end
-  local at, key_at = 2 * lanes + 4, 2
-  local cap, most = tonumber(args[at - 2]), tonumber(args[at - 1])
+  local at, key_at = 2 * lanes + 5, 2
+  local cap, most, idle_below = tonumber(args[at - 3]), tonumber(args[at - 2]), tonumber(args[at - 1])
   local changed, incomplete = 0, {}
   while at <= #args do
     local indexes, additions, removals = tonumber(args[at]), tonumber(args[at + 1]), tonumber(args[at + 2])
@@ -100,8 +103,11 @@ local function apply(keys, args)
     at = removals_at + removals
     for i = key_at, key_at + indexes - 1 do
       local key = keys[i]
-      local size = redis.call('ZCARD', key)
-      if size > 1 or (size == 1 and not break_lease(key)) then
+      -- Fails on a lease, the one string among the indexes.
+      local size = redis.pcall('ZCARD', key)
+      if type(size) ~= 'number' or (size > 0 and idle_below > 0 and is_idle(key, idle_below)) then
+        redis.call('UNLINK', key)
+      elseif size > 0 then
         changed = changed + 1
         if add then
           add[2] = key
@@ -127,22 +133,37 @@ local function discard(keys, args)
   return redis.call('UNLINK', unpack(keys, 2))
 end
 
--- KEYS: index. ARGV: token, lifetime of the lease in ms. Answers 'taken', 'busy' (somebody else computes) or 'present'.
+-- KEYS: registry, the withheld lanes of a kind of indexes. ARGV: lanes and epochs. While a lane is among them, indexes of the
+-- kind are not made. Answers how many of the lanes were not among them before.
+local function withhold(keys, args)
+  local refused = refusal(keys[1], args, 1, #args / 2)
+  if refused then return refused end
+  local added = 0
+  for i = 1, #args, 2 do added = added + redis.call('SADD', keys[2], args[i]) end
+  return added
+end
+
+-- The same keys and arguments: the lanes no longer keep indexes of the kind from being made.
+local function permit(keys, args)
+  local refused = refusal(keys[1], args, 1, #args / 2)
+  if refused then return refused end
+  for i = 1, #args, 2 do redis.call('SREM', keys[2], args[i]) end
+  return 1
+end
+
+-- KEYS: index, the withheld lanes of its kind. ARGV: token, lifetime of the lease in ms. Answers 'taken', 'busy' (somebody
+-- else computes), 'present', or 'withheld' (nobody may make it now).
 local function lease(keys, args)
-  local lowest = redis.call('ZRANGE', keys[1], 0, 0)[1]
-  if not lowest then
-    redis.call('ZADD', keys[1], 0, '?' .. args[1])
-    redis.call('PEXPIRE', keys[1], args[2])
-    return 'taken'
-  end
-  return string.byte(lowest) == LEASE and 'busy' or 'present'
+  if redis.call('EXISTS', keys[2]) == 1 then return 'withheld' end
+  if redis.call('SET', keys[1], args[1], 'NX', 'PX', args[2]) then return 'taken' end
+  return is_lease(keys[1]) and 'busy' or 'present'
 end
 
 -- KEYS: index. ARGV: token, lifetime of the index in ms, score and member of the floor, then score and id of each entry.
 -- Writes a computed index if the lease still stands: 1, else 0.
 local function fill(keys, args)
   local key = keys[1]
-  if redis.call('ZRANGE', key, 0, 0)[1] ~= '?' .. args[1] then return 0 end
+  if not holds_lease(key, args[1]) then return 0 end
   redis.call('UNLINK', key)
   for first = 3, #args, 2000 do
     redis.call('ZADD', key, unpack(args, first, math.min(first + 1999, #args)))
@@ -153,8 +174,7 @@ end
 
 -- KEYS: index. ARGV: token. Gives a lease up.
 local function release(keys, args)
-  if redis.call('ZRANGE', keys[1], 0, 0)[1] == '?' .. args[1] then return redis.call('UNLINK', keys[1]) end
-  return 0
+  return holds_lease(keys[1], args[1]) and redis.call('UNLINK', keys[1]) or 0
 end
 
 -- KEYS: indexes. ARGV: most entries, new lifetime in ms (0 leaves it). For each: the newest entries as one string of ids
@@ -162,12 +182,12 @@ end
 local function newest(keys, args)
   local answers = {}
   for i = 1, #keys do
-    local found = redis.call('ZREVRANGE', keys[i], 0, args[1] - 1, 'WITHSCORES')
+    local found = redis.pcall('ZREVRANGE', keys[i], 0, args[1] - 1, 'WITHSCORES')
     local last = found[#found - 1]
-    if not last then
-      answers[i] = false
-    elseif string.byte(last) == LEASE then
+    if found['err'] then
       answers[i] = '?'
+    elseif not last then
+      answers[i] = false
     else
       if string.byte(last) == FLOOR then
         found[#found] = nil
@@ -206,6 +226,8 @@ end
 
 redis.register_function('index_apply_VERSION', apply)
 redis.register_function('index_discard_VERSION', discard)
+redis.register_function('index_withhold_VERSION', withhold)
+redis.register_function('index_permit_VERSION', permit)
 redis.register_function('index_lease_VERSION', lease)
 redis.register_function('index_fill_VERSION', fill)
 redis.register_function('index_release_VERSION', release)

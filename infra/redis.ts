@@ -1,4 +1,4 @@
-import { Cluster, Redis } from 'ioredis';
+import { Cluster, Redis, type RedisOptions } from 'ioredis';
 
 /** One server or a cluster; callers use only commands whose keys share a slot. */
 export type RedisClient = Redis | Cluster;
@@ -11,11 +11,21 @@ export function openRedis(url: string, options: { commandTimeoutMs?: number } = 
   const addresses = url.split(',').map((part) => part.trim());
   const common = { enableOfflineQueue: false, maxRetriesPerRequest: 1, commandTimeout: options.commandTimeoutMs ?? 5_000 };
   const client = addresses.length > 1
-    ? new Cluster(addresses, { redisOptions: common, enableOfflineQueue: false })
+    ? new Cluster(addresses, { redisOptions: { ...common, ...credentialsIn(addresses[0] ?? url) }, enableOfflineQueue: false })
     : new Redis(addresses[0] ?? url, { ...common, retryStrategy: (attempt) => Math.min(50 * 2 ** attempt, 2_000) });
   // Without a listener a lost connection would end the process; commands already report it to their callers.
   client.on('error', () => undefined);
   return client;
+}
+
+// A cluster tells its clients the addresses of nodes that REDIS_URL does not name, but neither user nor password nor TLS.
+function credentialsIn(address: string): Pick<RedisOptions, 'username' | 'password' | 'tls'> {
+  const { protocol, username, password } = new URL(address);
+  return {
+    ...(username !== '' && { username: decodeURIComponent(username) }),
+    ...(password !== '' && { password: decodeURIComponent(password) }),
+    ...(protocol === 'rediss:' && { tls: {} }),
+  };
 }
 
 /** Resolves when the client can take commands; rejects after `limitMs`. */

@@ -1,5 +1,6 @@
 import { Cluster } from 'ioredis';
 import { z } from 'zod';
+import { chunksByGroup, oneGroup, packedCalls, type Packed } from './call-packing.ts';
 import { createFunctionCaller, type FunctionCaller } from './redis-functions.ts';
 import type { RedisClient } from './redis.ts';
 
@@ -13,12 +14,18 @@ export type Writer = { readonly lane: number; readonly epoch: number };
 export type Change = { readonly keys: readonly string[]; readonly add: readonly Entry[]; readonly remove: readonly string[] };
 
 /** An index is cut to `entries` once it has more than `entries` and the slack. */
-export type Bound = { readonly entries: number; readonly slack: number };
+export type Bound = {
+  readonly entries: number;
+  readonly slack: number;
+  /** An index with less of its lifetime left was not read for long: it is made absent instead of changed. */
+  readonly idleBelowMs?: number;
+};
 
 /** `absent`, or being computed by the holder of a lease, or complete: its newest entries, newest first. */
 export type Found = { readonly state: 'absent' } | { readonly state: 'computing' } | { readonly state: 'complete'; readonly entries: Entry[] };
 
-export type Lease = 'taken' | 'busy' | 'present';
+/** `busy`: somebody else computes it. `withheld`: indexes of its kind are not made at this moment. */
+export type Lease = 'taken' | 'busy' | 'present' | 'withheld';
 
 /** A computed index: its newest entries, newest first; `cut` when there may be more below the last one. */
 export type Computed = { readonly entries: readonly Entry[]; readonly cut: boolean };
@@ -29,6 +36,13 @@ export type SortedIndexes = {
   apply(writers: readonly Writer[], bound: Bound, changes: readonly Change[]): Promise<{ changed: number; incomplete: string[] }>;
   /** Makes indexes absent and ends the leases on them. */
   discard(writers: readonly Writer[], keys: readonly string[]): Promise<void>;
+  /**
+   * Makes all indexes of a kind (the word behind the prefix in their keys) absent, and keeps readers from making them until
+   * the writers permit it again. Safe to call again and again; with `swept` it only looks whether that still holds, and
+   * sweeps when it does not.
+   */
+  withhold(writers: readonly Writer[], kind: string, swept: boolean): Promise<void>;
+  permit(writers: readonly Writer[], kind: string): Promise<void>;
   newest(keys: readonly string[], options: { limit: number; renewMs: number }): Promise<Found[]>;
   lease(key: string, token: string, lifetimeMs: number): Promise<Lease>;
   /** False when the lease was broken meanwhile: nothing is written. */
@@ -47,9 +61,6 @@ export type SortedIndexes = {
   marks(lanes: readonly number[]): Promise<(string | undefined)[]>;
 };
 
-const KEYS_PER_CALL = 1_000;
-/** Additions and removals, so that one call does not hold up Redis when each index gets many. */
-const DELIVERIES_PER_CALL = 2_000;
 const CALLS_UNDER_WAY = 4;
 
 /**
@@ -61,14 +72,27 @@ export function createSortedIndexes(client: RedisClient, { prefix, buckets }: { 
   const clustered = client instanceof Cluster;
   const groupOf = clustered ? tagOf : oneGroup;
   const registryOf = (group: string) => `${prefix}lanes:{${group}}`;
-  const registries = clustered ? Array.from({ length: buckets }, (_, bucket) => registryOf(String(bucket))) : [registryOf('')];
+  const groups = clustered ? Array.from({ length: buckets }, (_, bucket) => String(bucket)) : [''];
+  const registries = groups.map(registryOf);
+  const withheldOf = (kind: string, group: string) => `${prefix}withheld:${kind}:{${group}}`;
+  const inEachGroup = (name: string, writers: readonly Writer[], kind: string) => Promise.all(groups.map((group) => call(name, [registryOf(group), withheldOf(kind, group)], epochsOf(writers))));
+  const discard = async (writers: readonly Writer[], keys: readonly string[]) => {
+    for (const [group, chunk] of chunksByGroup(keys, groupOf)) await call('index_discard', [registryOf(group), ...chunk], epochsOf(writers));
+  };
   return {
     apply: (writers, bound, changes) => apply({ call, groupOf, registryOf }, { writers, bound, changes }),
-    discard: async (writers, keys) => {
-      for (const [group, chunk] of chunksByGroup(keys, groupOf)) await call('index_discard', [registryOf(group), ...chunk], epochsOf(writers));
+    discard,
+    withhold: async (writers, kind, swept) => {
+      const stands = (await inEachGroup('index_withhold', writers, kind)).every((added) => added === 0);
+      if (swept && stands) return;
+      for await (const keys of scan(client, `${prefix}${kind}:`)) await discard(writers, keys);
     },
+    permit: async (writers, kind) => { await inEachGroup('index_permit', writers, kind); },
     newest: async (keys, { limit, renewMs }) => newest(call, groupOf, { keys, args: [limit, renewMs] }),
-    lease: async (key, token, lifetimeMs) => z.enum(['taken', 'busy', 'present']).parse(await call('index_lease', [key], [token, lifetimeMs])),
+    lease: async (key, token, lifetimeMs) => {
+      const kind = key.slice(prefix.length, key.indexOf(':', prefix.length));
+      return z.enum(['taken', 'busy', 'present', 'withheld']).parse(await call('index_lease', [key, withheldOf(kind, groupOf(key))], [token, lifetimeMs]));
+    },
     fill: async (key, token, computed, lifetimeMs) => await call('index_fill', [key], [token, lifetimeMs, ...floorOf(computed), ...computed.entries.flatMap(({ id, score }) => [score, id])]) === 1,
     release: async (key, token) => { await call('index_release', [key], [token]); },
     scan: (start) => scan(client, start),
@@ -89,7 +113,7 @@ type Work = { writers: readonly Writer[]; bound: Bound; changes: readonly Change
 const epochsOf = (writers: readonly Writer[]) => writers.flatMap(({ lane, epoch }) => [lane, epoch]);
 
 async function apply({ call, groupOf, registryOf }: Routing, { writers, bound, changes }: Work): Promise<{ changed: number; incomplete: string[] }> {
-  const head = [writers.length, ...epochsOf(writers), bound.entries, 1 + bound.entries + Math.floor(bound.entries * bound.slack)];
+  const head = [writers.length, ...epochsOf(writers), bound.entries, 1 + bound.entries + Math.floor(bound.entries * bound.slack), bound.idleBelowMs ?? 0];
   const total: { changed: number; incomplete: string[] } = { changed: 0, incomplete: [] };
   const send = async (group: string, { keys, args }: Packed) => {
     const answer = z.array(z.int()).parse(await call('index_apply', [registryOf(group), ...keys], [...head, ...args]));
@@ -109,52 +133,6 @@ async function apply({ call, groupOf, registryOf }: Routing, { writers, bound, c
   if (failures.length > 0) throw failures[0];
   return total;
 }
-
-type Packed = { keys: string[]; args: (string | number)[]; deliveries: number };
-
-/** Packs changes into calls of a bounded size, each with the keys of one group. */
-function* packedCalls(changes: readonly Change[], groupOf: (key: string) => string): Generator<[group: string, packed: Packed]> {
-  const open = new Map<string, Packed>();
-  for (const { keys, add, remove } of changes) {
-    const tail: (string | number)[] = [add.length, remove.length];
-    for (const { id, score } of add) tail.push(score, id);
-    tail.push(...remove);
-    const each = add.length + remove.length;
-    if (each === 0) continue;
-    for (const [group, ofGroup] of grouped(keys, groupOf)) yield* pack(open, group, { keys: ofGroup, tail, each });
-  }
-  yield* open;
-}
-
-type Segment = { keys: readonly string[]; tail: readonly (string | number)[]; each: number };
-
-function* pack(open: Map<string, Packed>, group: string, { keys, tail, each }: Segment): Generator<[group: string, packed: Packed]> {
-  for (let at = 0; at < keys.length;) {
-    const packed = open.get(group) ?? { keys: [], args: [], deliveries: 0 };
-    open.set(group, packed);
-    const room = Math.min(KEYS_PER_CALL - packed.keys.length, Math.max(1, Math.floor((DELIVERIES_PER_CALL - packed.deliveries) / each)));
-    const part = keys.slice(at, at + room);
-    packed.keys.push(...part);
-    packed.args.push(part.length, ...tail);
-    packed.deliveries += part.length * each;
-    at += part.length;
-    if (packed.keys.length < KEYS_PER_CALL && packed.deliveries < DELIVERIES_PER_CALL) continue;
-    open.delete(group);
-    yield [group, packed];
-  }
-}
-
-function* chunksByGroup(keys: readonly string[], groupOf: (key: string) => string): Generator<[group: string, keys: string[]]> {
-  for (const [group, ofGroup] of grouped(keys, groupOf)) {
-    for (let at = 0; at < ofGroup.length; at += KEYS_PER_CALL) yield [group, ofGroup.slice(at, at + KEYS_PER_CALL)];
-  }
-}
-
-function grouped(keys: readonly string[], groupOf: (key: string) => string): Iterable<[group: string, keys: readonly string[]]> {
-  return groupOf === oneGroup ? [['', keys]] : Map.groupBy(keys, groupOf);
-}
-
-const oneGroup = () => '';
 
 async function newest(call: FunctionCaller, groupOf: (key: string) => string, { keys, args }: { keys: readonly string[]; args: number[] }): Promise<Found[]> {
   const found = new Map<string, Found>();

@@ -29,7 +29,7 @@ export async function indexAuthors(context: LaneContext, lanes: LaneGroup, own: 
   const { kind, keys } = own;
   const keyOf = keysOf(context.prefix, keys);
   const since = authorIndexFrom(kind, context.now()).getTime();
-  const entries = (await entriesNow(context.read, kind, [...work.entries])).filter(({ everPulled }) => everPulled);
+  const entries = await entriesNow(context.read, kind, [...work.entries], 'ever pulled');
   const changes = [...Map.groupBy(entries, ({ author }) => author)].map(([author, changed]) => ({
     keys: [keyOf(author)],
     add: changed.flatMap(({ id, shown, score }) => (shown && score !== undefined && score > since ? [{ id, score }] : [])),

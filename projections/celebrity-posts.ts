@@ -14,6 +14,7 @@ export const celebrityPosts: LaneProjection = {
   version: 1,
   reads: ['accounts', POSTS.projection],
   handles: ['PostPublished', 'PostArchived', 'PostUnarchived', 'PostDeleted', 'CelebrityStatusGranted', 'CelebrityStatusRevoked', 'AccountErased'],
+  fannedOut: [],
   apply: (context, lanes, events) => indexAuthors(context, lanes, celebrityIndexes, workOf(lanes, events)),
   build: (context, options) => fillFrom(context, definedAuthorIndexes(celebrityIndexes), options),
   differences: (context, options) => differencesOf(context, definedAuthorIndexes(celebrityIndexes), options),

@@ -17,6 +17,12 @@ const POLL_MS = 15;
 const DAY_MS = 24 * 3_600_000;
 const JITTER_MS = 3_600_000;
 
+/**
+ * With less than this left, an index was not read in the last hour at least: its reader counts as idle where only active
+ * ones are served.
+ */
+export const IDLE_BELOW_MS = DAY_MS - 3_600_000;
+
 /** How long an index lives after its last read; the jitter keeps indexes that were made together from ending together. */
 export function indexLifetimeMs(): number {
   return DAY_MS + Math.floor(Math.random() * JITTER_MS);
@@ -33,6 +39,7 @@ export async function obtainIndex(indexes: SortedIndexes, source: IndexSource, w
     const token = randomUUID();
     const lease = await indexes.lease(source.key, token, LEASE_MS);
     if (lease === 'taken') return { entries: await computeUnder(indexes, source, token), from: 'miss' };
+    if (lease === 'withheld') return { entries: await source.compute(), from: 'miss' };
     const [found] = await indexes.newest([source.key], { limit: source.limit, renewMs: 0 });
     if (found?.state === 'complete') return { entries: found.entries, from: 'hit' };
     if (performance.now() >= deadline) return { entries: await source.compute(), from: 'miss' };

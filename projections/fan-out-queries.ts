@@ -7,20 +7,20 @@ import type { ReadContext } from './projection.ts';
 export type Reach = 'pushed' | 'pulled' | 'gone';
 
 /** An entry as it stands now. `score` is undefined when it never showed, or is deleted. */
-export type EntryNow = { readonly id: string; readonly author: string; readonly reach: Reach; readonly everPulled: boolean; readonly shown: boolean; readonly closeOnly: boolean; readonly score: number | undefined };
+export type EntryNow = { readonly id: string; readonly author: string; readonly reach: Reach; readonly shown: boolean; readonly closeOnly: boolean; readonly score: number | undefined };
 
 const reachOf = (author: string) => `case when ${author}.status is distinct from 'active' then 'gone' when ${author}.is_celebrity then 'pulled' else 'pushed' end`;
 const closeOnlyOf = (kind: EntryKind) => (kind.audiences ? `(e.audience = 'close_friends')` : 'false');
 
-/** Entries by id; those of which the model knows nothing are missing. */
-export async function entriesNow({ sql, builds }: ReadContext, kind: EntryKind, ids: readonly string[]): Promise<EntryNow[]> {
+/** Entries by id, of all authors or of those alone who are or were celebrities; those of which the model knows nothing are missing. */
+export async function entriesNow({ sql, builds }: ReadContext, kind: EntryKind, ids: readonly string[], of: 'all' | 'ever pulled' = 'all'): Promise<EntryNow[]> {
   if (ids.length === 0) return [];
   const { rows } = await sql.query<Omit<EntryNow, 'score'> & { score: string | null }>(
-    `select e.${kind.name}_id as id, e.author_id as author, ${reachOf('a')} as reach, coalesce(a.was_celebrity, false) as "everPulled", e.status = 'published' as shown,
+    `select e.${kind.name}_id as id, e.author_id as author, ${reachOf('a')} as reach, e.status = 'published' as shown,
        ${closeOnlyOf(kind)} as "closeOnly", ${milliseconds('e.published_at')} as score
      from ${builds.schema(kind.projection)}.${kind.name} e
      left join ${builds.schema('accounts')}.account a on a.account_id = e.author_id
-     where e.${kind.name}_id = any($1::text[])`,
+     where e.${kind.name}_id = any($1::text[]) ${of === 'all' ? '' : 'and a.was_celebrity'}`,
     [ids],
   );
   return rows.map((row) => ({ ...row, score: row.score === null ? undefined : Number(row.score) }));
@@ -80,24 +80,28 @@ export async function pairsNow(read: ReadContext, pairs: readonly Pair[]): Promi
   return rows;
 }
 
-/** A part of an author's audience. */
-export type Audience = { readonly author: string; readonly viewers: readonly string[] };
+/** A part of an author's audience; `beyond` when so many others come before it that the audience counts as large. */
+export type Audience = { readonly author: string; readonly viewers: readonly string[]; readonly beyond: boolean };
 
 /** Of whom a fan-out asks: all followers who see the author, or among them the close friends, or those an erased author had. */
 export type AudienceOf = 'followers' | 'close friends' | 'followers of erased';
 
-const AUTHORS_PER_QUERY = 500;
-const VIEWERS_PER_PAGE = 1_000;
+/** Parts of an audience beyond so many are large: they come last, and at a limited rate. */
+const LARGE_AUDIENCE = 10_000;
+const AUTHORS_PER_QUERY = 2_000;
+/** About as many viewers are asked for at once: long pages for a few authors, short ones, which most audiences fit on, for many. */
+const VIEWERS_PER_QUERY = 20_000;
+const VIEWERS_PER_PAGE = { least: 200, most: 5_000 };
 
-/** The audiences of some authors, by keyset pages; the next page is read while the caller works on the one before. */
+/** The audiences of some authors, by keyset pages, small ones first; the next page is read while the caller works on the one before. */
 export async function* audiencesOf(read: ReadContext, of: AudienceOf, authors: readonly string[]): AsyncGenerator<Audience[]> {
-  const todo = authors.map((author) => ({ author, after: '' }));
+  const todo = authors.map((author): Place => ({ author, after: '', seen: 0 }));
   const readNext = async () => (todo.length === 0 ? undefined : audiencePage(read, of, todo.splice(0, AUTHORS_PER_QUERY)));
   let next = readNext();
   for (;;) {
     const page = await next;
     if (page === undefined) return;
-    todo.unshift(...page.more);
+    todo.push(...page.more);
     next = readNext();
     // The caller may end the loop early: a failure that nobody awaits then is nobody's.
     next.catch(() => undefined);
@@ -105,19 +109,26 @@ export async function* audiencesOf(read: ReadContext, of: AudienceOf, authors: r
   }
 }
 
-type Place = { readonly author: string; readonly after: string };
+type Place = { readonly author: string; readonly after: string; readonly seen: number };
 
 async function audiencePage(read: ReadContext, of: AudienceOf, places: readonly Place[]): Promise<{ audiences: Audience[]; more: Place[] }> {
-  const [viewers, hindered] = await Promise.all([viewersAt(read, of, places), of === 'followers of erased' ? undefined : hinderedOf(read, places)]);
-  const more = viewers.flatMap(({ author, ids }) => (ids.length < VIEWERS_PER_PAGE ? [] : [{ author, after: ids.at(-1) ?? '' }]));
-  const audiences = viewers.map(({ author, ids }) => {
+  const limit = Math.min(VIEWERS_PER_PAGE.most, Math.max(VIEWERS_PER_PAGE.least, Math.floor(VIEWERS_PER_QUERY / places.length)));
+  const [pages, hindered] = await Promise.all([viewersAt(read, { of, places, limit }), of === 'followers of erased' ? undefined : hinderedOf(read, places)]);
+  const seenOf = new Map(places.map(({ author, seen }) => [author, seen]));
+  const more: Place[] = [];
+  const audiences = pages.map(({ author, viewers, last }): Audience => {
+    const ids = viewers.split(' ');
+    const seen = seenOf.get(author) ?? 0;
+    if (ids.length >= limit) more.push({ author, after: last, seen: seen + ids.length });
     const without = hindered?.get(author);
-    return { author, viewers: without === undefined ? ids : ids.filter((id) => !without.has(id)) };
+    return { author, viewers: without === undefined ? ids : ids.filter((id) => !without.has(id)), beyond: seen >= LARGE_AUDIENCE };
   });
   return { audiences, more };
 }
 
-async function viewersAt({ sql, builds }: ReadContext, of: AudienceOf, places: readonly Place[]): Promise<{ author: string; ids: string[] }[]> {
+type Page = { readonly author: string; /** Ids between spaces: one value costs the driver less than a row for each. */ readonly viewers: string; readonly last: string };
+
+async function viewersAt({ sql, builds }: ReadContext, { of, places, limit }: { of: AudienceOf; places: readonly Place[]; limit: number }): Promise<Page[]> {
   const follow = `${builds.schema('follows')}.follow`;
   const source = {
     'followers': { table: follow, author: 'followee_id', viewer: 'follower_id', also: 'true' },
@@ -127,17 +138,19 @@ async function viewersAt({ sql, builds }: ReadContext, of: AudienceOf, places: r
     },
     'followers of erased': { table: `${builds.schema('follows')}.follower_of_erased`, author: 'account_id', viewer: 'follower_id', also: 'true' },
   }[of];
-  const { rows } = await sql.query<{ author: string; ids: string }>(
-    `select place.author, string_agg(page.id, ' ' order by page.id) as ids
+  const { rows } = await sql.query<Page>(
+    `select place.author, page.viewers, page.last
      from unnest($1::text[], $2::text[]) as place (author, after)
      cross join lateral (
-       select s.${source.viewer} as id from ${source.table} s
-       where s.${source.author} = place.author and s.${source.viewer} > place.after and ${source.also} order by s.${source.viewer} limit ${VIEWERS_PER_PAGE}
+       select string_agg(next.id, ' ') as viewers, max(next.id) as last from (
+         select s.${source.viewer} as id from ${source.table} s
+         where s.${source.author} = place.author and s.${source.viewer} > place.after and ${source.also} order by s.${source.viewer} limit $3
+       ) next
      ) page
-     group by place.author`,
-    [places.map(({ author }) => author), places.map(({ after }) => after)],
+     where page.viewers is not null`,
+    [places.map(({ author }) => author), places.map(({ after }) => after), limit],
   );
-  return rows.map(({ author, ids }) => ({ author, ids: ids.split(' ') }));
+  return rows;
 }
 
 /** Who must not get an author's entries although they follow: usually nobody, so that it is cheaper to ask once an author than for each follower. */

@@ -1,7 +1,8 @@
 import { FEED } from '../domain/limits.ts';
-import type { Bound, Change, Entry } from '../infra/sorted-indexes.ts';
-import { fillAbsent } from './computed-index.ts';
-import { audiencesOf, authorsNow, entriesNow, pairsNow, type Audience, type AudienceOf, type AuthorNow, type EntryNow, type PairNow } from './fan-out-queries.ts';
+import type { Bound, Change } from '../infra/sorted-indexes.ts';
+import { fillAbsent, IDLE_BELOW_MS } from './computed-index.ts';
+import { Deliveries, type Delta } from './deliveries.ts';
+import { audiencesOf, authorsNow, entriesNow, pairsNow, type AudienceOf, type AuthorNow, type EntryNow, type PairNow } from './fan-out-queries.ts';
 import type { FanOutWork, Pair } from './fan-out-work.ts';
 import { feedsByDefinition, type EntryKind } from './feed-definition.ts';
 import type { DefinedIndexes } from './index-check.ts';
@@ -9,6 +10,8 @@ import { idOfKey, keysOf } from './lane-keys.ts';
 import type { LaneContext, LaneGroup } from './lane-projection.ts';
 
 const REFILLED_AT_ONCE = 100;
+/** As many are put together by viewer before they are sent. */
+const DELIVERIES_AT_ONCE = 100_000;
 
 /** Feeds of one kind of entries: `keys` is their word in Redis keys. */
 export type Feeds = { readonly kind: EntryKind; readonly keys: string };
@@ -28,8 +31,10 @@ export function definedFeeds({ kind, keys }: Feeds): DefinedIndexes {
  * and sets what they say: however far ahead of the lane they are, whatever they changed since comes as a later event of
  * the same lane, and the last event that concerns an author and a viewer finds the final state. So a batch may be
  * handled twice, or again after a crash, and its events in any order.
+ * While fan-out is stopped there are no feeds to bring in line.
  */
 export async function fanOut(context: LaneContext, lanes: LaneGroup, feeds: Feeds, work: FanOutWork): Promise<void> {
+  if (context.level === 'none') return;
   const now = context.now();
   const run: Run = { context, lanes, feeds, now, keyOf: keysOf(context.prefix, feeds.keys) };
   await syncEntries(run, await entriesNow(context.read, feeds.kind, [...work.entries]));
@@ -39,9 +44,6 @@ export async function fanOut(context: LaneContext, lanes: LaneGroup, feeds: Feed
 }
 
 type Run = { readonly context: LaneContext; readonly lanes: LaneGroup; readonly feeds: Feeds; readonly now: Date; readonly keyOf: (viewer: string) => string };
-
-/** What to add to and remove from each feed of an audience. */
-type Delta = { readonly add: readonly Entry[]; readonly remove: readonly string[] };
 
 async function syncEntries(run: Run, entries: readonly EntryNow[]): Promise<void> {
   // Entries of celebrities are in no feed, and an erased author's feeds are dropped by the event that says so.
@@ -101,39 +103,31 @@ function deltaOf({ feeds }: Run, { shown, hidden }: AuthorNow, viewer: Pick<Pair
 
 async function deliver(run: Run, of: AudienceOf, deltas: ReadonlyMap<string, Delta>): Promise<void> {
   const authors = [...deltas].filter(([, { add, remove }]) => add.length + remove.length > 0).map(([author]) => author);
+  let gathered = new Deliveries(run.keyOf);
+  const send = async () => {
+    const changes = gathered.changes();
+    gathered = new Deliveries(run.keyOf);
+    await applyAll(run, changes);
+  };
   for await (const audiences of audiencesOf(run.context.read, of, authors)) {
-    await applyAll(run, changesFor(audiences, deltas).map(({ viewers, delta }) => ({ keys: viewers.map(run.keyOf), ...delta })));
-  }
-}
-
-type ViewersChange = { readonly viewers: readonly string[]; readonly delta: Delta };
-
-/** Puts together what each viewer gets of several authors, so that a feed is named once for all of it. */
-function changesFor(audiences: readonly Audience[], deltas: ReadonlyMap<string, Delta>): ViewersChange[] {
-  const given = audiences.flatMap(({ author, viewers }) => { const delta = deltas.get(author); return delta === undefined ? [] : [{ viewers, delta }]; });
-  if (given.length < 2) return given;
-  const byViewer = new Map<string, Delta[]>();
-  for (const { viewers, delta } of given) {
-    for (const viewer of viewers) {
-      const known = byViewer.get(viewer);
-      if (known === undefined) byViewer.set(viewer, [delta]);
-      else known.push(delta);
+    const large = audiences.reduce((sum, { viewers, beyond }) => sum + (beyond ? viewers.length : 0), 0);
+    if (large > 0) {
+      // The others do not wait with it.
+      await send();
+      await run.context.pace?.(large);
     }
+    for (const { author, viewers } of audiences) {
+      const delta = deltas.get(author);
+      if (delta !== undefined) gathered.add(delta, viewers);
+    }
+    if (large > 0 || gathered.size >= DELIVERIES_AT_ONCE) await send();
   }
-  const changes: ViewersChange[] = [];
-  const alone = new Map<Delta, string[]>(given.map(({ delta }) => [delta, []]));
-  for (const [viewer, own] of byViewer) {
-    const [first] = own;
-    if (own.length === 1 && first !== undefined) alone.get(first)?.push(viewer);
-    else changes.push({ viewers: [viewer], delta: { add: own.flatMap(({ add }) => add), remove: own.flatMap(({ remove }) => remove) } });
-  }
-  for (const [delta, viewers] of alone) changes.push({ viewers, delta });
-  return changes;
+  await send();
 }
 
 async function applyAll(run: Run, changes: readonly Change[]): Promise<void> {
   const { context, lanes, feeds } = run;
-  const bound: Bound = { entries: feeds.kind.feedEntries, slack: FEED.slack };
+  const bound: Bound = { entries: feeds.kind.feedEntries, slack: FEED.slack, ...(context.level === 'active' ? { idleBelowMs: IDLE_BELOW_MS } : {}) };
   const { incomplete } = await context.indexes.apply(lanes.writers, bound, changes);
   await refill(run, incomplete.slice(0, REFILLED_AT_ONCE));
 }

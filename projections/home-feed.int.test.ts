@@ -9,6 +9,8 @@ import { definedAuthorIndexes, indexAuthors, type AuthorIndexes } from './author
 import { obtainIndex } from './computed-index.ts';
 import { definedFeeds, fanOut, type Feeds } from './fan-out.ts';
 import { workOf } from './fan-out-work.ts';
+import { FanOutGate } from './fan-out-gate.ts';
+import type { FanOutLevel } from './backpressure.ts';
 import { feedsByDefinition, POSTS, STORIES, type EntryKind } from './feed-definition.ts';
 import { followCelebrities, followedCelebrities } from './followed-celebrities.ts';
 import { differencesOf, type DefinedIndexes } from './index-check.ts';
@@ -16,6 +18,8 @@ import { keysOf, laneOf, LANES, lanesOf } from './lane-keys.ts';
 import type { KeyDifference, LaneContext, LaneGroup } from './lane-projection.ts';
 
 const NOW = new Date('2026-06-01T12:00:00.000Z');
+const LEVELS: readonly FanOutLevel[] = ['all', 'active', 'none'];
+const allLanes = Array.from({ length: LANES }, (_, lane) => lane);
 const long = process.env['LONG_TESTS'] === '1';
 
 // Small limits, so that short histories fill feeds, cut them and make them incomplete.
@@ -63,8 +67,11 @@ async function differences(context: LaneContext): Promise<KeyDifference[]> {
   return found;
 }
 
-/** Runs a history in an interleaving that `turns` choose: what is logged, projected, handled by which lane, read, and when. */
-async function interleave(context: LaneContext, history: FeedHistory, wishes: readonly Wish[], turns: readonly number[]): Promise<void> {
+/** Runs a history in an interleaving that `turns` choose: what is logged, projected, handled by which lane, read, left out because fan-out is behind, and when. */
+async function interleave(base: LaneContext, history: FeedHistory, wishes: readonly Wish[], turns: readonly number[]): Promise<void> {
+  let context = base;
+  let level: FanOutLevel = 'all';
+  const gate = new FanOutGate({ indexes: base.indexes, kinds: feeds.map(({ keys }) => keys), writers: () => groupOf(allLanes).writers, levelOf: () => level });
   let projected = 0;
   let wished = 0;
   const places = new Array<number>(LANES).fill(0);
@@ -79,6 +86,7 @@ async function interleave(context: LaneContext, history: FeedHistory, wishes: re
   const handle = async (lanes: readonly number[], count: number, crashes: boolean) => {
     const due = lanes.flatMap((lane) => dueOf(lane, count));
     if (due.length === 0) return;
+    context = { ...base, level: await gate.level() };
     await applyAll(context, groupOf([...new Set(due.map(({ lane }) => lane))]), due.map(({ event }) => event));
     if (!crashes) for (const { lane, i } of due) places[lane] = i + 1;
   };
@@ -100,16 +108,24 @@ async function interleave(context: LaneContext, history: FeedHistory, wishes: re
 
   await project(history.log.length);
   await readAll(context, history);
-  for (const turn of turns) {
-    const [choice, detail] = [turn % 8, Math.floor(turn / 8)];
-    if (choice < 3) {
-      const wish = wishes[wished++];
-      if (wish !== undefined) history.wish(wish);
-    } else if (choice === 3) await project(1 + detail % 5);
-    else if (choice < 6) await handle(history.accounts.filter((_, i) => (detail >> i) & 1).map(laneOf).slice(0, 1 + detail % 4), 1 + detail % 3, choice === 5);
-    else if (choice === 6) await startReading(detail, Math.floor(detail / 4));
-    else await finishReading();
-  }
+  const wishNext = () => {
+    const wish = wishes[wished++];
+    if (wish !== undefined) history.wish(wish);
+  };
+  const someLanes = (detail: number) => history.accounts.filter((_, i) => (detail >> i) & 1).map(laneOf).slice(0, 1 + detail % 4);
+  const actions: readonly ((detail: number) => unknown)[] = [
+    wishNext, wishNext, wishNext,
+    (detail) => project(1 + detail % 5),
+    (detail) => handle(someLanes(detail), 1 + detail % 3, false),
+    (detail) => handle(someLanes(detail), 1 + detail % 3, true),
+    (detail) => startReading(detail, Math.floor(detail / 4)),
+    finishReading,
+    (detail) => { level = LEVELS[detail % LEVELS.length] ?? 'all'; },
+    () => gate.reopen(),
+  ];
+  for (const turn of turns) await actions[turn % actions.length]?.(Math.floor(turn / actions.length));
+  level = 'all';
+  await gate.reopen();
   for (const wish of wishes.slice(wished)) history.wish(wish);
   await project(history.log.length);
   for (let lane = 0; lane < LANES; lane += 1) await handle([lane], history.log.length, false);
@@ -126,7 +142,7 @@ describe.each(servers)('feeds, trays and celebrity indexes on $where', ({ open, 
   afterAll(() => stores.close());
 
   const wish = fc.record({ does: fc.nat(19), who: fc.nat(5), whom: fc.nat(5), which: fc.nat(47) });
-  const turns = fc.array(fc.nat(8 * 64), { minLength: 0, maxLength: 120 });
+  const turns = fc.array(fc.nat(10 * 64), { minLength: 0, maxLength: 120 });
 
   it('equal the definition at a quiet moment after any history in any interleaving of lanes, models and readers', async () => {
     let keys = 0;

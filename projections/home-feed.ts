@@ -22,6 +22,7 @@ export const homeFeed: LaneProjection = {
   version: 1,
   reads: [...AUDIENCE_MODELS, POSTS.projection],
   handles: postFeedTypes,
+  fannedOut: [homeFeeds.keys],
   apply: async (context, lanes, events) => {
     const work = workOf(lanes, events);
     await followCelebrities(context, lanes, work);

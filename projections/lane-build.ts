@@ -4,8 +4,10 @@ import type { EventStore } from '../infra/event-store.ts';
 import type { Pool } from '../infra/postgres.ts';
 import type { RedisClient } from '../infra/redis.ts';
 import { createSortedIndexes, type SortedIndexes } from '../infra/sorted-indexes.ts';
+import type { Backpressure } from './backpressure.ts';
 import type { Build } from './build-store.ts';
 import { isOutage } from './failures.ts';
+import { FanOutGate } from './fan-out-gate.ts';
 import type { Freshness } from './freshness.ts';
 import type { TakenEvent } from './intake.ts';
 import { BUCKETS, laneOf, LANES, lanesOf } from './lane-keys.ts';
@@ -14,6 +16,7 @@ import { createLanes, earliestCheckpoint, type HeldLane } from './lane-positions
 import type { LaneContext, LaneProjection } from './lane-projection.ts';
 import { LaneRounds } from './lane-rounds.ts';
 import { LaneWorker, PoisonError, type WorkerDeps } from './lane-worker.ts';
+import type { Pace } from './pace.ts';
 import type { Builds } from './projection.ts';
 
 export type LaneBuildDeps = {
@@ -25,6 +28,8 @@ export type LaneBuildDeps = {
   /** The builds of the models that a build reads. */
   readonly buildsFor: (build: Build) => Promise<Builds>;
   readonly park: (build: Build, poison: PoisonError) => Promise<boolean>;
+  readonly backpressure: Backpressure;
+  readonly pace: Pace;
 };
 
 /** Why a build is no longer fed: another process has it or Redis went back in time, or an event that it cannot pass. */
@@ -47,6 +52,7 @@ export class LaneBuild {
   readonly #deps: LaneBuildDeps;
   readonly #opened: Opened;
   readonly #onEnded: (ended: Ended) => void;
+  readonly #gate: FanOutGate;
   readonly #closing = new AbortController();
   readonly #due = new Set<LaneWorker>();
   readonly #timer: NodeJS.Timeout;
@@ -68,6 +74,8 @@ export class LaneBuild {
     this.#deps = deps;
     this.#opened = opened;
     this.#onEnded = onEnded;
+    const { indexes, projection } = opened;
+    this.#gate = new FanOutGate({ indexes, kinds: projection.fannedOut, writers: () => this.workers, levelOf: () => deps.backpressure(projection.name) });
     const worker = this.#workerDeps();
     this.workers = opened.held.map((lane) => new LaneWorker(worker, lane));
     this.#byLane = new Map(this.workers.map((one) => [one.lane, one]));
@@ -155,8 +163,8 @@ export class LaneBuild {
   }
 
   async #context(): Promise<LaneContext> {
-    const { pool, buildsFor, now } = this.#deps;
-    return { read: { sql: pool, builds: await buildsFor(this.build) }, indexes: this.#opened.indexes, prefix: this.build.location, now };
+    const { pool, buildsFor, now, pace } = this.#deps;
+    return { read: { sql: pool, builds: await buildsFor(this.build) }, indexes: this.#opened.indexes, prefix: this.build.location, now, pace, level: await this.#gate.level() };
   }
 
   async #whenModelsPassed(position: Position): Promise<void> {
@@ -177,7 +185,7 @@ export class LaneBuild {
     this.#store();
     if (performance.now() - this.#markedAt < MARK_EVERY_MS) return;
     this.#markedAt = performance.now();
-    this.#opened.ledger.mark(this.workers).catch((error: unknown) => { if (!isOutage(error)) this.#end(error); });
+    this.#opened.ledger.mark(this.workers).then(() => this.#gate.reopen()).catch((error: unknown) => { if (!isOutage(error)) this.#end(error); });
   }
 
   // Lanes that come due while a write is under way go into the next one, all together.

@@ -3,6 +3,7 @@ import type { Log } from '../infra/log.ts';
 import type { DataKeys } from '../infra/personal-data.ts';
 import type { Pool } from '../infra/postgres.ts';
 import type { RedisClient } from '../infra/redis.ts';
+import { NO_BACKPRESSURE, type Backpressure } from './backpressure.ts';
 import { listBuilds, quoted, type Build } from './build-store.ts';
 import { createBuildResolver, type CodeVersions } from './builds.ts';
 import { createFreshness } from './freshness.ts';
@@ -11,6 +12,7 @@ import type { LaneProjection } from './lane-projection.ts';
 import { openLogFeed, type OpenLaneFeed } from './lane-feed.ts';
 import { createLogSource } from './lane-source.ts';
 import { Lanes } from './lanes.ts';
+import { createPace } from './pace.ts';
 import type { Builds } from './projection.ts';
 import { poisonRule, readSettings } from './settings.ts';
 
@@ -26,10 +28,15 @@ export type LaneEngineOptions = {
   readonly versions: CodeVersions;
   /** The clock by which entries leave the windows of feeds. */
   readonly now?: () => Date;
+  /** How much of fan-out is done; all by default. */
+  readonly backpressure?: Backpressure;
+  /** Deliveries a second to the parts of audiences beyond 10,000; default 50,000. */
+  readonly burstRate?: number;
   /** Default: all lanes inside this process, fed by a subscription to the log. */
   readonly openFeed?: OpenLaneFeed;
 };
 
+const BURST_RATE = 50_000;
 const LIMITS = { events: 2_000, bytes: 8 * 1024 * 1024 };
 
 /** The lanes of a projector process; `start` and `close` them. */
@@ -43,6 +50,8 @@ export function createLanes(options: LaneEngineOptions): Lanes {
       pool, redis, store,
       freshness: createFreshness(pool, new Set()),
       now: options.now ?? (() => new Date()),
+      backpressure: options.backpressure ?? NO_BACKPRESSURE,
+      pace: createPace(options.burstRate ?? BURST_RATE),
       buildsFor: async (build) => (build.state === 'building' ? companionsOf(pool, await live.resolve()) : live.resolve()),
       park: async (build, poison) => {
         const setting = await readSettings(pool);

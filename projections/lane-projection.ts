@@ -1,5 +1,7 @@
 import type { DomainEvent, EventType } from '../domain/event-log.ts';
 import type { Entry, SortedIndexes, Writer } from '../infra/sorted-indexes.ts';
+import type { FanOutLevel } from './backpressure.ts';
+import type { Pace } from './pace.ts';
 import type { ReadContext } from './projection.ts';
 
 /**
@@ -14,6 +16,8 @@ export type LaneProjection = {
   /** The PostgreSQL models that it reads: `apply` is called only once they have passed the batch. */
   readonly reads: readonly string[];
   readonly handles: readonly EventType[];
+  /** The kinds of its keys that fan-out fills; they are absent while fan-out is stopped. */
+  readonly fannedOut: readonly string[];
   /**
    * Applies events of some lanes, only of the types in `handles`, each lane's in log order. Events may come again: the
    * same batch twice has one effect.
@@ -31,6 +35,10 @@ export type LaneContext = {
   readonly indexes: SortedIndexes;
   readonly prefix: string;
   readonly now: () => Date;
+  /** How much of fan-out is done; all of it by default. */
+  readonly level?: FanOutLevel;
+  /** Holds deliveries to large audiences to a rate; none by default. */
+  readonly pace?: Pace;
 };
 
 /** Lanes whose events are handled together: who writes, and which ids are theirs (an event may concern other lanes too). */

@@ -9,14 +9,18 @@ type Waiting = { readonly writer: Writer; readonly events: readonly DomainEvent[
 
 const EVENTS_PER_ROUND = 8_000;
 
+// While a round waits for the rate of a large audience, lanes that are not in it go on in another.
+const ROUNDS_AT_ONCE = 3;
+
 /**
- * Applies the batches of many lanes together: while one round is under way, further batches gather for the next. What
+ * Applies the batches of many lanes together: while rounds are under way, further batches gather for the next. What
  * costs once a round (queries for audiences, a feed's key in a call) is then shared, and a lane alone waits for nobody.
  */
 export class LaneRounds {
   readonly #apply: (writers: readonly Writer[], events: readonly DomainEvent[]) => Promise<void>;
   #waiting: Waiting[] = [];
-  #running = false;
+  #underWay = 0;
+  #beginning = false;
 
   constructor(apply: (writers: readonly Writer[], events: readonly DomainEvent[]) => Promise<void>) {
     this.#apply = apply;
@@ -26,16 +30,23 @@ export class LaneRounds {
   run(writer: Writer, events: readonly DomainEvent[]): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ writer, events, resolve, reject });
-      if (!this.#running) void this.#go();
+      void this.#begin();
     });
   }
 
-  async #go(): Promise<void> {
-    this.#running = true;
+  async #begin(): Promise<void> {
+    if (this.#beginning) return;
+    this.#beginning = true;
     // Lanes that got events from the same group of the log go into the same round.
     await nextTurn();
-    while (this.#waiting.length > 0) await this.#round(this.#take());
-    this.#running = false;
+    this.#beginning = false;
+    while (this.#waiting.length > 0 && this.#underWay < ROUNDS_AT_ONCE) {
+      this.#underWay += 1;
+      void this.#round(this.#take()).finally(() => {
+        this.#underWay -= 1;
+        void this.#begin();
+      });
+    }
   }
 
   #take(): Waiting[] {

@@ -9,6 +9,7 @@ import { openPool } from '../infra/postgres.ts';
 import { openRedis, whenRedisReady } from '../infra/redis.ts';
 import { startTelemetry } from '../infra/telemetry.ts';
 import { openVault } from '../infra/vault.ts';
+import { watchBackpressure } from './backpressure.ts';
 import { allProjections, codeVersions, laneProjections, postgresProjections } from './catalog.ts';
 import { startKafkaEngine } from './kafka-engine.ts';
 import { createLanes } from './lane-engine.ts';
@@ -41,13 +42,18 @@ await runProcess(log, async (own) => {
   const runner = new Runner({ pool, store, keys, log, limits: GROUP, onPoison, attempts: 5, firstDelayMs: 50 });
   const supervisor = own(new Supervisor({ pool, databaseUrl, store, log, projections: postgresProjections, runner }), (one) => one.close());
   await supervisor.start();
+  const status = own(watchStatus({ pool, store, catalog: allProjections, now: () => new Date() }, log), (one) => { one.close(); });
+  const backpressure = watchBackpressure({
+    limits: { alert: config.FAN_OUT_LAG_ALERT, active: config.FAN_OUT_LAG_ACTIVE, none: config.FAN_OUT_LAG_NONE },
+    forced: config.FAN_OUT === 'auto' ? undefined : config.FAN_OUT,
+    lagOf: (projection) => status.latest().find(({ entry }) => entry.name === projection)?.live?.lag.events,
+  }, laneProjections.filter(({ fannedOut }) => fannedOut.length > 0).map(({ name }) => name));
   const kafka = own(startKafkaEngine({ config, pool, databaseUrl, store, keys, log }), (one) => one.close());
-  const lanes = own(createLanes({ pool, databaseUrl, redis, store, keys, log, projections: laneProjections, versions: codeVersions, ...kafka.lanes }), (one) => one.close());
+  const lanes = own(createLanes({ pool, databaseUrl, redis, store, keys, log, projections: laneProjections, versions: codeVersions, backpressure, burstRate: config.FAN_OUT_BURST_RATE, ...kafka.lanes }), (one) => one.close());
   await lanes.start();
   const graceMs = config.BUILD_GRACE_MINUTES * 60_000;
   own(keepSweeping({ pool, graceMs, removeKeys: (prefix) => removeKeys(redis, prefix) }, log), (one) => { one.close(); });
 
-  const status = own(watchStatus({ pool, store, catalog: allProjections, now: () => new Date() }, log), (one) => { one.close(); });
   const parts: ProjectorParts = { pool, store, redis, runner, supervisor, lanes, status };
   const app = express();
   app.get('/health/projections', projectionsHealth(parts));

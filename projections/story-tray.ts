@@ -23,6 +23,7 @@ export const storyTray: LaneProjection = {
   version: 1,
   reads: [...AUDIENCE_MODELS, STORIES.projection],
   handles: storyTrayTypes,
+  fannedOut: [storyTrays.keys],
   apply: async (context, lanes, events) => {
     const work = workOf(lanes, events);
     await followCelebrities(context, lanes, work);

@@ -1,0 +1,17 @@
+import { describe, expect, it } from 'vitest';
+import { createPace } from './pace.ts';
+
+describe('a pace', () => {
+  it('lets through at once what the rate allows, and the rest when its time has come', async () => {
+    const clock = { now: 0 };
+    const pace = createPace(1_000_000, () => clock.now);
+    const order: string[] = [];
+    await pace(10);
+    const late = pace(10).then(() => order.push('after what came before'));
+    order.push('at once');
+    await late;
+    expect(order).toEqual(['at once', 'after what came before']);
+    clock.now = 1_000;
+    await pace(10);
+  });
+});
