@@ -31,16 +31,18 @@ export type FeedWorld = ReadWorld & {
 
 export type FeedWorldOptions = Partial<Pick<FeedParts, 'redisTimeoutMs' | 'circuitRestMs' | 'ranking' | 'superCelebrityFrom' | 'superCelebritiesKept'>> & {
   readonly readerRedis?: (url: string) => Promise<string>;
+  /** The Redis, by default a database of the test server. */
+  readonly openServer?: () => Promise<{ url: string; close(): Promise<void> }>;
 };
 
 // A machine that is busy with other tests is no reason to answer otherwise.
 const UNHURRIED = { redisTimeoutMs: 5_000, circuitRestMs: 30_000, ranking: { budgetMs: 10_000, popularForMs: 0 }, superCelebrityFrom: 1_000_000 };
 
 /** Opens the world. `readerRedis` is the address that readers use, such as a proxy's; lanes use the server itself. */
-export async function openFeedWorld({ readerRedis, ...options }: FeedWorldOptions = {}): Promise<FeedWorld> {
-  const server = await createTestRedis();
+export async function openFeedWorld({ readerRedis, openServer = createTestRedis, ...options }: FeedWorldOptions = {}): Promise<FeedWorld> {
+  const server = await openServer();
   const redis = openRedis(server.url);
-  await whenRedisReady(redis, 5_000);
+  await whenRedisReady(redis, 10_000);
   const readers = openRedis(await readerRedis?.(server.url) ?? server.url);
   await whenRedisReady(readers, 5_000);
   const clock = { now: new Date() };

@@ -73,7 +73,7 @@ describe('a cold feed', () => {
     const viewer = await viewerOf(ann);
     const first = await post(ann, 5);
     expect(await world.feed(viewer, '?order=latest')).toMatchObject({ ids: [first] });
-    await world.redis.flushall();
+    await world.redis.flushdb();
     const second = await post(ann, 1);
     expect(await world.feed(viewer, '?order=latest')).toMatchObject({ status: 200, ids: [second, first], cache: 'miss', quality: 'normal' });
     expect(await world.feed(viewer, '?order=latest')).toMatchObject({ ids: [second, first], cache: 'hit' });
