@@ -1,4 +1,4 @@
-import type { AccountId, PostId } from '../domain/ids.ts';
+import type { AccountId } from '../domain/ids.ts';
 import { cardVersion } from './post-cards.ts';
 import { queryPrepared, statementFor } from './prepared.ts';
 import type { Builds, ReadContext } from './projection.ts';
@@ -38,7 +38,7 @@ const statement = statementFor('post_views', (builds: Builds) => {
  * published, by others, nobody muted or blocked either way, and nobody private who is not followed. One round trip, one
  * value: a feed asks this for every page, and the driver's work for a row is more than the server's.
  */
-export async function postViews({ sql, builds }: ReadContext, viewer: AccountId, postIds: readonly PostId[]): Promise<Map<string, PostView>> {
+export async function postViews({ sql, builds }: ReadContext, viewer: AccountId, postIds: readonly string[]): Promise<Map<string, PostView>> {
   if (postIds.length === 0) return new Map();
   const [row] = await queryPrepared<{ views: string | null }>(sql, statement(builds), [viewer, postIds]);
   return new Map((row?.views ?? '').split('\n').filter((line) => line !== '').map(viewOf));

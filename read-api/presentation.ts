@@ -65,6 +65,7 @@ export function createPresenter(addresses: MediaAddresses): Presenter {
     user_id: card.account_id, username: card.username, full_name: card.full_name, profile_picture: pictureOf(addresses, card), is_verified: card.is_verified, is_private: card.is_private,
   });
   const listedUser = (card: ListedUser) => ({ ...user(card), is_following: card.is_following });
+  const medium = rememberedMedia(addresses);
   return {
     user,
     listedUser,
@@ -72,7 +73,7 @@ export function createPresenter(addresses: MediaAddresses): Presenter {
       ...listedUser(card), bio: card.bio, website: card.website, follower_count: card.followers, following_count: card.following, post_count: card.posts,
       is_followed_by: card.is_followed_by, has_requested: card.has_requested,
     }),
-    post: (card) => presentPost(addresses, user, card),
+    post: (card) => presentPost({ user, medium }, card),
     comment: ({ author, created_at, ...card }) => ({
       comment_id: card.comment_id, post_id: card.post_id, parent_comment_id: card.parent_comment_id, user: user(author), text: card.text,
       like_count: card.like_count, reply_count: card.reply_count, is_liked: card.is_liked, created_at: created_at.toISOString(),
@@ -84,11 +85,24 @@ export function createPresenter(addresses: MediaAddresses): Presenter {
   };
 }
 
-function presentPost(addresses: MediaAddresses, user: Presenter['user'], card: PostCard): z.input<typeof PostBody> {
+type PresentMedium = (owner: UserCard, medium: PostMedium) => z.input<typeof MediumBody>;
+
+// Cards are kept between requests and shown many times; only the addresses of private media run out.
+function rememberedMedia(addresses: MediaAddresses): PresentMedium {
+  const known = new WeakMap<PostMedium, z.input<typeof MediumBody>>();
+  return (owner, medium) => {
+    if (owner.is_private) return presentMedium(addresses, owner, medium);
+    const body = known.get(medium) ?? presentMedium(addresses, owner, medium);
+    known.set(medium, body);
+    return body;
+  };
+}
+
+function presentPost({ user, medium: presented }: { user: Presenter['user']; medium: PresentMedium }, card: PostCard): z.input<typeof PostBody> {
   return {
     post_id: card.post_id,
     user: user(card.author),
-    media: card.media.map((medium) => presentMedium(addresses, card.author, medium)),
+    media: card.media.map((medium) => presented(card.author, medium)),
     caption: card.caption,
     hashtags: card.caption === null ? [] : hashtagsOf(card.caption),
     filter: card.filter,

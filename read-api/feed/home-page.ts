@@ -68,7 +68,7 @@ export async function latestHomePage({ find, hydration }: FeedDeps, request: Fee
   const { posts, from } = await find(request);
   const begin = cursor === undefined ? { session: randomUUID(), after: undefined, lost: false } : goneOn(cursor);
   const list = posts.filter(({ id, score }) => begin.after === undefined || isBehind({ id, at: score }, begin.after)).map(({ id }): Ranked => ({ id, recommended: false }));
-  const page = await takePage(hydration(read, viewer), { list, taken: new Set(), limit, spread: false });
+  const page = await takePage(hydration(read, viewer), { list, taken: new Set(), limit, spreadUntil: 0 });
   const last = page.more ? placeOf(posts, page.cards.at(-1)) : undefined;
   const next = last && { order: 'latest' as const, session: begin.session, after: last, lost: begin.lost };
   return { cards: page.cards, next, session: begin.session, quality: begin.lost ? 'degraded' : 'normal', from };
@@ -85,8 +85,8 @@ export async function explorePage(deps: FeedDeps, request: FeedRequest): Promise
   return firstPage(deps, request, await deps.ranker.explore({ ...request, page: request.limit }), 'miss');
 }
 
-async function firstPage(deps: FeedDeps, request: FeedRequest, { ranked, quality }: Order, from: FeedPage['from']): Promise<FeedPage> {
-  const { session, kept } = deps.sessions.begin(request.viewer, request.now.getTime(), ranked);
+async function firstPage(deps: FeedDeps, request: FeedRequest, { quality, ...order }: Order, from: FeedPage['from']): Promise<FeedPage> {
+  const { session, kept } = deps.sessions.begin(request.viewer, request.now.getTime(), order);
   const [page] = await Promise.all([pageOfSession(deps, request, session, { taken: new Set(), oldest: undefined }), kept]);
   return { ...page, quality, from };
 }
@@ -102,7 +102,7 @@ async function laterPage(deps: FeedDeps, request: FeedRequest, { session: id, ta
 type SoFar = { readonly taken: ReadonlySet<number>; readonly oldest: Place | undefined };
 
 async function pageOfSession({ hydration }: FeedDeps, { read, viewer, limit }: FeedRequest, session: FeedSession, soFar: SoFar): Promise<Pick<FeedPage, 'cards' | 'next' | 'session'>> {
-  const page = await takePage(hydration(read, viewer), { list: session.ranked, taken: soFar.taken, limit, spread: true });
+  const page = await takePage(hydration(read, viewer), { list: session.ranked, taken: soFar.taken, limit, spreadUntil: session.relaxedFrom });
   const oldest = oldestOf(page.cards, soFar.oldest);
   const next = page.more ? { order: 'kept' as const, session: session.id, taken: bitsOf(page.taken), ...(oldest !== undefined && { oldest }) } : undefined;
   return { cards: page.cards, session: session.id, next };

@@ -5,13 +5,13 @@ import { followCounts } from '../../projections/follows.ts';
 import { popularPosts, postSignals, type PostSignals } from '../../projections/post-signals.ts';
 import type { ReadContext } from '../../projections/projection.ts';
 import type { Candidate } from './home-candidates.ts';
-import { engagementOf, rank, spreadAuthors, withRecommendations, type Rankable, type Taste } from './ranking.ts';
+import { engagementOf, rank, spreadAuthors, withRecommendations, type Rankable, type Spread, type Taste } from './ranking.ts';
 import type { Ranked } from './sessions.ts';
 
 export type RankRequest = { readonly read: ReadContext; readonly viewer: AccountId; readonly now: Date; readonly page: number };
 
-/** An order to show posts in; `degraded` when it is by time alone because ranking failed or took too long. */
-export type Order = { readonly ranked: Ranked[]; readonly quality: 'normal' | 'degraded' };
+/** An order to show posts in, of too few authors from `relaxedFrom` on; `degraded` when it is by time alone because ranking failed or took too long. */
+export type Order = { readonly ranked: readonly Ranked[]; readonly relaxedFrom: number; readonly quality: 'normal' | 'degraded' };
 
 export type Ranker = {
   /** Orders the candidates of a home page, the best 200 by rank and the others behind them by time; recommendations are mixed in when `mix` says so. */
@@ -65,11 +65,11 @@ export function createRanker(tasteOf: TasteOf, { budgetMs = BUDGET_MS, popularFo
     if (known !== undefined) return known;
     const counts = await followCounts(request.read, [request.viewer]);
     const enough = (counts.get(request.viewer)?.following ?? 0) >= FOLLOWING_AT_LEAST;
-    const found = enough ? spreadAuthors(await strangersFor(request, taste), RECOMMENDED_AT_MOST).slice(0, RECOMMENDED_AT_MOST).map(({ id }) => id) : [];
+    const found = enough ? spreadAuthors(await strangersFor(request, taste), RECOMMENDED_AT_MOST).posts.slice(0, RECOMMENDED_AT_MOST).map(({ id }) => id) : [];
     recommendations.set(request.viewer, found);
     return found;
   };
-  const rankHome = async (request: RankRequest, candidates: readonly Candidate[], taste: Taste): Promise<Rankable[]> => {
+  const rankHome = async (request: RankRequest, candidates: readonly Candidate[], taste: Taste): Promise<Spread> => {
     const rankables = await signals.of(request.read, candidates);
     const best = rank(rankables, taste, request.now.getTime());
     const chosen = new Set(best);
@@ -81,18 +81,24 @@ export function createRanker(tasteOf: TasteOf, { budgetMs = BUDGET_MS, popularFo
       const until = performance.now() + budgetMs;
       const taste = tasteOf(request.read, request.viewer, request.now).catch(() => NO_TASTE);
       const recommended = mix ? taste.then((one) => recommendedTo(request, one)).catch(() => []) : Promise.resolve([]);
-      const ranked = await inTime(until, taste.then((one) => rankHome(request, candidates, one)));
-      if (ranked === undefined) return { ranked: candidates.map(({ id }) => ({ id, recommended: false })), quality: 'degraded' };
+      const spread = await inTime(until, taste.then((one) => rankHome(request, candidates, one)));
+      if (spread === undefined) return { ranked: candidates.map(({ id }) => ({ id, recommended: false })), relaxedFrom: candidates.length, quality: 'degraded' };
       const extra = new Set(await inTime(until, recommended) ?? []);
-      for (const { id } of ranked) extra.delete(id);
-      return { ranked: withRecommendations(ranked.map(({ id }) => id), [...extra]).map((id) => ({ id, recommended: extra.has(id) })), quality: 'normal' };
+      for (const { id } of spread.posts) extra.delete(id);
+      const mixed = withRecommendations(spread.posts.map(({ id }) => id), [...extra]).map((id) => ({ id, recommended: extra.has(id) }));
+      return { ranked: mixed, relaxedFrom: placeIn(mixed, spread), quality: 'normal' };
     },
     explore: async (request) => {
       const taste = await tasteOf(request.read, request.viewer, request.now).catch(() => NO_TASTE);
-      const ranked = spreadAuthors(await strangersFor(request, taste), request.page);
-      return { ranked: ranked.map(({ id }) => ({ id, recommended: true })), quality: 'normal' };
+      const { posts, relaxedFrom } = spreadAuthors(await strangersFor(request, taste), request.page);
+      return { ranked: posts.map(({ id }) => ({ id, recommended: true })), relaxedFrom, quality: 'normal' };
     },
   };
+}
+
+function placeIn(mixed: readonly Ranked[], { posts, relaxedFrom }: Spread): number {
+  const first = posts[relaxedFrom];
+  return first === undefined ? mixed.length : mixed.findIndex(({ id }) => id === first.id);
 }
 
 /** What is known of posts; what grew old is still used while it is looked up again behind the answer. */
@@ -104,12 +110,13 @@ class SignalCache {
 
   /** The signals of those candidates that are published, in their order. */
   async of(read: ReadContext, candidates: readonly Candidate[]): Promise<Rankable[]> {
-    const missing = candidates.filter(({ id }) => !this.#known.has(id)).map(({ id }) => id);
+    const first = candidates.map(({ id }) => this.#known.get(id));
+    const missing = candidates.filter((_, i) => first[i] === undefined).map(({ id }) => id);
     if (missing.length > 0) await this.#load(read, missing);
     const now = performance.now();
     const found: Rankable[] = [];
-    for (const { id } of candidates) {
-      const known = this.#known.get(id);
+    for (const [i, { id }] of candidates.entries()) {
+      const known = first[i] ?? this.#known.get(id);
       if (known === undefined) continue;
       found.push(known.rankable);
       if (now > known.freshUntil) this.#stale.add(id);
@@ -147,7 +154,7 @@ function rankableOf({ post_id, author_id, published_ms, tags, ...counts }: PostS
 /** The result of `work`, or undefined when it fails or is not there at a time (of performance.now); it then ends by itself. */
 async function inTime<T>(until: number, work: Promise<T>): Promise<T | undefined> {
   let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<undefined>((resolve) => { timer = setTimeout(() => { resolve(undefined); }, until - performance.now()); });
+  const limit = new Promise<undefined>((resolve) => { timer = setTimeout(() => { resolve(undefined); }, Math.max(0, until - performance.now())); });
   try {
     return await Promise.race([work.catch(() => undefined), limit]);
   } finally {

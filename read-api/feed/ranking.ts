@@ -68,9 +68,13 @@ export function withRecommendations(ranked: readonly string[], recommended: read
 /** At most so many posts of one author on a page, as long as others can fill it. */
 export const POSTS_OF_ONE_AUTHOR = 3;
 
+/** Posts in an order; from the place `relaxedFrom` on there were not enough authors to keep to three posts of each. */
+export type Spread = { readonly posts: readonly Rankable[]; readonly relaxedFrom: number };
+
 /** Moves posts back so that no stretch of `page` holds more than three of one author, as far as there are others. */
-export function spreadAuthors(ranked: readonly Rankable[], page: number): Rankable[] {
+export function spreadAuthors(ranked: readonly Rankable[], page: number): Spread {
   const spread: Rankable[] = [];
+  let relaxedFrom = ranked.length;
   let waiting: Rankable[] = [];
   let next = 0;
   while (spread.length < ranked.length) {
@@ -88,8 +92,9 @@ export function spreadAuthors(ranked: readonly Rankable[], page: number): Rankab
       offer(one);
       next += 1;
     }
+    if (chosen.length < page && later.length > 0) relaxedFrom = Math.min(relaxedFrom, spread.length + chosen.length);
     spread.push(...chosen, ...later.splice(0, page - chosen.length));
     waiting = later;
   }
-  return spread;
+  return { posts: spread, relaxedFrom };
 }

@@ -64,17 +64,24 @@ describe('recommendations', () => {
 describe('spreading authors', () => {
   it('shows at most three posts of one author on a page while others can fill it', () => {
     const ranked = [...Array.from({ length: 6 }, (_, i) => post(`a${String(i)}`)), ...Array.from({ length: 4 }, (_, i) => post(`b${String(i)}`, { author: `b${String(i)}` }))];
-    expect(ids(spreadAuthors(ranked, 5))).toEqual(['a0', 'a1', 'a2', 'b0', 'b1', 'a3', 'a4', 'a5', 'b2', 'b3']);
+    expect(ids(spreadAuthors(ranked, 5).posts)).toEqual(['a0', 'a1', 'a2', 'b0', 'b1', 'a3', 'a4', 'a5', 'b2', 'b3']);
   });
 
   it('fills a page that would be short with the same author', () => {
-    expect(ids(spreadAuthors(Array.from({ length: 5 }, (_, i) => post(`a${String(i)}`)), 5))).toEqual(['a0', 'a1', 'a2', 'a3', 'a4']);
+    expect(ids(spreadAuthors(Array.from({ length: 5 }, (_, i) => post(`a${String(i)}`)), 5).posts)).toEqual(['a0', 'a1', 'a2', 'a3', 'a4']);
+  });
+
+  it('says from where on there were too few authors', () => {
+    const ranked = [...Array.from({ length: 6 }, (_, i) => post(`a${String(i)}`)), post('b0', { author: 'ben' }), post('c0', { author: 'cat' })];
+    expect(spreadAuthors(ranked, 5).relaxedFrom).toBe(8);
+    expect(spreadAuthors(ranked, 6).relaxedFrom).toBe(5);
+    expect(spreadAuthors([], 5).relaxedFrom).toBe(0);
   });
 
   it('loses and repeats nothing', () => {
     const posts = fc.array(fc.record({ author: fc.constantFrom('a', 'b', 'c', 'd'), at: fc.nat(1_000) })).map((all) => all.map((one, i) => post(`p${String(i)}`, one)));
     fc.assert(fc.property(posts, fc.integer({ min: 1, max: 30 }), (ranked, page) => {
-      expect(ids(spreadAuthors(ranked, page)).sort()).toEqual(ids(ranked).sort());
+      expect(ids(spreadAuthors(ranked, page).posts).sort()).toEqual(ids(ranked).sort());
     }));
   });
 });

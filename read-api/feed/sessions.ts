@@ -8,12 +8,12 @@ import { keysOf } from '../../projections/lane-keys.ts';
 /** One post in the order that a session keeps; a recommended one needs no follow. */
 export type Ranked = { readonly id: string; readonly recommended: boolean };
 
-/** The order of a first page, kept for the pages after it. */
-export type FeedSession = { readonly id: string; readonly startedAt: number; readonly ranked: readonly Ranked[] };
+/** The order of a first page, kept for the pages after it; from `relaxedFrom` on it has too few authors for three posts of each on a page. */
+export type FeedSession = { readonly id: string; readonly startedAt: number; readonly ranked: readonly Ranked[]; readonly relaxedFrom: number };
 
 export type FeedSessions = {
   /** Keeps an order for ten minutes. Resolves also when Redis is away: later pages then find it only in this process. */
-  begin(viewer: AccountId, startedAt: number, ranked: readonly Ranked[]): { session: FeedSession; kept: Promise<void> };
+  begin(viewer: AccountId, startedAt: number, order: Pick<FeedSession, 'ranked' | 'relaxedFrom'>): { session: FeedSession; kept: Promise<void> };
   /** The session that the viewer began last in this process, if it is still known. */
   latest(viewer: AccountId): FeedSession | undefined;
   /** The viewer's own session, if it is still known. */
@@ -31,8 +31,8 @@ export function createFeedSessions({ redis, circuit }: { redis: RedisClient; cir
   const newest = new LRUCache<string, FeedSession>({ max: REMEMBERED, ttl: LIFETIME_MS });
   const keyOf = keysOf('feed_sessions', 'session');
   return {
-    begin: (viewer, startedAt, ranked) => {
-      const session: FeedSession = { id: randomUUID(), startedAt, ranked };
+    begin: (viewer, startedAt, { ranked, relaxedFrom }) => {
+      const session: FeedSession = { id: randomUUID(), startedAt, ranked, relaxedFrom };
       const key = keyOf(`${viewer}/${session.id}`);
       remembered.set(key, session);
       newest.set(viewer, session);
@@ -51,12 +51,12 @@ export function createFeedSessions({ redis, circuit }: { redis: RedisClient; cir
 }
 
 // The common prefix of post ids is left out: sessions are many.
-function packed({ startedAt, ranked }: FeedSession): string {
-  return [String(startedAt), ...ranked.map(({ id, recommended }) => (recommended ? RECOMMENDED : '') + id.slice(PREFIX.length))].join(' ');
+function packed({ startedAt, ranked, relaxedFrom }: FeedSession): string {
+  return [String(startedAt), String(relaxedFrom), ...ranked.map(({ id, recommended }) => (recommended ? RECOMMENDED : '') + id.slice(PREFIX.length))].join(' ');
 }
 
 function unpacked(id: string, text: string): FeedSession {
-  const [startedAt = '0', ...words] = text.split(' ');
+  const [startedAt = '0', relaxedFrom = '0', ...words] = text.split(' ');
   const ranked = words.map((word) => (word.startsWith(RECOMMENDED) ? { id: PREFIX + word.slice(RECOMMENDED.length), recommended: true } : { id: PREFIX + word, recommended: false }));
-  return { id, startedAt: Number(startedAt), ranked };
+  return { id, startedAt: Number(startedAt), ranked, relaxedFrom: Number(relaxedFrom) };
 }

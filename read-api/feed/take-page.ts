@@ -11,8 +11,8 @@ export type PageRequest = {
   /** Places that earlier pages showed, or found gone. */
   readonly taken: ReadonlySet<number>;
   readonly limit: number;
-  /** Whether at most three posts of one author may stand on the page, as long as others can fill it. */
-  readonly spread: boolean;
+  /** At most three posts of one author may stand on the page, as long as others before this place can fill it. */
+  readonly spreadUntil: number;
 };
 
 type Shown = { readonly place: number; readonly card: PostCard };
@@ -24,16 +24,19 @@ const SPARE = 3;
  * Takes the next page: full whenever the list has enough that the viewer may see, however much of it has vanished. One
  * post more than the page holds is looked for, so that the last page says that it is the last.
  */
-export async function takePage(hydrate: Hydrate, { list, taken, limit, spread }: PageRequest): Promise<TakenPage> {
+export async function takePage(hydrate: Hydrate, { list, taken, limit, spreadUntil }: PageRequest): Promise<TakenPage> {
   const gone = new Set<number>();
   const shown: Shown[] = [];
   const held: Shown[] = [];
   const byAuthor = new Map<string, number>();
   const waiting = list.keys().filter((place) => !taken.has(place));
-  // Each look is twice as long as the one before: a list of one author's posts is read to its end in a few.
-  for (let look = limit + 1 + SPARE; shown.length < limit || shown.length + held.length <= limit; look *= 2) {
+  const isFull = (next: number) => shown.length + held.length > limit && (shown.length >= limit || next >= spreadUntil);
+  // Each look is twice as long as the one before, so that a list of which little is left is read to its end in a few.
+  for (let look = limit + 1 + SPARE, next = 0; !isFull(next); look *= 2) {
     const places = [...upTo(look, waiting)];
-    if (places.length === 0) break;
+    const last = places.at(-1);
+    if (last === undefined) break;
+    next = last + 1;
     const cards = await cardsAt(hydrate, list, places);
     for (const place of places) {
       const card = cards.get(place);
@@ -43,7 +46,7 @@ export async function takePage(hydrate: Hydrate, { list, taken, limit, spread }:
       }
       const count = byAuthor.get(card.author.account_id) ?? 0;
       byAuthor.set(card.author.account_id, count + 1);
-      (spread && count >= POSTS_OF_ONE_AUTHOR ? held : shown).push({ place, card });
+      (spreadUntil > 0 && count >= POSTS_OF_ONE_AUTHOR ? held : shown).push({ place, card });
     }
   }
   const page = [...shown, ...held].slice(0, limit);

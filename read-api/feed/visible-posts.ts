@@ -21,7 +21,7 @@ const CARDS = { max: 20_000, ttl: 3_600_000 };
 export function createHydration(): Hydration {
   const kept = new LRUCache<string, PostCard>(CARDS);
   return (read, viewer) => async (items) => {
-    const views = await postViews(read, viewer, items.map(({ id }) => PostId.parse(id)));
+    const views = await postViews(read, viewer, items.map(({ id }) => id));
     const shown = items.flatMap(({ id, recommended }) => {
       const view = views.get(id);
       return view !== undefined && (view.followed || recommended) ? [{ id, view }] : [];
