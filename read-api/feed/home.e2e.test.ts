@@ -87,12 +87,18 @@ describe('GET /v1/feed', () => {
     await world.tell(happened('PostLiked', { postId: id, accountId: follower, authorId: open }));
     const explored = async (viewer: AccountId) => (await pages(viewer, '?limit=50', undefined, '/v1/feed/explore')).flat().includes(id);
     expect(await explored(stranger)).toBe(true);
+    const others = [await post(open), await post(open)];
+    const begun = await world.feed(stranger, '?limit=1', { path: '/v1/feed/explore' });
     await world.tell(happened('AccountMadePrivate', { accountId: open }), happened('FollowRequested', { followerId: asking, followeeId: open }));
-    expect([await explored(stranger), await latest(follower), await latest(asking)]).toEqual([false, [id], []]);
+    const all = [...others.toReversed(), id];
+    expect([await explored(stranger), await latest(follower), await latest(asking)]).toEqual([false, all, []]);
+    const goneOn = await world.feed(stranger, `?limit=100&cursor=${begun.next ?? ''}`, { path: '/v1/feed/explore' });
+    expect(goneOn.status).toBe(200);
+    expect(goneOn.ids.filter((one) => all.includes(one as PostId))).toEqual([]);
     await world.tell(happened('FollowRequestDeclined', { followerId: asking, followeeId: open }));
-    expect([await latest(follower), await latest(asking)]).toEqual([[id], []]);
+    expect([await latest(follower), await latest(asking)]).toEqual([all, []]);
     await world.tell(happened('AccountMadePublic', { accountId: open }), happened('AccountFollowed', { followerId: asking, followeeId: open }));
-    expect([await latest(follower), await latest(asking)]).toEqual([[id], [id]]);
+    expect([await latest(follower), await latest(asking)]).toEqual([all, all]);
   });
 
   it('shows no post that is older than a week', async () => {
