@@ -25,6 +25,8 @@ export function openPool(url: string, options: { size: number; name: string; sta
   });
   // A broken idle connection is reported here; the pool drops it and the next query opens another, so nothing is left to do.
   pool.on('error', () => undefined);
+  // While a connection is lent and between two statements nobody listens to it: its end would end the process. The next statement on it fails.
+  pool.on('connect', (client) => { client.on('error', () => undefined); });
   return pool;
 }
 

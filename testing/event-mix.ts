@@ -10,19 +10,21 @@ const FREQUENCIES = { register: 15, follow: 160, unfollow: 12, post: 18, like: 4
 type Deed = keyof typeof FREQUENCIES;
 
 const START_MS = Date.parse('2026-01-01T00:00:00.000Z');
-const STEP_MS = 500;
+/** The time from one event of a mix to the next. */
+export const STEP_MS = 500;
 
 /**
  * An endless, seeded history of the product's own mix: registrations, follows, posts with their media, likes, comments,
- * saves, stories, views, blocks, erasures. It makes sense throughout: nobody likes twice, nothing happens to what is gone.
+ * saves, stories, views, blocks, erasures, from `startMs` on. It makes sense throughout: nobody likes twice, nothing happens to what is gone.
  */
-export function* eventMix(seed: number): Generator<Fact, never> {
-  const world = new MixedWorld(seed);
+export function* eventMix(seed: number, startMs = START_MS): Generator<Fact, never> {
+  const world = new MixedWorld(seed, startMs);
   for (let n = 0; n < 20; n += 1) yield* world.does('register');
   for (;;) yield* world.does(world.chooseDeed());
 }
 
 class MixedWorld {
+  readonly #startMs: number;
   readonly #random: () => number;
   readonly #accounts: AccountId[] = [];
   readonly #posts: Known[] = [];
@@ -32,7 +34,8 @@ class MixedWorld {
   #step = 0;
   #registered = 0;
 
-  constructor(seed: number) {
+  constructor(seed: number, startMs: number) {
+    this.#startMs = startMs;
     this.#random = mulberry32(seed);
     this.#deeds = Object.entries(FREQUENCIES).flatMap(([deed, weight]) => Array.from({ length: Math.max(1, Math.round(weight * 3)) }, () => deed as Deed));
   }
@@ -97,7 +100,7 @@ class MixedWorld {
   *#story(authorId: AccountId): Generator<Fact> {
     const storyId = StoryId.parse(this.#id('sty'));
     yield this.#say('StoryPosted', { storyId, authorId, mediaId: MediaId.parse(this.#id('med')), durationMs: 5_000, audience: 'all' }, [authorId]);
-    yield this.#say('StoryPublished', { storyId, authorId, audience: 'all', publishedAt: this.#now(), expiresAt: new Date(START_MS + this.#step * STEP_MS + 86_400_000).toISOString() }, [authorId]);
+    yield this.#say('StoryPublished', { storyId, authorId, audience: 'all', publishedAt: this.#now(), expiresAt: new Date(this.#startMs + this.#step * STEP_MS + 86_400_000).toISOString() }, [authorId]);
     this.#stories.push({ storyId, authorId });
   }
 
@@ -142,7 +145,7 @@ class MixedWorld {
   }
 
   #now(): string {
-    return new Date(START_MS + this.#step * STEP_MS).toISOString();
+    return new Date(this.#startMs + this.#step * STEP_MS).toISOString();
   }
 
   #someone(): AccountId {
@@ -162,7 +165,7 @@ class MixedWorld {
   // As UUIDv7: the time first, so that ids grow with the log as real ones do.
   #id(prefix: string): string {
     const bytes = new Uint8Array(16);
-    new DataView(bytes.buffer).setBigUint64(0, BigInt(START_MS + this.#step * STEP_MS) << 16n);
+    new DataView(bytes.buffer).setBigUint64(0, BigInt(this.#startMs + this.#step * STEP_MS) << 16n);
     for (let at = 6; at < 16; at += 1) bytes[at] = Math.floor(this.#random() * 256);
     return TypeID.fromUUIDBytes(prefix, bytes).toString();
   }
