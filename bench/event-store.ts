@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -37,13 +37,20 @@ export async function run(): Promise<void> {
     const reads = await measureReads(servers, directory);
     const report = describe(appends, reads, database.durability);
     await mkdir(new URL('results/', import.meta.url), { recursive: true });
-    await writeFile(RESULT_FILE, report);
+    await writeFile(RESULT_FILE, report + await remarks());
     console.log(report);
   } finally {
     for (const server of servers) await server.stop();
     await database.drop();
     await rm(directory, { recursive: true, force: true });
   }
+}
+
+/** What people have written below the last tables, from the first heading on. */
+async function remarks(): Promise<string> {
+  const before = await readFile(RESULT_FILE, 'utf8').catch(() => '');
+  const start = before.indexOf('\n## ');
+  return start < 0 ? '' : before.slice(start);
 }
 
 async function started(servers: ServerProcess[], start: Promise<ServerProcess>): Promise<ServerProcess> {

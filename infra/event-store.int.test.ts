@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type Server } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { START_OF_LOG, type Position } from '../domain/position.ts';
 import type { RecordedEvent } from '../domain/recorded-event.ts';
@@ -179,10 +180,61 @@ describe('the event store', () => {
     silent.close();
     await rm(place, { recursive: true, force: true });
   });
+
+  it('closes once its appends are answered, and takes nothing from those of another client', async () => {
+    const leaving = await openEventStore(node.url);
+    const subject = stream();
+    await leaving.append(subject, 'no_stream', [event()]);
+    const appends = (client: EventStore) => Array.from({ length: 100 }, () => client.append(subject, 'any', [event()]));
+    const both = [...appends(leaving), ...appends(store)];
+    await setImmediate();
+    await leaving.close();
+    await Promise.all(both);
+    expect(await store.readStream(subject)).toHaveLength(201);
+  });
+
+  it('gives up appends that are never answered, all of them in time, and appends again once there is an answer', async () => {
+    const place = await mkdtemp(join(tmpdir(), 'shutterlog-store-'));
+    const gone = await startEventStoreNode({ dataDir: place });
+    const client = await openEventStore(gone.url, { appendLimitMs: 1_000 });
+    await gone.close();
+    const silent = await listenSilently(gone.port);
+    const attempts = await Promise.allSettled(Array.from({ length: 60 }, () => client.append(stream(), 'no_stream', [event()])));
+    for (const attempt of attempts) expect(attempt).toMatchObject({ status: 'rejected', reason: expect.any(OutcomeUnknownError) as unknown });
+    await stopListening(silent);
+    const again = await startEventStoreNode({ dataDir: place, port: gone.port });
+    const [subject, one] = [stream(), event()];
+    await expect.poll(() => client.append(subject, 'no_stream', [one]).then(() => 'appended', () => 'away'), { timeout: 30_000 }).toBe('appended');
+    expect(await client.readStream(subject)).toHaveLength(1);
+    await client.close();
+    await again.close();
+    await rm(place, { recursive: true, force: true });
+  });
+
+  it('loses no promise when the server goes away under many appends', async () => {
+    const place = await mkdtemp(join(tmpdir(), 'shutterlog-store-'));
+    const leaving = await startEventStoreNode({ dataDir: place });
+    const client = await openEventStore(leaving.url);
+    const attempts = Array.from({ length: 200 }, (_, n) => client.append(stream(), 'no_stream', [event(n)]));
+    await attempts[0];
+    const [, outcomes] = await Promise.all([leaving.close(), Promise.allSettled(attempts)]);
+    for (const outcome of outcomes) if (outcome.status === 'rejected') expect(outcome.reason).toBeInstanceOf(OutcomeUnknownError);
+    await client.close();
+    await rm(place, { recursive: true, force: true });
+  });
 });
 
+function stopListening(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    for (const socket of heldOpen.splice(0)) socket.destroy();
+    server.close(() => { resolve(); });
+  });
+}
+
+const heldOpen: Socket[] = [];
+
 function listenSilently(port: number): Promise<Server> {
-  const server = createServer((socket) => { socket.on('error', () => undefined).unref(); });
+  const server = createServer((socket) => { heldOpen.push(socket.on('error', () => undefined).unref()); });
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, '127.0.0.1', () => { resolve(server.unref()); });

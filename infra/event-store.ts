@@ -1,24 +1,15 @@
-import { EventStoreDBClient, FORWARDS, START, NO_STREAM, ANY, STREAM_EXISTS, StreamNotFoundError, WrongExpectedVersionError, jsonEvent, type AllStreamResolvedEvent, type AppendExpectedRevision } from '@eventstore/db-client';
+import { EventStoreDBClient, FORWARDS, START, StreamNotFoundError, type AllStreamResolvedEvent } from '@eventstore/db-client';
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { START_OF_LOG, type Position } from '../domain/position.ts';
-import type { JsonObject, RecordedEvent } from '../domain/recorded-event.ts';
+import type { RecordedEvent } from '../domain/recorded-event.ts';
+import { Appender, VersionConflictError, type ExpectedRevision, type NewEvent } from './event-store-appending.ts';
 import { milestones } from './event-store-milestones.ts';
-import { headOf, iterate, parsePosition, positionOf, readAll, toRecorded } from './event-store-reading.ts';
+import { headOf, iterate, parsePosition, readAll, toRecorded } from './event-store-reading.ts';
 
-export type ExpectedRevision = bigint | 'no_stream' | 'any' | 'stream_exists';
-
-export type NewEvent = { readonly id: string; readonly type: string; readonly data: JsonObject; readonly metadata: JsonObject };
-
-/** The stream has moved on since it was read; read again and decide again. */
-export class VersionConflictError extends Error {
-  override readonly name = 'VersionConflictError';
-}
-
-/** The store did not answer in time or went away: the events may or may not be recorded. Retry with the same ids. */
-export class OutcomeUnknownError extends Error {
-  override readonly name = 'OutcomeUnknownError';
-}
+// What the contract below speaks of.
+export { OutcomeUnknownError, VersionConflictError } from './event-store-appending.ts';
+export type { ExpectedRevision, NewEvent } from './event-store-appending.ts';
 
 /** A live subscription ended; the caller opens another from its last handled position. */
 export class SubscriptionEndedError extends Error {
@@ -44,13 +35,13 @@ export type EventStore = {
   milestones(options: { after: Position; every: number }): AsyncIterable<Position>;
   /** The position of the newest event of ours, START_OF_LOG when there is none. */
   head(): Promise<Position>;
+  /** Closes the connections once every append of this process is answered or given up. */
   close(): Promise<void>;
 };
 
 /** The stream that holds nothing but the log's own identity. */
 export const STORE_STREAM = 'shutterlog-store';
 const StoreCreated = z.object({ storeId: z.uuid() });
-const UNAVAILABLE = 14;
 
 /**
  * Connects with the official client and learns (or, on a new log, records) the store id. One client for each process:
@@ -58,27 +49,34 @@ const UNAVAILABLE = 14;
  */
 export async function openEventStore(url: string, options: { appendLimitMs?: number } = {}): Promise<EventStore> {
   const client = EventStoreDBClient.connectionString(url);
-  const limitMs = options.appendLimitMs ?? 5_000;
-  const storeId = await identify(client, limitMs);
+  const appender = new Appender(url, options.appendLimitMs ?? 5_000);
+  const close = async () => {
+    await appender.close();
+    await client.dispose();
+  };
+  const storeId = await identify(client, appender).catch(async (error: unknown) => {
+    await close();
+    throw error;
+  });
   return {
     storeId,
     readStream: (streamId) => readWholeStream(client, streamId),
-    append: (streamId, expected, events) => append({ client, limitMs }, streamId, expected, events),
+    append: (streamId, expected, events) => appender.append(streamId, expected, events),
     readAll: (range) => readAll(client, range ?? {}),
     subscribe: (from) => subscribe(client, from),
     milestones: (options) => milestones(client, options),
     head: () => headOf(client),
-    close: () => client.dispose(),
+    close,
   };
 }
 
-async function identify(client: EventStoreDBClient, limitMs: number): Promise<string> {
+async function identify(client: EventStoreDBClient, appender: Appender): Promise<string> {
   const known = async () => (await readWholeStream(client, STORE_STREAM))[0];
   let first = await known();
   if (first === undefined) {
     const created: NewEvent = { id: randomUUID(), type: 'StoreCreated', data: { storeId: randomUUID() }, metadata: {} };
     // Two processes may start on an empty log at once: the loser reads what the winner wrote.
-    await append({ client, limitMs }, STORE_STREAM, 'no_stream', [created]).catch((error: unknown) => {
+    await appender.append(STORE_STREAM, 'no_stream', [created]).catch((error: unknown) => {
       if (!(error instanceof VersionConflictError)) throw error;
     });
     first = await known();
@@ -98,48 +96,6 @@ async function readWholeStream(client: EventStoreDBClient, streamId: string): Pr
     throw error;
   }
   return events;
-}
-
-async function append(via: { client: EventStoreDBClient; limitMs: number }, streamId: string, expected: ExpectedRevision, events: readonly NewEvent[]): Promise<{ revision: bigint; position: Position }> {
-  const proposed = events.map(({ id, type, data, metadata }) => jsonEvent({ id, type, data, metadata }));
-  try {
-    const result = await within(via.limitMs, via.client.appendToStream(streamId, proposed, { expectedRevision: expectedRevision(expected) }));
-    if (result.position === undefined) throw new Error('the event store gave no position for an append');
-    return { revision: result.nextExpectedRevision, position: positionOf(result.position) };
-  } catch (error) {
-    if (error instanceof WrongExpectedVersionError) throw new VersionConflictError(`${streamId} is no longer at ${expected}`, { cause: error });
-    if (isUnavailable(error)) throw new OutcomeUnknownError(`append to ${streamId}: the event store went away`, { cause: error });
-    throw error;
-  }
-}
-
-function expectedRevision(expected: ExpectedRevision): AppendExpectedRevision {
-  switch (expected) {
-    case 'no_stream': return NO_STREAM;
-    case 'any': return ANY;
-    case 'stream_exists': return STREAM_EXISTS;
-    default: return expected;
-  }
-}
-
-// The client's own deadline does not end an append that the server never answers.
-async function within<T>(limitMs: number, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new OutcomeUnknownError(`the event store did not answer within ${limitMs} ms`)), limitMs);
-  });
-  try {
-    return await Promise.race([work, limit]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-// While the server is down the client rejects with a plain gRPC error that has a code but no type.
-function isUnavailable(error: unknown): boolean {
-  if (error instanceof OutcomeUnknownError) return false;
-  const { code, type } = z.object({ code: z.unknown(), type: z.unknown() }).partial().catch({}).parse(error);
-  return code === UNAVAILABLE || type === 'unavailable' || type === 'timeout' || type === 'deadline-exceeded' || type === 'cancelled';
 }
 
 async function* subscribe(client: EventStoreDBClient, { after, signal }: { after: Position; signal: AbortSignal }): AsyncIterable<RecordedEvent> {

@@ -184,6 +184,14 @@ describe.each([['one commit', 1], ['several commits', 4]])('with %s under way at
     expect(await collect(own.client.readStream(stream))).toHaveLength(2);
   });
 
+  it('takes thousands of appends that one turn of the event loop sends', async () => {
+    const stream = newStream();
+    const data = { text: 'A'.repeat(900) };
+    const results = await Promise.all(Array.from({ length: 3_000 }, () => own.client.appendToStream(stream, jsonEvent({ type: 'flood', data }))));
+    expect(results.map(({ nextExpectedRevision }) => nextExpectedRevision)).toEqual(results.map((_, number) => BigInt(number)));
+    expect(await collect(own.client.readStream(stream))).toHaveLength(3_000);
+  }, 30_000);
+
   it('decides each append on those before it that are not on disk yet', async () => {
     const stream = newStream();
     const appended = Array.from({ length: 60 }, (_, number) =>
