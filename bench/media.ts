@@ -9,6 +9,7 @@ import { startMediaWorkers } from '../media/worker-pool.ts';
 import type { MediaWorkers } from '../media/worker-pool.ts';
 import { drawPhoto } from '../scripts/draw-photo.ts';
 import { sharedPhotos } from '../testing/shared-photos.ts';
+import { timeUploads, type Uploads } from './media/uploads.ts';
 
 const ROUNDS = 15;
 const BATCH = 16;
@@ -46,7 +47,7 @@ export async function run(): Promise<void> {
     const photos = await preparePhotos(dir);
     const timed: Timed[] = [];
     for (const photo of photos) timed.push(await timePhoto(photo));
-    const report = describe(timed, await scale(photos[0]!));
+    const report = describe(timed, await scale(photos[0]!)) + describeUploads(await timeUploads());
     console.log(report);
     await mkdir(RESULTS, { recursive: true });
     await writeFile(new URL('media.md', RESULTS), report);
@@ -157,6 +158,14 @@ ${rows.join('\n')}
 
 Two workers give ${bar(scaled.two / scaled.one, (value) => value >= 1.6, true)} times the rate of one (bar 1.6) on ${String(availableParallelism())} cores with a load of ${(loadavg()[0] ?? 0).toFixed(1)} at the end, best of ${String(TURNS)} turns.
 Peak resident memory of both together: ${memory} (bar 400 MB).
+`;
+}
+
+function describeUploads({ megabytes, p50, slowest, sent, posted }: Uploads): string {
+  return `
+A photo of ${megabytes.toFixed(1)} MB from the request for an upload to a published post, over HTTP through the edge of a whole stack (file-system
+store, embedded event store), median of 15, one at a time: ${p50.toFixed(0)} ms ${p50 <= 1_500 ? '✓' : '✗'} (bar 1,500 ms), slowest ${slowest.toFixed(0)} ms. The bytes had arrived
+after ${sent.toFixed(0)} ms, the post was taken after ${posted.toFixed(0)} ms; the load of the machine was ${(loadavg()[0] ?? 0).toFixed(1)} at the end.
 `;
 }
 

@@ -4,6 +4,7 @@ import { registerDeadLetters } from './dead-letters.ts';
 import { registerDoctor } from './doctor.ts';
 import { registerEvents } from './events.ts';
 import { registerImport } from './import.ts';
+import { registerMedia } from './media.ts';
 import { registerProjections } from './projections.ts';
 import { registerToken } from './token.ts';
 
@@ -27,6 +28,7 @@ registerEvents(program, run);
 registerImport(program, run);
 registerToken(program, run);
 registerDoctor(program, run);
+registerMedia(program, run);
 
 try {
   await program.parseAsync();

@@ -8,15 +8,15 @@ import type { ObjectStore } from '../infra/object-store.ts';
 import { sniff, SNIFF_BYTES } from '../media/sniff.ts';
 import { completeUpload } from './complete-upload.ts';
 import { createPost, type CreatePostInput } from './create-post.ts';
-import { handle, type CommandContext, type Log } from './handle.ts';
-import { requestUpload } from './request-upload.ts';
+import { handle, type CommandContext } from './handle.ts';
+import { requestUpload, type RequestUploadDeps } from './request-upload.ts';
 
 /** A file that came along with a request and lies on this machine. */
 export type StagedFile = { readonly path: string; readonly size: number; /** Lower-case hex. */ readonly sha256: string; readonly contentType: string };
 export type PostFilesInput = Omit<CreatePostInput, 'mediaIds'> & { readonly files: readonly StagedFile[] };
 const UNKNOWN_TYPE = 'application/octet-stream';
 
-type Deps = Log & { readonly objects: ObjectStore };
+type Deps = RequestUploadDeps & { readonly objects: ObjectStore };
 
 /**
  * Uploads files and composes a post of them in one command. When a file or the post is refused, what was uploaded is

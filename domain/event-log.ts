@@ -7,7 +7,7 @@ import { commentLikeEvents } from './comment-like.ts';
 import type { EventDefinition, EventOf } from './event-definition.ts';
 import { followEvents } from './follow.ts';
 import { likeEvents } from './like.ts';
-import { mediaEvents } from './media.ts';
+import { mediaEvents } from './media-events.ts';
 import { EventMetadata } from './metadata.ts';
 import { muteEvents } from './mute.ts';
 import type { Position } from './position.ts';

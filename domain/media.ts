@@ -1,83 +1,26 @@
-import { z } from 'zod';
 import { accept, refuse, type Decider } from './decider.ts';
-import { defineEvent, personal, typesOf, type EventOf } from './event-definition.ts';
-import { Filter } from './filter.ts';
-import { AccountId, MediaId } from './ids.ts';
-import { LIMITS } from './limits.ts';
-
-export const Variant = z.object({
-  name: z.enum(['thumbnail', 'small', 'medium', 'large', 'original']),
-  /** Key in the object store. */
-  key: z.string().max(300),
-  contentType: z.string().max(100),
-  width: z.int().positive(),
-  height: z.int().positive(),
-  bytes: z.int().positive(),
-  sha256: z.string().regex(/^[0-9a-f]{64}$/),
-});
-export type Variant = z.infer<typeof Variant>;
-
-/** What the camera wrote into the file; read, then stripped from everything that is served. */
-export const CameraData = z.object({
-  /** Local time at the place, with an offset when the camera knew one. */
-  takenAt: z.iso.datetime({ local: true, offset: true }).optional(),
-  make: z.string().max(100).optional(),
-  model: z.string().max(100).optional(),
-  latitude: z.number().min(-90).max(90).optional(),
-  longitude: z.number().min(-180).max(180).optional(),
-});
-export type CameraData = z.infer<typeof CameraData>;
-
-// Events
-export const mediaEvents = [
-  defineEvent({
-    type: 'UploadRequested',
-    says: 'An account was given an address to upload one file to.',
-    data: { mediaId: MediaId, ownerId: AccountId, kind: z.enum(['image', 'video']), contentType: z.string().max(100), fileSize: z.int().positive(), sha256: z.string().nullable(), key: z.string().max(300), expiresAt: z.iso.datetime() },
-  }),
-  defineEvent({ type: 'UploadCompleted', says: 'The file has arrived, and its size, type by content and checksum are as declared.', data: { mediaId: MediaId, ownerId: AccountId, kind: z.enum(['image', 'video']), contentType: z.string().max(100), fileSize: z.int().positive(), sha256: z.string(), key: z.string().max(300) } }),
-  defineEvent({
-    type: 'MediaDerived',
-    says: 'An uploaded picture is to be shown with a filter: another medium, made of the same file.',
-    data: { mediaId: MediaId, ownerId: AccountId, fromMediaId: MediaId, filter: Filter, kind: z.literal('image'), contentType: z.string().max(100), fileSize: z.int().positive(), key: z.string().max(300) },
-  }),
-  defineEvent({ type: 'UploadAbandoned', says: 'The upload was not completed in time; what arrived is swept away.', data: { mediaId: MediaId, ownerId: AccountId } }),
-  defineEvent({
-    type: 'MediaProcessed',
-    says: 'All sizes of an image, or all renditions of a video, are in the object store.',
-    subject: 'ownerId',
-    data: {
-      mediaId: MediaId,
-      ownerId: AccountId,
-      kind: z.enum(['image', 'video']),
-      width: z.int().positive(),
-      height: z.int().positive(),
-      durationMs: z.int().positive().nullable(),
-      blurhash: z.string().max(200),
-      variants: z.array(Variant).max(20),
-      camera: personal(CameraData),
-    },
-  }),
-  defineEvent({ type: 'MediaRejected', says: 'The file cannot be shown; the reason is a stable code.', data: { mediaId: MediaId, ownerId: AccountId, reason: z.string().max(100) } }),
-  defineEvent({ type: 'MediaDeleted', says: 'The owner or the system no longer wants the file served.', data: { mediaId: MediaId, ownerId: AccountId } }),
-] as const;
-export type MediaEvent = EventOf<(typeof mediaEvents)[number]>;
+import { typesOf } from './event-definition.ts';
+import type { Filter } from './filter.ts';
+import type { AccountId, MediaId } from './ids.ts';
+import { mediaEvents, type MediaEvent } from './media-events.ts';
+import { kindOf, largestFile, UPLOAD_TYPES, type CameraConsent, type Streams, type Variant } from './media-file.ts';
 
 // State
 type File = { readonly mediaId: MediaId; readonly ownerId: AccountId; readonly kind: 'image' | 'video'; readonly contentType: string; readonly fileSize: number; readonly key: string };
 export type MediaState =
   | { readonly status: 'absent' }
-  | ({ readonly status: 'requested'; readonly sha256: string | null; readonly expiresAt: string } & File)
+  | ({ readonly status: 'requested'; readonly sha256: string | null; readonly expiresAt: string; readonly cameraConsent: CameraConsent } & File)
   /** `filter` is the look that it is still to be given. */
-  | ({ readonly status: 'uploaded'; readonly filter: Filter | null } & File)
-  | ({ readonly status: 'processed'; readonly width: number; readonly height: number; readonly durationMs: number | null; readonly blurhash: string; readonly variants: readonly Variant[] } & File)
+  | ({ readonly status: 'uploaded'; readonly filter: Filter | null; readonly cameraConsent: CameraConsent } & File)
+  | ({ readonly status: 'processed'; readonly filter: Filter | null; readonly width: number; readonly height: number; readonly durationMs: number | null; readonly blurhash: string; readonly variants: readonly Variant[]; readonly streams: Streams | null } & File)
   | ({ readonly status: 'rejected'; readonly reason: string } & File)
   | ({ readonly status: 'abandoned' } & File)
   | ({ readonly status: 'deleted' } & File);
 
 function evolve(state: MediaState, event: MediaEvent): MediaState {
-  if (event.type === 'UploadRequested') return { status: 'requested', ...event.data };
-  if (event.type === 'MediaDerived') return { status: 'uploaded', ...fileOf(event.data), filter: event.data.filter };
+  if (event.type === 'UploadRequested') return { status: 'requested', ...event.data, cameraConsent: event.data.cameraConsent ?? 'camera' };
+  // What the camera wrote is kept with the picture itself, once.
+  if (event.type === 'MediaDerived') return { status: 'uploaded', ...fileOf(event.data), filter: event.data.filter, cameraConsent: 'none' };
   if (state.status === 'absent') throw new Error(`a medium began with ${event.type}`);
   return evolveExisting(state, event);
 }
@@ -90,13 +33,15 @@ function evolveExisting(state: Exclude<MediaState, { status: 'absent' }>, event:
   const file = fileOf(state);
   switch (event.type) {
     case 'UploadCompleted':
-      return { status: 'uploaded', ...fileOf(event.data), filter: null };
+      return { status: 'uploaded', ...fileOf(event.data), filter: null, cameraConsent: state.status === 'requested' ? state.cameraConsent : 'none' };
     case 'UploadAbandoned':
       return { status: 'abandoned', ...file };
     case 'MediaProcessed': {
-      const { width, height, durationMs, blurhash, variants } = event.data;
-      return { status: 'processed', ...file, width, height, durationMs, blurhash, variants };
+      const { width, height, durationMs, blurhash, variants, streams = null } = event.data;
+      return { status: 'processed', ...file, filter: state.status === 'uploaded' ? state.filter : null, width, height, durationMs, blurhash, variants, streams };
     }
+    case 'MediaFormatMade':
+      return withFormat(state, event.data.variants);
     case 'MediaRejected':
       return { status: 'rejected', ...file, reason: event.data.reason };
     case 'MediaDeleted':
@@ -106,41 +51,30 @@ function evolveExisting(state: Exclude<MediaState, { status: 'absent' }>, event:
   }
 }
 
+function withFormat(state: Exclude<MediaState, { status: 'absent' }>, variants: readonly Variant[]): MediaState {
+  return state.status === 'processed' ? { ...state, variants: [...state.variants, ...variants] } : state;
+}
+
 // Commands
 /** What really arrived in the object store, read off the bytes. `contentType` is null for bytes of no known type. */
 export type Arrived = { readonly fileSize: number; readonly contentType: string | null; readonly sha256: string };
 type Processed = Omit<Extract<MediaEvent, { type: 'MediaProcessed' }>['data'], 'mediaId' | 'ownerId' | 'kind'>;
 export type MediaCommand =
-  | { readonly type: 'RequestUpload'; readonly upload: Extract<MediaEvent, { type: 'UploadRequested' }>['data'] }
+  /** `takesVideos`: whether this installation can make videos ready. */
+  | { readonly type: 'RequestUpload'; readonly upload: Extract<MediaEvent, { type: 'UploadRequested' }>['data']; readonly takesVideos: boolean }
   /** `arrived` is null when there is no object. `now` is a time as `toISOString` writes it. */
   | { readonly type: 'CompleteUpload'; readonly by: AccountId; readonly arrived: Arrived | null; readonly now: string }
   /** Makes another medium of a picture's file; `from` is the picture. */
   | { readonly type: 'DeriveMedia'; readonly mediaId: MediaId; readonly ownerId: AccountId; readonly from: MediaState; readonly filter: Filter }
   | { readonly type: 'AbandonUpload'; readonly now: string }
   | { readonly type: 'RecordProcessed'; readonly result: Processed }
+  /** `variants` are the sizes in one more format. */
+  | { readonly type: 'RecordFormat'; readonly variants: readonly Variant[] }
   | { readonly type: 'RejectMedia'; readonly reason: string }
   | { readonly type: 'DeleteMedia' };
 export type MediaRefusal =
-  | 'media_type_unsupported' | 'media_too_large' | 'upload_id_taken' | 'media_not_found' | 'media_not_uploaded' | 'media_rejected'
+  | 'media_type_unsupported' | 'media_video_unavailable' | 'media_too_large' | 'upload_id_taken' | 'media_not_found' | 'media_not_uploaded' | 'media_rejected'
   | 'upload_not_found' | 'upload_expired' | 'upload_missing' | 'upload_size_mismatch' | 'upload_type_mismatch' | 'upload_checksum_mismatch';
-
-const KIND_OF: Readonly<Record<string, 'image' | 'video'>> = {
-  'image/jpeg': 'image', 'image/png': 'image', 'image/webp': 'image', 'image/avif': 'image', 'image/heic': 'image',
-  'video/mp4': 'video', 'video/quicktime': 'video', 'video/webm': 'video',
-};
-
-/** The types that may be uploaded. */
-export const UPLOAD_TYPES: readonly string[] = Object.keys(KIND_OF);
-
-/** Whether a content type is an image or a video that may be uploaded; undefined when it is neither. */
-export function kindOf(contentType: string): 'image' | 'video' | undefined {
-  return Object.hasOwn(KIND_OF, contentType) ? KIND_OF[contentType] : undefined;
-}
-
-/** The most bytes that a file of a kind may have. */
-export function largestFile(kind: 'image' | 'video'): number {
-  return kind === 'image' ? LIMITS.imageBytes : LIMITS.videoBytes;
-}
 
 /** Why an account cannot show a medium in a post or a story; undefined when it can. Another's medium looks like a missing one. */
 export function unusableBy(state: MediaState, accountId: AccountId): 'media_not_found' | 'media_not_uploaded' | 'media_rejected' | undefined {
@@ -161,10 +95,11 @@ export function unusableBy(state: MediaState, accountId: AccountId): 'media_not_
   }
 }
 
-function requestUpload(state: MediaState, { upload }: Extract<MediaCommand, { type: 'RequestUpload' }>) {
+function requestUpload(state: MediaState, { upload, takesVideos }: Extract<MediaCommand, { type: 'RequestUpload' }>) {
   if (state.status !== 'absent') return refuse('upload_id_taken');
   const kind = kindOf(upload.contentType);
   if (kind !== upload.kind) return refuse('media_type_unsupported', `must be one of ${UPLOAD_TYPES.join(', ')}`);
+  if (kind === 'video' && !takesVideos) return refuse('media_video_unavailable', 'only pictures can be uploaded here');
   if (upload.fileSize > largestFile(kind)) return refuse('media_too_large', `a file of this kind may have ${largestFile(kind)} bytes`);
   return accept<MediaEvent>({ type: 'UploadRequested', data: upload });
 }
@@ -204,9 +139,22 @@ function settle(state: MediaState, command: Extract<MediaCommand, { type: 'Recor
     : accept<MediaEvent>({ type: 'MediaRejected', data: { mediaId, ownerId, reason: command.reason } });
 }
 
+// A format that is there already, and one of a medium that was deleted meanwhile, changes nothing.
+function recordFormat(state: MediaState, variants: readonly Variant[]) {
+  if (state.status !== 'processed') return accept<MediaEvent>();
+  const missing = variants.filter(({ key }) => state.variants.every((known) => known.key !== key));
+  return missing.length === 0 ? accept<MediaEvent>() : accept<MediaEvent>({ type: 'MediaFormatMade', data: { mediaId: state.mediaId, ownerId: state.ownerId, variants: missing } });
+}
+
 function deleteMedia(state: MediaState) {
   if (state.status === 'absent' || state.status === 'deleted' || state.status === 'abandoned') return accept<MediaEvent>();
   return accept<MediaEvent>({ type: 'MediaDeleted', data: { mediaId: state.mediaId, ownerId: state.ownerId } });
+}
+
+function abandonUpload(state: MediaState, now: string) {
+  return state.status === 'requested' && now > state.expiresAt
+    ? accept<MediaEvent>({ type: 'UploadAbandoned', data: { mediaId: state.mediaId, ownerId: state.ownerId } })
+    : accept<MediaEvent>();
 }
 
 function decide(command: MediaCommand, state: MediaState) {
@@ -218,12 +166,12 @@ function decide(command: MediaCommand, state: MediaState) {
     case 'DeriveMedia':
       return deriveMedia(state, command);
     case 'AbandonUpload':
-      return state.status === 'requested' && command.now > state.expiresAt
-        ? accept<MediaEvent>({ type: 'UploadAbandoned', data: { mediaId: state.mediaId, ownerId: state.ownerId } })
-        : accept<MediaEvent>();
+      return abandonUpload(state, command.now);
     case 'RecordProcessed':
     case 'RejectMedia':
       return settle(state, command);
+    case 'RecordFormat':
+      return recordFormat(state, command.variants);
     case 'DeleteMedia':
       return deleteMedia(state);
     default:

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { newId } from '../infra/ids.ts';
 import { expectLaws, specify } from '../testing/decider-spec.ts';
-import { largestFile, mediaDecider, unusableBy, type Arrived, type MediaCommand, type MediaEvent, type MediaState } from './media.ts';
+import { mediaDecider, unusableBy, type Arrived, type MediaCommand, type MediaState } from './media.ts';
+import type { MediaEvent } from './media-events.ts';
+import { largestFile } from './media-file.ts';
 
 const given = specify(mediaDecider);
 const mediaId = newId.media();
@@ -25,7 +27,7 @@ const arrived: Arrived = { fileSize: 1_000, contentType: 'image/jpeg', sha256 };
 const complete: MediaCommand = { type: 'CompleteUpload', by: ownerId, arrived, now: inTime };
 
 describe('requesting an upload', () => {
-  const request = (change: Partial<Extract<MediaCommand, { type: 'RequestUpload' }>['upload']>): MediaCommand => ({ type: 'RequestUpload', upload: { ...upload, ...change } });
+  const request = (change: Partial<Extract<MediaCommand, { type: 'RequestUpload' }>['upload']>, takesVideos = true): MediaCommand => ({ type: 'RequestUpload', upload: { ...upload, ...change }, takesVideos });
 
   it('promises a place for the file', () => given().when(request({})).then(requested));
   it('takes a file of exactly the largest size', () => {
@@ -33,6 +35,13 @@ describe('requesting an upload', () => {
     given().when(request(largest)).then({ type: 'UploadRequested', data: largest });
   });
   it('refuses a larger one', () => given().when(request({ fileSize: largestFile('image') + 1 })).thenRefused('media_too_large'));
+  it('takes a video where videos can be made ready', () => {
+    const film = { ...upload, kind: 'video', contentType: 'video/mp4', fileSize: largestFile('video') } as const;
+    given().when(request(film)).then({ type: 'UploadRequested', data: film });
+    given().when(request(film, false)).thenRefused('media_video_unavailable');
+    given().when(request({ ...film, fileSize: largestFile('video') + 1 })).thenRefused('media_too_large');
+  });
+  it('takes a picture where videos cannot be made ready', () => given().when(request({}, false)).then(requested));
   it('refuses a type that nobody can show', () => given().when(request({ contentType: 'image/svg+xml' })).thenRefused('media_type_unsupported'));
   it('refuses a type that is a name of JavaScript', () => given().when(request({ contentType: 'constructor' })).thenRefused('media_type_unsupported'));
   it('refuses an id that is in use', () => given(requested).when(request({})).thenRefused('upload_id_taken'));
@@ -52,7 +61,7 @@ describe('deriving a medium', () => {
   it("does not know another account's picture", () => given().when(derive([requested, completed], other)).thenRefused('media_not_found'));
   it('refuses a picture that has not arrived', () => given().when(derive([requested])).thenRefused('media_not_uploaded'));
   it('refuses a picture that cannot be shown', () => given().when(derive([requested, completed, rejected])).thenRefused('media_rejected'));
-  it('refuses a video', () => given().when({ type: 'DeriveMedia', mediaId: derivedId, ownerId, from: { status: 'uploaded', ...file, kind: 'video', filter: null }, filter: 'moon' }).thenRefused('media_type_unsupported'));
+  it('refuses a video', () => given().when({ type: 'DeriveMedia', mediaId: derivedId, ownerId, from: { status: 'uploaded', ...file, kind: 'video', filter: null, cameraConsent: 'none' }, filter: 'moon' }).thenRefused('media_type_unsupported'));
   it('refuses an id that is in use', () => given(requested).when(derive([requested, completed])).thenRefused('upload_id_taken'));
 });
 
@@ -92,6 +101,20 @@ describe('settling a file', () => {
   });
 });
 
+describe('another format of a ready medium', () => {
+  const variant = { name: 'small', key: 'media/a/small.avif', contentType: 'image/avif', width: 4, height: 3, bytes: 9, sha256 } as const;
+  const record: MediaCommand = { type: 'RecordFormat', variants: [variant] };
+  const made: MediaEvent = { type: 'MediaFormatMade', data: { mediaId, ownerId, variants: [variant] } };
+
+  it('is recorded beside what there is', () => {
+    given(requested, completed, processed).when(record).then(made);
+    expect([requested, completed, processed, made].reduce<MediaState>(mediaDecider.evolve, mediaDecider.initial)).toMatchObject({ status: 'processed', variants: [variant] });
+  });
+  it.each([['that is there', [requested, completed, processed, made]], ['of one that is not ready', [requested, completed]], ['of one that is deleted', [requested, completed, processed, deleted]]])('changes nothing %s', (_what, past) => {
+    given(...past).when(record).then();
+  });
+});
+
 describe('deleting a file', () => {
   it.each([['that was promised', [requested]], ['that has arrived', [requested, completed]], ['that is ready', [requested, completed, processed]], ['that was rejected', [requested, completed, rejected]]])('takes away one %s', (_what, past) => {
     given(...past).when({ type: 'DeleteMedia' }).then(deleted);
@@ -120,5 +143,5 @@ it('refuses a stream that does not begin with a promise', () => {
 });
 
 it('obeys the laws of deciders', () => expectLaws(mediaDecider, [
-  { type: 'RequestUpload', upload }, { type: 'AbandonUpload', now: inTime }, complete, { type: 'RecordProcessed', result }, { type: 'RejectMedia', reason: 'x' }, { type: 'DeleteMedia' }, { type: 'DeleteMedia' },
+  { type: 'RequestUpload', upload, takesVideos: true }, { type: 'AbandonUpload', now: inTime }, complete, { type: 'RecordProcessed', result }, { type: 'RejectMedia', reason: 'x' }, { type: 'RecordFormat', variants: [] }, { type: 'DeleteMedia' }, { type: 'DeleteMedia' },
 ]));

@@ -11,7 +11,7 @@ const authorId = newId.account();
 const other = newId.account();
 const mediaId = newId.media();
 const file = { mediaId, ownerId: authorId, kind: 'image', contentType: 'image/jpeg', fileSize: 9, key: 'uploads/x' } as const;
-const uploaded: MediaState = { status: 'uploaded', ...file, filter: null };
+const uploaded: MediaState = { status: 'uploaded', ...file, filter: null, cameraConsent: 'camera' };
 const showing = showingFrom(Date.UTC(2026, 0, 1));
 const story = { storyId, authorId, mediaId, durationMs: 5_000, audience: 'all' } as const;
 const post = { type: 'PostStory', story, media: uploaded, showing } as const;
@@ -26,12 +26,12 @@ const reject: StoryCommand = { type: 'RejectStory', reason: 'media_corrupt' };
 describe('posting a story', () => {
   it('puts it up while its medium is made ready', () => given().when(post).then(posted));
   it('shows it at once when the medium is ready', () => {
-    given().when({ ...post, media: { status: 'processed', ...file, width: 4, height: 3, durationMs: null, blurhash: '', variants: [] } }).then(posted, published);
+    given().when({ ...post, media: { status: 'processed', ...file, filter: null, width: 4, height: 3, durationMs: null, blurhash: '', variants: [], streams: null } }).then(posted, published);
   });
   it('refuses an id that is in use', () => given(posted).when(post).thenRefused('story_id_taken'));
   it('refuses a medium that does not exist', () => given().when({ ...post, media: { status: 'absent' } }).thenRefused('media_not_found'));
   it("does not know another account's medium", () => given().when({ ...post, media: { ...uploaded, ownerId: other } }).thenRefused('media_not_found'));
-  it('refuses a medium that has not arrived', () => given().when({ ...post, media: { status: 'requested', ...file, sha256: null, expiresAt: showing.expiresAt } }).thenRefused('media_not_uploaded'));
+  it('refuses a medium that has not arrived', () => given().when({ ...post, media: { status: 'requested', ...file, sha256: null, expiresAt: showing.expiresAt, cameraConsent: 'camera' } }).thenRefused('media_not_uploaded'));
   it('refuses a medium that cannot be shown', () => given().when({ ...post, media: { status: 'rejected', ...file, reason: 'media_corrupt' } }).thenRefused('media_rejected'));
 });
 

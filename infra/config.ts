@@ -33,7 +33,11 @@ const Environment = z.object({
   S3_ACCESS_KEY_ID: z.string().optional(),
   S3_SECRET_ACCESS_KEY: z.string().optional(),
   MEDIA_DIR: z.string().default('.data/media'),
+  /** Takes `{"prefixes": [...]}` by POST when files are deleted; without it purges are only logged. */
+  CDN_PURGE_URL: url(['http', 'https']).optional(),
   MEDIA_WORKERS: count(2),
+  /** Whether videos are taken: `auto` takes them where ffmpeg answers. */
+  VIDEO_UPLOADS: z.enum(['auto', 'on', 'off']).default('auto'),
   /** Where reactions without a checkpoint begin in a log that holds events already; without it the reactor refuses. */
   REACTIONS_FROM: z.enum(['start', 'end']).optional(),
   JWT_SECRET: z.string().min(32, 'must have at least 32 characters'),

@@ -1,4 +1,5 @@
-import { mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdtemp, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -21,19 +22,20 @@ beforeEach(async () => {
 });
 afterEach(() => rm(root, { recursive: true }));
 
-/** A store on a disk that can go away: a plain file stands where its folder was. */
+/** A store on a disk that can go away: a link that leads to a folder, or to a plain file meanwhile, changes in one step. */
 function storeOn(disk: string) {
   const dir = join(root, disk);
+  mkdirSync(`${dir}-folder`);
+  writeFileSync(`${dir}-file`, '');
+  symlinkSync(`${dir}-folder`, dir);
+  const lead = async (to: 'folder' | 'file') => {
+    await symlink(`${dir}-${to}`, `${dir}-next`);
+    await rename(`${dir}-next`, dir);
+  };
   return {
     store: createFsObjectStore({ dir, secret: 'a signing secret for tests, long enough', uploadBaseUrl: `http://${disk}/up`, downloadBaseUrl: `http://${disk}/down` }),
-    lose: async () => {
-      await rename(dir, `${dir}-away`).catch(() => undefined);
-      await writeFile(dir, '');
-    },
-    regain: async () => {
-      await rm(dir);
-      await rename(`${dir}-away`, dir).catch(() => undefined);
-    },
+    lose: () => lead('file'),
+    regain: () => lead('folder'),
   };
 }
 
@@ -164,6 +166,9 @@ describe('two stores as one', () => {
     await first.store.put('up/a', Buffer.from('v'), type);
     expect(await both.replicate('up/a')).toBe(true);
     expect(await both.replicate('up/none')).toBe(false);
+    await second.store.put('up/c', Buffer.from('w'), type);
+    expect(await both.replicate('up/c')).toBe(true);
+    expect(await read(first.store, 'up/c')).toBe('w');
     expect(await read(second.store, 'up/a')).toBe('v');
     const lost = guardObjectStore(first.store, { retries: 0, failuresToOpen: 1 });
     await first.lose();
@@ -171,6 +176,24 @@ describe('two stores as one', () => {
     const pair = withFallback({ primary: lost, secondary: second.store });
     expect((await pair.presignUpload({ key: 'up/b', ...type, size: 1, expiresInSeconds: 60 })).url).toMatch(/^http:\/\/second\//);
     expect((await pair.presignDownload('up/b', 60)).url).toMatch(/^http:\/\/second\//);
+  });
+
+  test('note an upload that could not be copied, and copy it later', async () => {
+    await first.store.put('up/a', Buffer.from('v'), type);
+    await second.lose();
+    expect(await both.replicate('up/a')).toBe(true);
+    await second.regain();
+    expect(await both.reconcile()).toEqual({ copied: 1, removed: 0 });
+    expect(await read(second.store, 'up/a')).toBe('v');
+    await first.lose();
+    await second.lose();
+    await expect(both.replicate('up/a')).rejects.toThrow(/ENOTDIR/);
+  });
+
+  test('copy a large object over the disk', async () => {
+    await first.store.put('up/film', Buffer.alloc(9 * 1024 * 1024, 'f'), type);
+    expect(await both.replicate('up/film')).toBe(true);
+    expect((await second.store.head('up/film'))?.checksumSha256).toBe((await first.store.head('up/film'))?.checksumSha256);
   });
 
   test('restore what was damaged or lost in the first', async () => {

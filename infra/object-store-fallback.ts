@@ -1,6 +1,6 @@
-import { buffer } from 'node:stream/consumers';
+import { copyObject } from './object-store-copy.ts';
 import { ChecksumMismatch } from './object-store.ts';
-import type { ListedObject, ObjectInfo, ObjectRead, ObjectSource, ObjectStore, PutOptions } from './object-store.ts';
+import type { ListedObject, ObjectInfo, ObjectSource, ObjectStore, PutOptions } from './object-store.ts';
 import type { GuardedObjectStore } from './object-store-guarded.ts';
 
 export interface FallbackOptions {
@@ -16,7 +16,10 @@ export interface FallbackObjectStore extends ObjectStore {
    * rejects when a store still fails, and the rest stays noted.
    */
   reconcile(): Promise<{ readonly copied: number; readonly removed: number }>;
-  /** Gives the second store its copy of an object that came by a signed upload; false when there is no such object. */
+  /**
+   * Gives both stores their copy of an object that came by a signed upload to one of them; false when neither has it.
+   * A store that is away is noted as after a missed write; rejects only when both are.
+   */
   replicate(key: string): Promise<boolean>;
 }
 
@@ -46,7 +49,7 @@ export function withFallback({ primary, secondary, onFallback = () => undefined 
     close: async () => {
       await Promise.all([primary.close(), secondary.close()]);
     },
-    replicate: (key) => copyObject(primary, secondary, key),
+    replicate: (key) => replicate(pair, key),
     reconcile: async () => {
       const toPrimary = await carryOver(secondary, primary);
       const toSecondary = await carryOver(primary, secondary);
@@ -71,6 +74,17 @@ async function deleteBoth(pair: Pair, key: string): Promise<void> {
   if (first.status === 'rejected' && second.status === 'rejected') throw first.reason;
   if (first.status === 'rejected') await noteMissed(pair, { operation: 'delete', key, served: pair.secondary, error: first.reason });
   if (second.status === 'rejected') await noteMissed(pair, { operation: 'delete', key, served: pair.primary, error: second.reason });
+}
+
+async function replicate(pair: Pair, key: string): Promise<boolean> {
+  const { primary, secondary } = pair;
+  const [first, second] = await Promise.allSettled([primary.head(key), secondary.head(key)]);
+  if (first.status === 'rejected' && second.status === 'rejected') throw first.reason;
+  const [inFirst, inSecond] = [first, second].map((head) => head.status === 'fulfilled' && head.value !== null);
+  if (inFirst === inSecond) return inFirst === true;
+  const [from, to] = inFirst === true ? [primary, secondary] : [secondary, primary];
+  await copyObject(from, to, key).catch((error: unknown) => noteMissed(pair, { operation: 'put', key, served: from, error }));
+  return true;
 }
 
 async function noteMissed({ onFallback }: Pair, missed: { operation: 'put' | 'delete'; key: string; served: ObjectStore; error: unknown }): Promise<void> {
@@ -133,13 +147,3 @@ async function carryOver(from: ObjectStore, to: ObjectStore): Promise<{ copied: 
   }
   return counts;
 }
-
-/** Copies an object with its facts; false when there is none. Media files are some megabytes at the most, so they pass through memory. */
-export async function copyObject(from: ObjectStore, to: ObjectStore, key: string): Promise<boolean> {
-  const found: ObjectRead = await from.get(key);
-  if (!found.ok) return false;
-  const { contentType, cacheControl, checksumSha256 } = found.info;
-  await to.put(key, await buffer(found.body), { contentType, cacheControl, ...(checksumSha256 === null ? {} : { checksumSha256 }) });
-  return true;
-}
-

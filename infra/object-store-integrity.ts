@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { pipeline } from 'node:stream/promises';
-import { copyObject } from './object-store-fallback.ts';
+import { copyObject } from './object-store-copy.ts';
 import type { ObjectStore } from './object-store.ts';
 
 export interface IntegrityCheck {

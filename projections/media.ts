@@ -1,12 +1,12 @@
 import type { DomainEvent, EventOfType } from '../domain/event-log.ts';
-import type { Variant } from '../domain/media.ts';
+import type { Variant } from '../domain/media-file.ts';
 import type { Sql } from '../infra/postgres.ts';
 import { declaredOf, runsOf, unreachable } from './batch.ts';
 import { foldRows } from './fold.ts';
 import type { PostgresProjection } from './projection.ts';
 import { upsertRows } from './rows.ts';
 
-const handles = ['UploadRequested', 'UploadCompleted', 'MediaDerived', 'UploadAbandoned', 'MediaProcessed', 'MediaRejected', 'MediaDeleted', 'AccountErased'] as const;
+const handles = ['UploadRequested', 'UploadCompleted', 'MediaDerived', 'UploadAbandoned', 'MediaProcessed', 'MediaFormatMade', 'MediaRejected', 'MediaDeleted', 'AccountErased'] as const;
 type Handled = EventOfType<(typeof handles)[number]>;
 
 /**
@@ -16,7 +16,7 @@ type Handled = EventOfType<(typeof handles)[number]>;
 export const media: PostgresProjection = {
   store: 'postgres',
   name: 'media',
-  version: 1,
+  version: 2,
   handles,
   ddl: (schema) => `
     create table ${schema}.media (
@@ -32,6 +32,8 @@ export const media: PostgresProjection = {
       variants jsonb not null,
       -- The object store's key of each size, for answers; a subset of what variants say.
       keys jsonb not null,
+      -- Of a video: the key of its first playlist, beside which all its files lie.
+      playlist text collate "C",
       requested_at timestamptz not null
     );
     create index on ${schema}.media (owner_id);`,
@@ -39,7 +41,7 @@ export const media: PostgresProjection = {
   tables: [{
     table: 'media',
     key: ['media_id'],
-    columns: ['owner_id', 'kind', 'status', 'reason', 'width', 'height', 'duration_ms', 'blurhash', 'variants', 'keys', 'requested_at'],
+    columns: ['owner_id', 'kind', 'status', 'reason', 'width', 'height', 'duration_ms', 'blurhash', 'variants', 'keys', 'playlist', 'requested_at'],
   }],
 };
 
@@ -55,6 +57,7 @@ type MediaRow = {
   blurhash: string | null;
   variants: readonly ServedVariant[];
   keys: MediaKeys;
+  playlist: string | null;
   requested_at: Date;
 };
 
@@ -80,7 +83,7 @@ async function apply(tx: Sql, schema: string, events: readonly DomainEvent[]): P
 async function erase(tx: Sql, table: string, owners: readonly string[]): Promise<void> {
   if (owners.length === 0) return;
   await tx.query(
-    `update ${table} set status = 'deleted', reason = null, width = null, height = null, duration_ms = null, blurhash = null, variants = '[]', keys = '{}'
+    `update ${table} set status = 'deleted', reason = null, width = null, height = null, duration_ms = null, blurhash = null, variants = '[]', keys = '{}', playlist = null
      where owner_id = any($1::text[])`,
     [owners],
   );
@@ -89,18 +92,19 @@ async function erase(tx: Sql, table: string, owners: readonly string[]): Promise
 function step(row: MediaRow | undefined, event: MediaEvent): MediaRow | undefined {
   if (event.type === 'UploadRequested') return row ?? began(event, 'requested');
   if (event.type === 'MediaDerived') return row ?? began(event, 'uploaded');
-  return row === undefined || row.status === 'deleted' ? row : { ...row, ...changeBy(event) };
+  return row === undefined || row.status === 'deleted' ? row : { ...row, ...changeBy(event, row) };
 }
 
-function changeBy(event: Exclude<MediaEvent, { type: 'UploadRequested' | 'MediaDerived' }>): Partial<MediaRow> {
+function changeBy(event: Exclude<MediaEvent, { type: 'UploadRequested' | 'MediaDerived' }>, row: MediaRow): Partial<MediaRow> {
   switch (event.type) {
     case 'UploadCompleted': return { status: 'uploaded' };
     case 'UploadAbandoned': return { status: 'abandoned' };
+    case 'MediaFormatMade': return { variants: [...row.variants, ...event.data.variants.map(served)] };
     case 'MediaRejected': return { status: 'rejected', reason: event.data.reason };
     case 'MediaDeleted': return { ...NO_FILE, status: 'deleted' };
     case 'MediaProcessed': {
-      const { width, height, durationMs, blurhash, variants } = event.data;
-      return { status: 'ready', width, height, duration_ms: durationMs, blurhash, variants: variants.map(served), keys: keysOf(variants) };
+      const { width, height, durationMs, blurhash, variants, streams } = event.data;
+      return { status: 'ready', width, height, duration_ms: durationMs, blurhash, variants: variants.map(served), keys: keysOf(variants), playlist: streams?.playlist ?? null };
     }
     default: return unreachable(event);
   }
@@ -111,7 +115,7 @@ const served = ({ name, key, contentType, width, height }: Variant): ServedVaria
 // Several representations of a size come in order of preference: the first is the one that addresses name.
 const keysOf = (variants: readonly Variant[]): MediaKeys => Object.fromEntries(variants.map(({ name, key }) => [name, key] as const).toReversed());
 
-const NO_FILE = { reason: null, width: null, height: null, duration_ms: null, blurhash: null, variants: [], keys: {} } as const;
+const NO_FILE = { reason: null, width: null, height: null, duration_ms: null, blurhash: null, variants: [], keys: {}, playlist: null } as const;
 
 const began = ({ data, meta }: EventOfType<'UploadRequested' | 'MediaDerived'>, status: 'requested' | 'uploaded'): MediaRow => ({
   ...NO_FILE,

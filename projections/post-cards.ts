@@ -10,6 +10,8 @@ export type PostMedium = {
   readonly media_id: MediaId;
   readonly kind: 'image' | 'video';
   readonly keys: MediaKeys;
+  /** A video's first playlist. */
+  readonly playlist: string | null;
   readonly width: number;
   readonly height: number;
   readonly duration_ms: number | null;
@@ -74,7 +76,7 @@ function textOf(builds: Builds): string {
       ${isThere(`${likes}.post_like l where l.post_id = p.post_id and l.account_id = $1`)} as is_liked,
       ${isThere(`${saves}.post_save s where s.post_id = p.post_id and s.account_id = $1`)} as is_saved,
       coalesce((
-        select json_agg(json_build_object('media_id', m.media_id, 'kind', m.kind, 'keys', m.keys, 'width', m.width, 'height', m.height,
+        select json_agg(json_build_object('media_id', m.media_id, 'kind', m.kind, 'keys', m.keys, 'playlist', m.playlist, 'width', m.width, 'height', m.height,
           'duration_ms', m.duration_ms, 'blurhash', m.blurhash, 'alt_text', x.alt_text) order by x.ordinal)
         from ${posts}.post_media x join ${media}.media m on m.media_id = x.media_id and m.status = 'ready'
         where x.post_id = p.post_id

@@ -1,5 +1,5 @@
-import type { AccountId, MediaId, StoryId } from '../domain/ids.ts';
-import type { MediaKeys } from './media.ts';
+import type { AccountId, StoryId } from '../domain/ids.ts';
+import type { PostMedium } from './post-cards.ts';
 import type { Builds, ReadContext } from './projection.ts';
 import { userColumns, type UserCard } from './user-cards.ts';
 import { isThere, maySeeStory } from './viewer-rules.ts';
@@ -8,7 +8,7 @@ import { isThere, maySeeStory } from './viewer-rules.ts';
 export type StoryCard = {
   readonly story_id: StoryId;
   readonly author: UserCard;
-  readonly medium: { readonly media_id: MediaId; readonly kind: 'image' | 'video'; readonly keys: MediaKeys; readonly width: number; readonly height: number; readonly blurhash: string };
+  readonly medium: Omit<PostMedium, 'alt_text'>;
   readonly duration_ms: number;
   readonly audience: 'all' | 'close_friends';
   readonly published_at: Date;
@@ -59,7 +59,8 @@ function selectStories(builds: Builds): string {
   const views = builds.schema('story-views');
   return `
     select s.story_id, s.duration_ms, s.audience, s.published_at, s.expires_at, ${userColumns(builds, 'a')},
-      json_build_object('media_id', m.media_id, 'kind', m.kind, 'keys', m.keys, 'width', m.width, 'height', m.height, 'blurhash', m.blurhash) as medium,
+      json_build_object('media_id', m.media_id, 'kind', m.kind, 'keys', m.keys, 'playlist', m.playlist, 'width', m.width, 'height', m.height,
+        'duration_ms', m.duration_ms, 'blurhash', m.blurhash) as medium,
       ${isThere(`${views}.story_view v where v.story_id = s.story_id and v.account_id = $1`)} as is_viewed,
       coalesce((select c.views from ${views}.story_view_count c where c.story_id = s.story_id), 0) as views
     from ${builds.schema('stories')}.story s

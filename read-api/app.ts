@@ -22,6 +22,7 @@ export type ReadApiDeps = {
   readonly reader: Reader;
   readonly addresses: MediaAddresses;
   readonly objects: ObjectStore;
+  readonly onWish?: (wish: string) => void;
   readonly authenticator: Authenticator;
   readonly rateLimiter: RateLimiter;
   readonly log: Log;
@@ -35,7 +36,7 @@ export type ReadApiDeps = {
 
 /** The read side over HTTP: every GET of the contract, and the media files. */
 export function createReadApi(deps: ReadApiDeps): Express {
-  const { reader, addresses, objects, feedRoutes, ...shared } = deps;
+  const { reader, addresses, objects, onWish, feedRoutes, ...shared } = deps;
   const own = { reader, present: createPresenter(addresses) };
   return createHttpApp<ReadRefusal>({
     ...shared,
@@ -46,7 +47,7 @@ export function createReadApi(deps: ReadApiDeps): Express {
       ...userRoutes(own), ...peopleRoutes(own), ...postRoutes(own), ...commentRoutes(own), ...postFeedRoutes(own),
       ...storyRoutes(own), ...searchRoutes(own), ...feedRoutes,
     ],
-    extras: [mediaHandler({ reader, objects, addresses })],
+    extras: [mediaHandler({ reader, objects, addresses, ...(onWish === undefined ? {} : { onWish }) })],
     problemOf,
     problemOfError,
   });

@@ -11,9 +11,11 @@ import { openRedis } from '../infra/redis.ts';
 import { watchSaturation } from '../infra/saturation.ts';
 import { startTelemetry } from '../infra/telemetry.ts';
 import { createSessions } from '../infra/vault-sessions.ts';
+import { createWishList } from '../infra/wish-list.ts';
 import { createBuildResolver } from '../projections/builds.ts';
 import { codeVersions, lanedModels } from '../projections/catalog.ts';
 import { createFreshness } from '../projections/freshness.ts';
+import { FORMAT_WISHES } from '../projections/media-files.ts';
 import { createReadApi } from './app.ts';
 import { assembleFeeds } from './feed/assemble.ts';
 import { createMediaAddresses } from './media-addresses.ts';
@@ -43,9 +45,12 @@ await runProcess(log, async (own) => {
     saturation: own(watchSaturation(), (one) => { one.close(); }),
     now: () => new Date(),
   });
+  const formatWishes = createWishList(redis, { name: FORMAT_WISHES });
   const app = createReadApi({
     reader,
     objects,
+    // Without Redis nobody hears of it, and clients go on with what there is.
+    onWish: (wish) => { formatWishes.add(wish).catch(() => undefined); },
     addresses,
     authenticator: createAuthenticator(createTokens(config.JWT_SECRET), createSessions(primary)),
     rateLimiter: config.RATE_LIMITS === 'off' ? noLimits() : createLimits({ redis }),

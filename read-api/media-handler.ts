@@ -1,22 +1,31 @@
+import { text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import type { Request, RequestHandler, Response } from 'express';
 import { sendProblem } from '../infra/http/problem.ts';
 import { checkedKey, IMMUTABLE_CACHE_CONTROL, type ObjectInfo, type ObjectStore } from '../infra/object-store.ts';
-import { MEDIA_FILE_MODELS, mediaFiles } from '../projections/media-files.ts';
+import { MEDIA_FILE_MODELS, mediaFiles, PLAYLIST_TYPE } from '../projections/media-files.ts';
 import { matchesEtag, rangeOf } from './byte-range.ts';
 import type { MediaAddresses } from './media-addresses.ts';
-import { negotiate } from './negotiation.ts';
+import { negotiate, preferredOf } from './negotiation.ts';
 import type { Reader } from './reading.ts';
 
-type Deps = { readonly reader: Reader; readonly objects: ObjectStore; readonly addresses: MediaAddresses };
+type Deps = {
+  readonly reader: Reader;
+  readonly objects: ObjectStore;
+  readonly addresses: MediaAddresses;
+  /** Told of a format that a client would rather have than what there is of a picture, as `FORMAT_WISHES` takes it. */
+  readonly onWish?: (wish: string) => void;
+};
 
 const PREFIX = '/media/';
 // A signed address is the secret: a shared cache must not hand the file to others, and the owner may go.
 const PRIVATE_CACHE_CONTROL = 'private, max-age=3600';
+const SHORT_CACHE_CONTROL = 'public, max-age=60';
 
 /**
  * Serves GET and HEAD of `/media/<key>`: files of ready media of active accounts, a private account's by signed address
- * alone; everything else is a 404. Names never serve other bytes, so caches may keep them.
+ * alone; everything else is a 404. Names never serve other pictures, so caches may keep them; for a short time only while
+ * the format that the client prefers is still to be made.
  */
 export function mediaHandler(deps: Deps): RequestHandler {
   return async (request, response, next) => {
@@ -26,13 +35,14 @@ export function mediaHandler(deps: Deps): RequestHandler {
     }
     const found = await findFile(deps, request);
     if (found === undefined) notFound(response);
+    else if (found.isPrivate && found.contentType === PLAYLIST_TYPE) await servePrivatePlaylist(deps, found.key, response);
     else await serve(deps.objects, found, request, response);
   };
 }
 
-type Found = { readonly key: string; readonly isPrivate: boolean; readonly negotiated: boolean };
+type Found = { readonly key: string; readonly contentType: string; readonly isPrivate: boolean; /** What the client would rather have. */ readonly wished: string | undefined };
 
-async function findFile({ reader, addresses }: Deps, request: Request): Promise<Found | undefined> {
+async function findFile({ reader, addresses, onWish }: Deps, request: Request): Promise<Found | undefined> {
   const key = keyOf(request.path);
   if (key === undefined) return undefined;
   const { read } = await reader.open([], MEDIA_FILE_MODELS);
@@ -40,9 +50,14 @@ async function findFile({ reader, addresses }: Deps, request: Request): Promise<
   if (first === undefined) return undefined;
   const search = request.url.split('?', 2)[1] ?? '';
   if (first.is_private && !addresses.isSigned(key, search)) return undefined;
-  const { key: chosen } = negotiate(request.get('Accept'), [first, ...others]);
-  return { key: chosen, isPrivate: first.is_private, negotiated: others.length > 0 };
+  const chosen = negotiate(request.get('Accept'), [first, ...others]);
+  const preferred = isImage(chosen.content_type) ? preferredOf(request.get('Accept')) : undefined;
+  const wished = preferred === chosen.content_type ? undefined : preferred;
+  if (wished !== undefined) onWish?.(`${wished} ${chosen.media_id}`);
+  return { key: chosen.key, contentType: chosen.content_type, isPrivate: first.is_private, wished };
 }
+
+const isImage = (contentType: string) => contentType.startsWith('image/');
 
 function keyOf(path: string): string | undefined {
   try {
@@ -64,15 +79,30 @@ async function serve(objects: ObjectStore, found: Found, request: Request, respo
   else await sendBytes(objects, info, request, response);
 }
 
-function writeHeaders(response: Response, info: ObjectInfo, { isPrivate, negotiated }: Found): void {
-  response.setHeader('Cache-Control', isPrivate ? PRIVATE_CACHE_CONTROL : IMMUTABLE_CACHE_CONTROL);
+// What a playlist names has no address of its own without a signature, so each one is signed like the playlist's.
+async function servePrivatePlaylist({ objects, addresses }: Deps, key: string, response: Response): Promise<void> {
+  const playlist = await objects.get(key);
+  if (!playlist.ok) {
+    notFound(response);
+    return;
+  }
+  const folder = key.slice(0, key.lastIndexOf('/') + 1);
+  const lines = (await text(playlist.body)).split('\n');
+  const signed = lines.map((line) => (line === '' || line.startsWith('#') ? line : addresses.of(folder + line, { isPrivate: true })));
+  response.setHeader('Cache-Control', PRIVATE_CACHE_CONTROL).setHeader('Cross-Origin-Resource-Policy', 'cross-origin');
+  response.status(200).type(PLAYLIST_TYPE).end(signed.join('\n'));
+}
+
+function writeHeaders(response: Response, info: ObjectInfo, { isPrivate, wished }: Found): void {
+  response.setHeader('Cache-Control', isPrivate ? PRIVATE_CACHE_CONTROL : wished === undefined ? IMMUTABLE_CACHE_CONTROL : SHORT_CACHE_CONTROL);
   response.setHeader('ETag', info.etag);
   response.setHeader('Last-Modified', info.lastModified.toUTCString());
   response.setHeader('Accept-Ranges', 'bytes');
   response.setHeader('Content-Type', info.contentType);
   // Pages of other origins may show images.
   response.setHeader('Cross-Origin-Resource-Policy', 'cross-origin');
-  if (negotiated) response.vary('Accept');
+  // A picture has one address in all formats.
+  if (isImage(info.contentType)) response.vary('Accept');
 }
 
 async function sendBytes(objects: ObjectStore, info: ObjectInfo, request: Request, response: Response): Promise<void> {

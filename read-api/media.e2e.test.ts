@@ -56,6 +56,29 @@ describe('GET /media', () => {
     expect(await range('bytes=2-4', { 'If-Range': '"outdated"' })).toEqual([200, null, '0123456789']);
   });
 
+  it('serves the format that a client prefers once it is made, and says until then that it is wished for', async () => {
+    const medium = await world.medium(ann);
+    await put(medium);
+    const asked = async (accept: string) => {
+      const answer = await file(address(medium), { Accept: accept });
+      return [answer.headers.get('content-type'), answer.headers.get('cache-control'), answer.headers.get('vary')?.includes('Accept')];
+    };
+    const browser = 'image/avif,image/webp,image/apng,image/*,*/*;q=0.8';
+    const kept = 'public, max-age=31536000, immutable';
+    expect(await asked('image/webp,*/*')).toEqual(['image/webp', kept, true]);
+    expect(await asked('*/*')).toEqual(['image/webp', kept, true]);
+    expect(world.wishes.filter((wish) => wish.endsWith(medium))).toEqual([]);
+    expect(await asked(browser)).toEqual(['image/webp', 'public, max-age=60', true]);
+    expect(await asked('image/jpeg')).toEqual(['image/webp', 'public, max-age=60', true]);
+    expect(world.wishes.filter((wish) => wish.endsWith(medium))).toEqual([`image/avif ${medium}`, `image/jpeg ${medium}`]);
+    const avif = { name: 'small', key: `media/${medium}/small.avif`, contentType: 'image/avif', width: 320, height: 240, bytes: 10, sha256: 'a'.repeat(64) } as const;
+    await world.objects.put(avif.key, bytes, { contentType: 'image/avif' });
+    await world.tell(happened('MediaFormatMade', { mediaId: medium, ownerId: ann, variants: [avif] }));
+    expect(await asked(browser)).toEqual(['image/avif', kept, true]);
+    expect(await asked('image/webp,*/*')).toEqual(['image/webp', kept, true]);
+    expect(await asked('image/avif;q=0, image/webp')).toEqual(['image/webp', kept, true]);
+  });
+
   it('serves nothing but files of ready media', async () => {
     await world.objects.put('uploads/raw', bytes, { contentType: 'image/jpeg' });
     for (const path of ['/media/uploads/raw', '/media/../package.json', '/media/%2e%2e/x', '/media/', `/media/media/${photo}/large.webp`, '/media/%E0%A4%A']) {

@@ -1,14 +1,16 @@
 import { z } from 'zod';
 import { hashtagsOf } from '../domain/hashtag.ts';
 import type { CommentCard } from '../projections/comment-lists.ts';
-import type { MediaKeys } from '../projections/media.ts';
 import type { PostCard, PostMedium } from '../projections/post-cards.ts';
 import type { Profile } from '../projections/profiles.ts';
 import type { StoryCard } from '../projections/story-cards.ts';
 import type { ListedUser, UserCard } from '../projections/user-cards.ts';
 import type { MediaAddresses } from './media-addresses.ts';
 
-const Urls = z.object({ thumbnail: z.string(), small: z.string(), medium: z.string(), large: z.string() });
+const Urls = z.object({
+  thumbnail: z.string(), small: z.string(), medium: z.string(), large: z.string(), original: z.string(),
+  hls: z.string().optional().meta({ description: 'Of a video: its playlist. The other addresses are its poster' }),
+});
 
 export const UserBody = z.object({
   user_id: z.string(), username: z.string(), full_name: z.string().nullable(), profile_picture: z.string().nullable(), is_verified: z.boolean(), is_private: z.boolean(),
@@ -17,6 +19,7 @@ export const UserBody = z.object({
 export const ListedUserBody = UserBody.extend({ is_following: z.boolean() }).meta({ id: 'ListedUser' });
 
 export const ProfileBody = ListedUserBody.extend({
+  profile_picture_urls: z.object({ 150: z.string(), 320: z.string(), 640: z.string() }).nullable().meta({ description: 'By the length of the longer side in pixels; 150 is a square' }),
   bio: z.string().nullable(), website: z.string().nullable(),
   follower_count: z.int(), following_count: z.int(), post_count: z.int(),
   is_followed_by: z.boolean(), has_requested: z.boolean().meta({ description: 'The viewer asked to follow and waits' }),
@@ -70,7 +73,7 @@ export function createPresenter(addresses: MediaAddresses): Presenter {
     user,
     listedUser,
     profile: (card) => ({
-      ...listedUser(card), bio: card.bio, website: card.website, follower_count: card.followers, following_count: card.following, post_count: card.posts,
+      ...listedUser(card), profile_picture_urls: picturesOf(addresses, card), bio: card.bio, website: card.website, follower_count: card.followers, following_count: card.following, post_count: card.posts,
       is_followed_by: card.is_followed_by, has_requested: card.has_requested,
     }),
     post: (card) => presentPost({ user, medium }, card),
@@ -79,7 +82,7 @@ export function createPresenter(addresses: MediaAddresses): Presenter {
       like_count: card.like_count, reply_count: card.reply_count, is_liked: card.is_liked, created_at: created_at.toISOString(),
     }),
     story: ({ author, medium, ...card }, viewer) => ({
-      story_id: card.story_id, user: user(author), media: presentMedium(addresses, author, { ...medium, duration_ms: null, alt_text: null }), duration: card.duration_ms / 1000, audience: card.audience,
+      story_id: card.story_id, user: user(author), media: presentMedium(addresses, author, { ...medium, alt_text: null }), duration: card.duration_ms / 1000, audience: card.audience,
       is_viewed: card.is_viewed, view_count: author.account_id === viewer ? card.views : null, created_at: card.published_at.toISOString(), expires_at: card.expires_at.toISOString(),
     }),
   };
@@ -121,21 +124,28 @@ function presentPost({ user, medium: presented }: { user: Presenter['user']; med
 
 function presentMedium(addresses: MediaAddresses, owner: UserCard, medium: PostMedium): z.input<typeof MediumBody> {
   const { media_id, kind, width, height, blurhash, duration_ms, alt_text } = medium;
-  return { media_id, type: kind, urls: urlsOf(addresses, owner, medium.keys), width, height, blurhash, duration_ms, alt_text };
+  return { media_id, type: kind, urls: urlsOf(addresses, owner, medium), width, height, blurhash, duration_ms, alt_text };
 }
 
 // When media are many, two sizes may be all that was made: the next larger one then stands in, else the next smaller.
 const SIZES = ['thumbnail', 'small', 'medium', 'large', 'original'] as const;
 
-function urlsOf(addresses: MediaAddresses, owner: UserCard, keys: MediaKeys): z.input<typeof Urls> {
+function urlsOf(addresses: MediaAddresses, owner: UserCard, { keys, playlist }: Pick<PostMedium, 'keys' | 'playlist'>): z.input<typeof Urls> {
   const of = (size: number) => {
     const key = SIZES.slice(size).map((name) => keys[name]).find(isKey) ?? SIZES.slice(0, size).toReversed().map((name) => keys[name]).find(isKey);
     return key === undefined ? '' : addresses.of(key, { isPrivate: owner.is_private });
   };
-  return { thumbnail: of(0), small: of(1), medium: of(2), large: of(3) };
+  const hls = playlist === null ? {} : { hls: addresses.of(playlist, { isPrivate: owner.is_private }) };
+  return { thumbnail: of(0), small: of(1), medium: of(2), large: of(3), original: of(4), ...hls };
 }
 
 const isKey = (key: string | undefined) => key !== undefined;
+
+function picturesOf(addresses: MediaAddresses, card: UserCard): { 150: string; 320: string; 640: string } | null {
+  if (card.picture === null) return null;
+  const { thumbnail, small, medium } = urlsOf(addresses, card, { keys: card.picture, playlist: null });
+  return { 150: thumbnail, 320: small, 640: medium };
+}
 
 function pictureOf(addresses: MediaAddresses, { picture, is_private }: UserCard): string | null {
   const key = picture?.thumbnail ?? picture?.small ?? picture?.large;

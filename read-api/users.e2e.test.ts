@@ -28,7 +28,8 @@ describe('GET /v1/users/{username}', () => {
     await world.follow(ann, carla);
     await world.post(carla);
     expect((await world.get('/v1/users/CARLA', ben)).body).toMatchObject({
-      username: 'carla', bio: 'sea and sand', website: 'https://example.org', profile_picture: `/media/media/${picture}/thumbnail.webp`, is_private: false, is_verified: false,
+      username: 'carla', bio: 'sea and sand', website: 'https://example.org', profile_picture: `/media/media/${picture}/thumbnail.webp`,
+      profile_picture_urls: { 150: `/media/media/${picture}/thumbnail.webp`, 320: `/media/media/${picture}/small.webp`, 640: `/media/media/${picture}/medium.webp` }, is_private: false, is_verified: false,
       follower_count: 2, following_count: 1, post_count: 1, is_following: true, is_followed_by: true,
     });
     expect((await world.get('/v1/users/carla', ann)).body).toMatchObject({ is_following: true, is_followed_by: false });

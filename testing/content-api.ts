@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { AccountId, PostId } from '../domain/ids.ts';
 import { START_OF_LOG } from '../domain/position.ts';
+import { logCdn } from '../infra/cdn.ts';
 import { listen } from '../infra/http/server.ts';
 import { createTokens } from '../infra/jwt.ts';
 import { noLimits } from '../infra/rate-limit.ts';
@@ -44,12 +45,12 @@ export async function openContentApi(): Promise<ContentApi> {
   const projector = await startProjector(world);
   const workers = startMediaWorkers({ workers: 2 });
   const stop = new AbortController();
-  const reactor = await startReactor(world, [processMedia({ pool: world.pool, onQueued: () => { work.wake(); } }), publishPosts(world), publishStories(world), deleteMedia(world)]);
+  const reactor = await startReactor(world, [processMedia({ pool: world.pool, onQueued: () => { work.wake(); } }), publishPosts(world), publishStories(world), deleteMedia({ ...world, cdn: logCdn(world.log) })]);
   const work = startMediaWork({ ...world, workers }, { concurrency: 2, pollMs: 20 }, stop.signal);
   const tokens = createTokens(randomBytes(32).toString('hex'));
   const counts = createOwnCounts({ sql: world.pool, builds: createBuildResolver(world.pool, codeVersions), freshness: createFreshness(world.pool, new Set()), storeId: world.store.storeId });
   const app = createWriteApi({
-    routes: contentRoutes({ log: world, objects: world.objects, counts }), extras: [uploadHandler(world.objects)],
+    routes: contentRoutes({ log: world, objects: world.objects, takesVideos: () => Promise.resolve(true), counts }), extras: [uploadHandler(world.objects)],
     authenticator: tokens, rateLimiter: noLimits(), idempotency: world.vault.idempotency(isWriteRefusal),
     storeId: world.store.storeId, log: world.log, health: {}, checkAnswers: true,
   });

@@ -31,6 +31,8 @@ type PostOptions = { caption?: string; location?: { name: string; lat: number; l
 export type ReadWorld = ProjectorWorld & {
   readonly url: string;
   readonly objects: FsObjectStore;
+  /** The formats of pictures that were asked for and are not there. */
+  readonly wishes: readonly string[];
   /** Appends facts; every later `get` waits until the models have passed them. */
   tell(...facts: Fact[]): Promise<Position>;
   /** Reads as an account; the answer is checked against the schema that the route declares. */
@@ -63,8 +65,9 @@ export async function openReadWorld(withExtra?: ExtraRoutes): Promise<ReadWorld>
   });
   const addresses = createMediaAddresses({ publicUrl: undefined, secret: SECRET, now: () => new Date() });
   const extra = await withExtra?.(base, { reader, present: createPresenter(addresses) });
+  const wishes: string[] = [];
   const app = createReadApi({
-    reader, objects, addresses,
+    reader, objects, addresses, onWish: (wish) => { wishes.push(wish); },
     authenticator: tokens, rateLimiter: noLimits(), log: base.log, health: {}, feedRoutes: extra?.routes ?? [], checkAnswers: true,
   });
   const server = await listen(app, { port: 0, host: '127.0.0.1' });
@@ -72,7 +75,7 @@ export async function openReadWorld(withExtra?: ExtraRoutes): Promise<ReadWorld>
   let told: Position = START_OF_LOG;
   const tell = async (...facts: Fact[]) => { told = await base.append(...facts); return told; };
   return {
-    ...base, url, objects, tell,
+    ...base, url, objects, wishes, tell,
     ...makers(tell),
     get: async (path, viewer, headers) => send(url + path, {
       token: await tokens.forAccount(viewer, 'test', new Date()),

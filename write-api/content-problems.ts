@@ -9,6 +9,7 @@ export type ContentRefusal = MediaRefusal | PostRefusal | CommentRefusal | Story
 /** How each of these refusals is told over HTTP. What is hidden from the account is refused exactly as what does not exist. */
 export const contentProblems: Readonly<Record<ContentRefusal, { readonly status: number; readonly title: string }>> = {
   media_type_unsupported: { status: 415, title: 'Files of this type cannot be uploaded' },
+  media_video_unavailable: { status: 415, title: 'This server cannot process videos' },
   media_too_large: { status: 413, title: 'The file is larger than allowed' },
   upload_id_taken: { status: 409, title: 'There is such an upload already' },
   upload_not_found: { status: 404, title: 'There is no such upload' },

@@ -11,6 +11,6 @@ import { saveRoutes } from './routes/saves.ts';
 import { storyRoutes } from './routes/stories.ts';
 
 /** Everything that people share and what others do with it. */
-export function contentRoutes(deps: { readonly log: Log; readonly objects: ObjectStore; readonly counts: OwnCounts }): Route<ContentRefusal>[] {
+export function contentRoutes(deps: { readonly log: Log; readonly objects: ObjectStore; readonly takesVideos: () => Promise<boolean>; readonly counts: OwnCounts }): Route<ContentRefusal>[] {
   return [...mediaRoutes(deps), ...postRoutes(deps), ...likeRoutes(deps), ...saveRoutes(deps), ...commentRoutes(deps), ...storyRoutes(deps)];
 }

@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { loadEvents } from '../commands/handle.ts';
 import { PostId, type AccountId, MediaId } from '../domain/ids.ts';
+import { mediaDecider } from '../domain/media.ts';
 import { streamOf } from '../domain/streams.ts';
 import { decodeToken } from '../infra/consistency-token.ts';
 import { newId } from '../infra/ids.ts';
@@ -68,6 +70,23 @@ describe('an upload', () => {
     expect(await api.askUpload(ann, photo, { file_size: 30 * 1024 * 1024 + 1 })).toMatchObject(problem(413, 'media_too_large'));
     expect(await api.askUpload(ann, photo, { file_size: 0 })).toMatchObject(problem(400, 'validation_failed'));
     expect(await api.askUpload(ann, photo, { checksum_sha256: 'none' })).toMatchObject(problem(400, 'validation_failed'));
+  });
+
+  it('keeps of what the camera wrote what its owner allows, and serves none of it', async () => {
+    const photo = await sharp(await aPhoto()).withExif({
+      IFD0: { Make: 'Acme', Model: 'One' }, IFD2: { DateTimeOriginal: '2024:02:29 23:59:01' },
+      IFD3: { GPSLatitudeRef: 'N', GPSLatitude: '47/1 0/1 0/1', GPSLongitudeRef: 'E', GPSLongitude: '8/1 0/1 0/1' },
+    }).jpeg().toBuffer();
+    const camera = { takenAt: '2024-02-29T23:59:01', make: 'Acme', model: 'One' };
+    for (const [consent, kept] of [[undefined, camera], ['camera', camera], ['none', null], ['camera_and_location', { ...camera, latitude: 47, longitude: 8 }]] as const) {
+      const asked = await api.askUpload(ann, photo, consent === undefined ? {} : { keep_camera_data: consent });
+      await put(asked, photo);
+      const mediaId = MediaId.parse(textAt(await complete(ann, asked), 'media_id'));
+      await eventually('the medium is ready', async () => (await api.mediaState(mediaId)).status === 'processed');
+      const events = await loadEvents(api, mediaDecider.eventTypes, streamOf.media(mediaId));
+      expect(events.flatMap((event) => (event.type === 'MediaProcessed' ? [event.data.camera] : [])), consent).toEqual([kept]);
+    }
+    expect(await api.askUpload(ann, photo, { keep_camera_data: 'everything' })).toMatchObject(problem(400, 'validation_failed'));
   });
 
   it('takes a checksum in base64 too', async () => {

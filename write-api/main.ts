@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { noteEmptyLog } from '../commands/reactions/checkpoints.ts';
+import { videoSupport } from '../commands/video-support.ts';
 import { createAuthenticator } from '../infra/authenticator.ts';
 import { configOrExit } from '../infra/config.ts';
 import { openEventStore } from '../infra/event-store.ts';
@@ -44,7 +45,7 @@ await runProcess(log, async (own) => {
   const app = createWriteApi({
     routes: [
       ...identityRoutes({ ...vault, store, passwords, tokens, limits, holders: new LRUCache({ max: 100_000 }) }),
-      ...contentRoutes({ log: { store, keys: vault.keys }, objects: media.objects, counts: createOwnCounts({ sql: pool, builds: createBuildResolver(pool, codeVersions), freshness: createFreshness(pool, new Set()), storeId: store.storeId }) }),
+      ...contentRoutes({ log: { store, keys: vault.keys }, objects: media.objects, takesVideos: videoSupport(config.VIDEO_UPLOADS), counts: createOwnCounts({ sql: pool, builds: createBuildResolver(pool, codeVersions), freshness: createFreshness(pool, new Set()), storeId: store.storeId }) }),
     ],
     extras: media.kind === 'files' ? [uploadHandler(media.objects)] : [],
     authenticator: createAuthenticator(tokens, vault.sessions),

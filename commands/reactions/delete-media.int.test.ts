@@ -3,6 +3,7 @@ import type { AccountId, MediaId } from '../../domain/ids.ts';
 import { LIMITS } from '../../domain/limits.ts';
 import { streamOf } from '../../domain/streams.ts';
 import { aPhoto, openContentWorld, type ContentWorld } from '../../testing/content-world.ts';
+import { eventually } from '../../testing/projector-world.ts';
 import { forgetProgress, startReactor, type TestReactor } from '../../testing/reactor.ts';
 import { completeUpload } from '../complete-upload.ts';
 import { deletePost } from '../delete-post.ts';
@@ -15,13 +16,15 @@ import { GRACE_MS, sweepDeletedMedia, sweepStories, sweepUploads } from './sweep
 let world: ContentWorld;
 let ann: AccountId;
 let reactor: TestReactor;
+const purged: string[] = [];
+const cdn = { purge: async (paths: readonly string[]) => { purged.push(...paths); } };
 const never = new AbortController().signal;
 const DAY_MS = 24 * 3_600_000;
 
 beforeAll(async () => {
   world = await openContentWorld();
   ann = await world.account();
-  reactor = await startReactor(world, [deleteMedia(world)]);
+  reactor = await startReactor(world, [deleteMedia({ ...world, cdn })]);
 });
 afterAll(async () => {
   await reactor.stop();
@@ -98,10 +101,34 @@ describe('media are deleted', () => {
     await caughtUp();
     await reactor.stop();
     await forgetProgress(world);
-    reactor = await startReactor(world, [deleteMedia(world)]);
+    reactor = await startReactor(world, [deleteMedia({ ...world, cdn })]);
     await caughtUp();
     expect((await world.types(streamOf.media(mediaId))).filter((type) => type === 'MediaDeleted')).toHaveLength(1);
     expect(await statusOf(kept)).toBe('processed');
+  });
+});
+
+describe('caches', () => {
+  const pathOf = (mediaId: MediaId) => `/media/media/${mediaId}/`;
+
+  it('forget what is deleted, and nothing else', async () => {
+    const [mediaId, kept] = [await world.ready(ann), await world.ready(ann)];
+    const postId = await world.post(ann, [mediaId]);
+    await world.post(ann, [kept]);
+    await deletePost(world, world.as(ann), { accountId: ann, postId });
+    await caughtUp();
+    await eventually('the caches have forgotten it', () => purged.includes(pathOf(mediaId)));
+    expect(purged).not.toContain(pathOf(kept));
+  });
+
+  it('forget what everybody could see once the account is private', async () => {
+    const ben = await world.account();
+    const media = [await world.ready(ben), await world.ready(ben)];
+    const others = await world.ready(ann);
+    await world.record(streamOf.account(ben), { type: 'AccountMadePrivate', data: { accountId: ben } });
+    await caughtUp();
+    expect(purged).toEqual(expect.arrayContaining(media.map(pathOf)));
+    expect(purged).not.toContain(pathOf(others));
   });
 });
 
@@ -147,7 +174,7 @@ describe('an upload that is never completed', () => {
     await reactor.stop();
     expect(await completeUpload(world, world.as(ann), { accountId: ann, mediaId })).toMatchObject({ ok: true });
     await sweepUploads(world).sweep(inTime(LIMITS.uploadLifetimeMs + 60_000), never);
-    reactor = await startReactor(world, [deleteMedia(world)]);
+    reactor = await startReactor(world, [deleteMedia({ ...world, cdn })]);
     expect(await statusOf(mediaId)).toBe('uploaded');
     expect(await world.objects.head(key)).not.toBeNull();
   });

@@ -1,21 +1,26 @@
 import type { DomainEvent } from '../../domain/event-log.ts';
-import type { MediaId } from '../../domain/ids.ts';
+import type { AccountId, MediaId } from '../../domain/ids.ts';
 import { mediaDecider } from '../../domain/media.ts';
 import { streamOf } from '../../domain/streams.ts';
+import type { Cdn } from '../../infra/cdn.ts';
 import type { Pool } from '../../infra/postgres.ts';
 import { handle, type CommandContext, type Log } from '../handle.ts';
 import { endUse, filesOf, MEDIA_FILES_DDL, mediaUsedBy, noteArrival, noteDeletion, noteDerived, noteUpload, usedByNobodyElse, useMedia, useMediaUntil } from './media-files.ts';
+import { mediaPrefix } from './media-objects.ts';
 import type { Reaction } from './reaction.ts';
 
-export type DeleteMediaDeps = Log & { readonly pool: Pool };
+export type DeleteMediaDeps = Log & { readonly pool: Pool; readonly cdn: Cdn };
 
-/** Deletes media once nothing shows them: their post or story is gone, another profile picture is chosen, the account is erased. */
+/**
+ * Deletes media once nothing shows them: their post or story is gone, another profile picture is chosen, the account is erased.
+ * Caches forget what is deleted, and what a private account had shown to everybody.
+ */
 export function deleteMedia(deps: DeleteMediaDeps): Reaction {
   return {
     name: 'delete-media',
     handles: [
       'UploadRequested', 'UploadCompleted', 'MediaDerived', 'UploadAbandoned', 'MediaDeleted', 'PostCreated', 'PostDeleted',
-      'StoryPosted', 'StoryPublished', 'StoryRejected', 'StoryDeleted', 'ProfilePictureChosen', 'AccountErased',
+      'StoryPosted', 'StoryPublished', 'StoryRejected', 'StoryDeleted', 'ProfilePictureChosen', 'AccountMadePrivate', 'AccountErased',
     ],
     ddl: MEDIA_FILES_DDL,
     react: async (event, context) => {
@@ -64,6 +69,7 @@ async function noteUse(pool: Pool, event: DomainEvent): Promise<void> {
 async function noteEnd(deps: DeleteMediaDeps, context: CommandContext, event: DomainEvent): Promise<void> {
   switch (event.type) {
     case 'MediaDeleted':
+      await deps.cdn.purge([servedBelow(event.data.mediaId)]);
       return release(deps, context, event.data.mediaId);
     case 'PostDeleted':
       return release(deps, context, event.data.postId);
@@ -72,6 +78,8 @@ async function noteEnd(deps: DeleteMediaDeps, context: CommandContext, event: Do
       return release(deps, context, event.data.storyId);
     case 'ProfilePictureChosen':
       return release(deps, context, event.data.accountId, event.data.mediaId);
+    case 'AccountMadePrivate':
+      return purgeAll(deps, event.data.accountId);
     case 'AccountErased':
       for (const mediaId of await filesOf(deps.pool, event.data.accountId)) await deleteOne(deps, context, mediaId);
       return;
@@ -81,13 +89,23 @@ async function noteEnd(deps: DeleteMediaDeps, context: CommandContext, event: Do
 }
 
 /** Ends what something shows, but for `kept`; media that nothing else shows are deleted. Safe to repeat at any point. */
-export async function release(deps: DeleteMediaDeps, context: CommandContext, usedBy: string, kept: MediaId | null = null): Promise<void> {
+export async function release(deps: Omit<DeleteMediaDeps, 'cdn'>, context: CommandContext, usedBy: string, kept: MediaId | null = null): Promise<void> {
   const used = (await mediaUsedBy(deps.pool, usedBy)).filter((id) => id !== kept);
   for (const mediaId of await usedByNobodyElse(deps.pool, usedBy, used)) await deleteOne(deps, context, mediaId);
   await endUse(deps.pool, usedBy, used);
 }
 
-async function deleteOne(deps: DeleteMediaDeps, context: CommandContext, mediaId: MediaId): Promise<void> {
+// A network takes a bounded number of paths at a time.
+const PURGED_AT_ONCE = 1_000;
+
+async function purgeAll({ pool, cdn }: DeleteMediaDeps, ownerId: AccountId): Promise<void> {
+  const paths = (await filesOf(pool, ownerId)).map(servedBelow);
+  for (let start = 0; start < paths.length; start += PURGED_AT_ONCE) await cdn.purge(paths.slice(start, start + PURGED_AT_ONCE));
+}
+
+const servedBelow = (mediaId: MediaId) => `/media/${mediaPrefix(mediaId)}`;
+
+async function deleteOne(deps: Omit<DeleteMediaDeps, 'cdn'>, context: CommandContext, mediaId: MediaId): Promise<void> {
   await handle(deps, context, {
     decider: mediaDecider,
     streamId: streamOf.media(mediaId),

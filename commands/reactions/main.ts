@@ -5,11 +5,9 @@ import { createHealthApp } from '../../infra/http/app.ts';
 import { listen } from '../../infra/http/server.ts';
 import { runProcess } from '../../infra/lifecycle.ts';
 import { createLog } from '../../infra/log.ts';
-import { openMediaStore } from '../../infra/media-store.ts';
 import { openPool } from '../../infra/postgres.ts';
 import { startTelemetry } from '../../infra/telemetry.ts';
 import { openVault } from '../../infra/vault.ts';
-import { startMediaWorkers } from '../../media/worker-pool.ts';
 import { createBuildResolver } from '../../projections/builds.ts';
 import { codeVersions, lanedModels } from '../../projections/catalog.ts';
 import { CELEBRITY_MODELS } from '../../projections/celebrity-standing.ts';
@@ -17,8 +15,10 @@ import { createFreshness } from '../../projections/freshness.ts';
 import { celebrityStatus, sweepCelebrityStatus } from './celebrity-status.ts';
 import { plantCheckpoints, prepareReactionTables } from './checkpoints.ts';
 import { deleteMedia } from './delete-media.ts';
+import { startFormatWork } from './format-work.ts';
 import { identityReactions } from './identity-reactions.ts';
 import { whileLeading } from './leadership.ts';
+import { openMediaTools } from './media-tools.ts';
 import { startMediaWork } from './media-workers.ts';
 import { processMedia } from './process-media.ts';
 import { publishPosts } from './publish-posts.ts';
@@ -27,7 +27,7 @@ import type { Reaction, Sweep } from './reaction.ts';
 import { createReactionStates } from './reaction-states.ts';
 import { watchQueues } from './reactor-metrics.ts';
 import { PATIENCE, runReactions } from './runner.ts';
-import { sweepDeletedMedia, sweepStories, sweepStrayFiles, sweepUploads } from './sweep-media.ts';
+import { mediaSweeps } from './sweep-stores.ts';
 
 // The reactor: makes media ready in every instance, and follows the log with all reactions in the one that leads.
 const config = configOrExit(process.env);
@@ -38,11 +38,9 @@ await runProcess(logger, async (own) => {
   const pool = own(openPool(config.DATABASE_URL, { size: config.DATABASE_POOL_SIZE, name: 'reactor' }), (each) => each.end());
   const vault = await openVault({ pool, masterKey: config.MASTER_KEY });
   const store = own(await openEventStore(config.EVENTSTORE_URL), (each) => each.close());
-  const media = openMediaStore(config);
-  own(media.objects, (each) => each.close());
-  const workers = own(startMediaWorkers({ workers: config.MEDIA_WORKERS }), (each) => each.close());
-
-  const deps = { store, keys: vault.keys, pool, objects: media.objects, workers, log: logger };
+  const { media, ...mediaTools } = openMediaTools(config, logger, own);
+  const stop = new AbortController();
+  const deps = { store, keys: vault.keys, pool, log: logger, signal: stop.signal, ...mediaTools };
   const builds = createBuildResolver(pool, codeVersions);
   const freshness = createFreshness(pool, lanedModels);
   const celebrities = {
@@ -51,7 +49,6 @@ await runProcess(logger, async (own) => {
     passed: async (position: Position) => freshness.waitUntilPassed(await builds.resolve(), { storeId: store.storeId, position, owners: 'all' }, CELEBRITY_MODELS),
     line: { grantAt: config.CELEBRITY_THRESHOLD, revokeBelow: config.CELEBRITY_REVOKE_BELOW },
   };
-  const stop = new AbortController();
   const reactions: readonly Reaction[] = [
     processMedia({ pool, onQueued: () => { mediaWork.wake(); } }),
     publishPosts(deps),
@@ -60,14 +57,15 @@ await runProcess(logger, async (own) => {
     ...identityReactions({ store, vault, pool, builds, freshness }),
     celebrityStatus(celebrities),
   ];
-  const sweeps: readonly Sweep[] = [sweepUploads(deps), sweepStories(deps), sweepDeletedMedia(deps), sweepCelebrityStatus(celebrities), ...(media.kind === 'files' ? [sweepStrayFiles(media.objects)] : [])];
+  const sweeps: readonly Sweep[] = [...mediaSweeps(deps, media), sweepCelebrityStatus(celebrities)];
 
   await prepareReactionTables(pool, reactions);
   await plantCheckpoints(pool, store, reactions, config.REACTIONS_FROM);
   const mediaWork = startMediaWork(deps, { concurrency: config.MEDIA_WORKERS }, stop.signal);
+  const formatWork = startFormatWork(deps, stop.signal);
   const states = createReactionStates(reactions.map(({ name }) => name));
   const leading = whileLeading({ databaseUrl: config.DATABASE_URL, log: logger, signal: stop.signal }, (signal) => runReactions({ ...deps, states, patience: PATIENCE }, { reactions, sweeps }, signal));
-  own(stop, async (each) => { each.abort(); await Promise.all([leading, workers.close().then(() => mediaWork.ended)]); });
+  own(stop, async (each) => { each.abort(); await Promise.all([leading, deps.workers.close().then(() => Promise.all([mediaWork.ended, formatWork]))]); });
 
   own(watchQueues(pool), (each) => { each.close(); });
   const health = { event_store: () => store.head(), postgresql: () => pool.query('select 1'), object_store: () => media.objects.head('health') };

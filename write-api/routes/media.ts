@@ -4,12 +4,13 @@ import type { Log } from '../../commands/handle.ts';
 import { requestUpload } from '../../commands/request-upload.ts';
 import { refuse } from '../../domain/decider.ts';
 import { LIMITS } from '../../domain/limits.ts';
+import { CameraConsent } from '../../domain/media-file.ts';
 import { defineRoute, type Route } from '../../infra/http/route.ts';
 import type { ObjectStore } from '../../infra/object-store.ts';
 import type { ContentRefusal } from '../content-problems.ts';
 import { uploadParams } from './id-param.ts';
 
-type Deps = { readonly log: Log; readonly objects: ObjectStore };
+type Deps = { readonly log: Log; readonly objects: ObjectStore; readonly takesVideos: () => Promise<boolean> };
 
 const tags = ['media'];
 
@@ -23,20 +24,23 @@ export function mediaRoutes(deps: Deps): Route<ContentRefusal>[] {
   return [uploadUrlRoute(deps), completeRoute(deps)];
 }
 
-function uploadUrlRoute({ log, objects }: Deps): Route<ContentRefusal> {
+function uploadUrlRoute({ log, objects, takesVideos }: Deps): Route<ContentRefusal> {
   return defineRoute({
     method: 'post', path: '/v1/media/upload-url', summary: 'Ask for an address to upload one file to', tags, auth: 'account',
     description: [
       'Send exactly the declared bytes to `upload_url` with `method` and all `headers`, once, before `expires_at`; then complete the upload.',
       'On the file-system store the address answers 200, or a problem: 403 `signature_invalid`, 410 `signature_expired`, 409 `upload_replayed`, 415 `upload_type_mismatch`, 422 `upload_size_mismatch`, 422 `upload_checksum_mismatch`. An S3 store answers with its own errors.',
     ].join('\n\n'),
-    problems: { 413: '`media_too_large`', 415: '`media_type_unsupported`' },
-    body: z.object({ content_type: z.string().min(1).max(100), file_size: z.int().positive(), checksum_sha256: Checksum.optional() }),
+    problems: { 413: '`media_too_large`', 415: '`media_type_unsupported`, `media_video_unavailable`' },
+    body: z.object({
+      content_type: z.string().min(1).max(100), file_size: z.int().positive(), checksum_sha256: Checksum.optional(),
+      keep_camera_data: CameraConsent.optional().meta({ description: 'What may be kept of what the camera wrote into the file: `camera` (the default) is its date and model. Nothing of it is ever served inside the picture' }),
+    }),
     responses: {
       200: z.object({ upload_id: z.string(), upload_url: z.string(), method: z.literal('PUT'), headers: z.record(z.string(), z.string()), expires_at: z.iso.datetime() }),
     },
     handler: async ({ account, body, context }) => {
-      const requested = await requestUpload(log, context, { ownerId: account.id, contentType: body.content_type, fileSize: body.file_size, sha256: body.checksum_sha256 ?? null, ordinal: 0 });
+      const requested = await requestUpload({ ...log, takesVideos }, context, { ownerId: account.id, contentType: body.content_type, fileSize: body.file_size, sha256: body.checksum_sha256 ?? null, ordinal: 0, cameraConsent: body.keep_camera_data });
       if (!requested.ok) return requested;
       const { mediaId, key, contentType, fileSize, sha256, expiresAt } = requested.upload;
       const expiresInSeconds = Math.min(Math.ceil((Date.parse(expiresAt) - context.now.getTime()) / 1_000), LIMITS.uploadLifetimeMs / 1_000);

@@ -17,7 +17,7 @@ import type { ContentRefusal } from '../content-problems.ts';
 import { FormFile, formReader, type Form } from '../form-files.ts';
 import { postParams } from './id-param.ts';
 
-type Deps = { readonly log: Log; readonly objects: ObjectStore };
+type Deps = { readonly log: Log; readonly objects: ObjectStore; readonly takesVideos: () => Promise<boolean> };
 
 const tags = ['posts'];
 const UPLOAD_LIMIT_MS = 300_000;
@@ -45,12 +45,12 @@ export function postRoutes(deps: Deps): Route<ContentRefusal>[] {
   return [createRoute(deps), captionRoute(deps), deleteRoute(deps), archiveRoute(deps, 'post'), archiveRoute(deps, 'delete')];
 }
 
-function createRoute({ log, objects }: Deps): Route<ContentRefusal> {
+function createRoute({ log, objects, takesVideos }: Deps): Route<ContentRefusal> {
   return defineRoute({
     method: 'post', path: '/v1/posts', summary: 'Compose a post of your uploads, or of files in a form', tags, auth: 'account', limits: ['posts'],
     description: 'JSON names completed uploads in `media_ids`; multipart/form-data carries the files themselves as `image` parts. The post shows once its media are ready: see `GET /v1/posts/{id}/status`. With a filter the post shows new media, made of the named ones: the answer carries their ids.',
     problems: {
-      400: '`validation_failed`, `malformed_form`', 404: '`media_not_found`', 409: '`media_not_uploaded`', 413: '`media_too_large`', 415: '`media_type_unsupported`, `upload_type_mismatch`',
+      400: '`validation_failed`, `malformed_form`', 404: '`media_not_found`', 409: '`media_not_uploaded`', 413: '`media_too_large`', 415: '`media_type_unsupported`, `media_video_unavailable`, `upload_type_mismatch`',
       422: '`media_rejected`, `media_repeated`, `alt_texts_mismatch`, `too_many_hashtags`, `no_files`, `too_many_files`',
     },
     body: Composition,
@@ -61,7 +61,7 @@ function createRoute({ log, objects }: Deps): Route<ContentRefusal> {
       const composition = compositionOf(account.id, body);
       const created = body.image === undefined
         ? await createPost(log, context, { ...composition, mediaIds: body.media_ids ?? [] })
-        : await postFiles({ ...log, objects }, context, { ...composition, files: body.image });
+        : await postFiles({ ...log, objects, takesVideos }, context, { ...composition, files: body.image });
       return created.ok ? answerOf(created, context.now) : created;
     },
   });
