@@ -1,11 +1,13 @@
 import type { Command } from 'commander';
 import { createHash } from 'node:crypto';
+import { Username } from '../domain/account.ts';
 import { signOperatorToken } from '../infra/jwt.ts';
 import { CliError, type CliContext, type ExitCode } from './context.ts';
 import { createApiClient } from './import/api-client.ts';
-import { readGraph } from './import/graph.ts';
+import { readGraph, type Graph } from './import/graph.ts';
 import { readPhotos } from './import/photos.ts';
-import { importAccounts, importFollows, importPosts, waitForPosts, type Import } from './import/steps.ts';
+import { createSessions } from './import/sessions.ts';
+import { importAccounts, importFollows, importPosts, waitForPosts, type Import, type Outcome } from './import/steps.ts';
 import type { Run } from './main.ts';
 import { showProgress } from './progress.ts';
 
@@ -19,7 +21,7 @@ export function registerImport(program: Command, run: Run): void {
     .option('--undirected', 'an edge means two follows, one each way')
     .option('--photos <folder>', 'photos to post, used in turn')
     .option('--posts <count>', 'how many posts to make, spread over the accounts', '0')
-    .option('--prefix <text>', 'start of the imported user names', 'p')
+    .option('--prefix <text>', 'start of the imported user names', 'person.')
     .option('--password <text>', 'the password of all imported accounts; made from the secrets and printed when absent')
     .option('--concurrency <count>', 'requests at a time', '16')
     .option('--json', 'progress and result as JSON lines')
@@ -32,51 +34,88 @@ async function importGraph(context: CliContext, options: ImportOptions): Promise
   if (!/^[a-z0-9._]{1,10}$/.test(options.prefix)) throw new CliError('--prefix takes 1 to 10 of a-z, 0-9, dot and underscore', 2);
   if (posts > 0 && options.photos === undefined) throw new CliError('--posts needs --photos, a folder with photos to post', 2);
   const graph = await readGraph(options.graph, { undirected: options.undirected === true });
+  const usernameOf = usernames(graph, options.prefix);
   const photos = options.photos === undefined ? [] : readPhotos(options.photos);
   const config = context.config();
-  const operator = () => signOperatorToken(config.JWT_SECRET, new Date());
   const password = options.password ?? createHash('sha256').update(`import ${config.JWT_SECRET}`).digest('base64url').slice(0, 20);
-  const job: Import = {
-    write: createApiClient(`http://${config.HOST}:${config.WRITE_API_PORT}`, operator),
-    read: createApiClient(`http://${config.HOST}:${config.READ_API_PORT}`, operator),
-    prefix: options.prefix,
-    password,
-    width,
+  const job = jobOf(context, { usernameOf, password, prefix: options.prefix, width, json: options.json === true });
+  try {
+    const done = await runImport(job, { graph, photos, posts });
+    report({ ...done, login: { username: usernameOf(graph.people[0] ?? ''), password } }, options.json === true);
+    return 0;
+  } catch (error) {
+    if (context.signal.aborted) throw new CliError('stopped; run the same command again to go on');
+    throw error;
+  }
+}
+
+function jobOf(context: CliContext, { json, password, ...given }: Pick<Import, 'usernameOf' | 'prefix' | 'width'> & { password: string; json: boolean }): Import {
+  const { HOST, WRITE_API_PORT, READ_API_PORT, JWT_SECRET } = context.config();
+  const operator = () => signOperatorToken(JWT_SECRET, new Date());
+  const write = createApiClient(`http://${HOST}:${WRITE_API_PORT}`, operator);
+  return {
+    ...given, write,
+    read: createApiClient(`http://${HOST}:${READ_API_PORT}`, operator),
+    sessions: createSessions(write, { usernameOf: given.usernameOf, password }),
     signal: context.signal,
-    progress: (step, unit) => showProgress(step, { unit, json: options.json === true }),
+    progress: (step, unit) => showProgress(step, { unit, json }),
   };
+}
+
+type Work = { readonly graph: Graph; readonly photos: ReturnType<typeof readPhotos>; readonly posts: number };
+
+async function runImport(job: Import, { graph, photos, posts }: Work): Promise<{ steps: Step[]; outcome: Outcome }> {
   const timed = stopwatch();
-  const tokens = await timed('accounts', graph.people.length, () => importAccounts(job, graph.people));
-  await timed('follows', graph.follows.length, () => importFollows(job, graph, tokens));
-  const made = await timed('posts', posts, () => importPosts(job, { photos, authors: graph.people, posts }, tokens));
-  const outcome = await timed('publishing', posts, () => waitForPosts(job, made, tokens));
-  report({ steps: timed.steps, outcome, login: { username: `${options.prefix}${graph.people[0] ?? ''}`, password } }, options.json === true);
-  return 0;
+  await timed('accounts', async () => { await importAccounts(job, graph.people); return graph.people.length; });
+  await timed('follows', async () => graph.follows.length - await importFollows(job, graph));
+  let outcome: Outcome = { ready: 0, rejected: new Map() };
+  await timed('posts published', async () => {
+    outcome = await waitForPosts(job, await importPosts(job, { photos, authors: graph.people, posts }));
+    return posts;
+  });
+  return { steps: timed.steps, outcome };
+}
+
+// Refused before anything is written: a name that the API would refuse after half of the import.
+function usernames(graph: Graph, prefix: string): (person: string) => string {
+  const usernameOf = (person: string) => `${prefix}${person}`.toLowerCase();
+  const taken = new Map<string, string>();
+  for (const person of graph.people) {
+    const username = usernameOf(person);
+    const other = taken.get(username);
+    if (other !== undefined) throw new CliError(`${other} and ${person} would have the same user name ${username}`, 2);
+    if (!Username.safeParse(username).success) throw new CliError(`${username} cannot be a user name (3 to 30 of a-z, 0-9, dot and underscore): choose another --prefix`, 2);
+    taken.set(username, person);
+  }
+  return usernameOf;
 }
 
 type Step = { step: string; count: number; seconds: number; perSecond: number };
-type Stopwatch = { <T>(step: string, count: number, work: () => Promise<T>): Promise<T>; steps: Step[] };
+/** Times one step; `work` gives how many things it made. */
+type Stopwatch = { (step: string, work: () => Promise<number>): Promise<void>; steps: Step[] };
 
 function stopwatch(): Stopwatch {
   const steps: Step[] = [];
-  const timed = async <T>(step: string, count: number, work: () => Promise<T>): Promise<T> => {
+  const timed = async (step: string, work: () => Promise<number>): Promise<void> => {
     const started = performance.now();
-    const result = await work();
+    const count = await work();
     const seconds = (performance.now() - started) / 1_000;
-    steps.push({ step, count, seconds: Number(seconds.toFixed(1)), perSecond: seconds === 0 ? 0 : Math.round(count / seconds) });
-    return result;
+    steps.push({ step, count, seconds: Number(seconds.toFixed(1)), perSecond: seconds === 0 ? 0 : Number((count / seconds).toPrecision(3)) });
   };
   return Object.assign(timed, { steps });
 }
 
-function report(result: { steps: Step[]; outcome: { ready: number; rejected: number }; login: { username: string; password: string } }, json: boolean): void {
+type Result = { readonly steps: Step[]; readonly outcome: Outcome; readonly login: { readonly username: string; readonly password: string } };
+
+function report({ steps, outcome: { ready, rejected }, login }: Result, json: boolean): void {
   if (json) {
-    console.log(JSON.stringify(result));
+    console.log(JSON.stringify({ steps, ready, rejected: Object.fromEntries(rejected), login }));
     return;
   }
-  for (const { step, count, seconds, perSecond } of result.steps) console.log(`${step.padEnd(12)} ${String(count).padStart(9)} in ${seconds} s, ${perSecond}/s`);
-  console.log(`${result.outcome.ready} posts published, ${result.outcome.rejected} rejected`);
-  console.log(`Log in as ${result.login.username} with ${result.login.password}`);
+  for (const { step, count, seconds, perSecond } of steps) console.log(`${step.padEnd(16)} ${String(count).padStart(9)} in ${seconds} s, ${perSecond}/s`);
+  console.log(`${ready} posts are published`);
+  for (const [reason, count] of rejected) console.log(`${count} rejected, ${reason}`);
+  console.log(`Log in as ${login.username} with ${login.password}`);
 }
 
 function wholeNumber(text: string, option: string, { least, most }: { least: number; most: number }): number {

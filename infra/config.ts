@@ -1,7 +1,12 @@
 import { z } from 'zod';
 
-const port = (fallback: number) => z.coerce.number().int().min(0).max(65_535).default(fallback);
-const count = (fallback: number) => z.coerce.number().int().min(1).default(fallback);
+const whole = (least: number, most: number) => {
+  const must = `must be a whole number from ${String(least)}${most === Number.MAX_SAFE_INTEGER ? '' : ` to ${String(most)}`}`;
+  return z.coerce.number(must).int(must).min(least, must).max(most, must);
+};
+const port = (fallback: number) => whole(0, 65_535).default(fallback);
+const count = (fallback: number) => whole(1, Number.MAX_SAFE_INTEGER).default(fallback);
+const oneOf = <const Values extends readonly string[]>(values: Values) => z.enum(values, `must be ${values.slice(0, -1).join(', ')} or ${values.at(-1) ?? ''}`);
 const url = (protocols: string[]) =>
   z.string().refine((text) => protocols.some((protocol) => text.startsWith(`${protocol}://`)), `must start with ${protocols.map((p) => `${p}://`).join(' or ')}`);
 const postgresUrl = url(['postgres', 'postgresql']);
@@ -39,13 +44,13 @@ const Environment = z.object({
   /** Whether videos are taken: `auto` takes them where ffmpeg answers. */
   VIDEO_UPLOADS: z.enum(['auto', 'on', 'off']).default('auto'),
   /** Where reactions without a checkpoint begin in a log that holds events already; without it the reactor refuses. */
-  REACTIONS_FROM: z.enum(['start', 'end']).optional(),
+  REACTIONS_FROM: oneOf(['start', 'end']).optional(),
   JWT_SECRET: z.string().min(32, 'must have at least 32 characters'),
   /** 32 bytes in base64: wraps the data keys of accounts. */
   MASTER_KEY: z.string().refine((text) => Buffer.from(text, 'base64').length === 32, 'must be 32 bytes in base64'),
   OTEL_EXPORTER_OTLP_ENDPOINT: url(['http', 'https']).optional(),
-  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
-  RATE_LIMITS: z.enum(['on', 'off']).default('on'),
+  LOG_LEVEL: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  RATE_LIMITS: oneOf(['on', 'off']).default('on'),
   CELEBRITY_THRESHOLD: count(10_000),
   CELEBRITY_REVOKE_BELOW: count(9_000),
   SUPER_CELEBRITY_THRESHOLD: count(1_000_000),

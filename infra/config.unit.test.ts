@@ -20,11 +20,11 @@ describe('the environment', () => {
   });
 
   it.each([
-    ['PORT', 'eighty', /^PORT: /],
-    ['PORT', '70000', /^PORT: /],
+    ['PORT', 'eighty', /^PORT: must be a whole number from 0 to 65535$/],
+    ['PORT', '70000', /^PORT: must be a whole number from 0 to 65535$/],
     ['EVENTSTORE_URL', 'http://127.0.0.1', /^EVENTSTORE_URL: must start with esdb:\/\//],
     ['MASTER_KEY', 'short', /^MASTER_KEY: must be 32 bytes in base64/],
-    ['RATE_LIMITS', 'maybe', /^RATE_LIMITS: /],
+    ['RATE_LIMITS', 'maybe', /^RATE_LIMITS: must be on or off$/],
   ])('refuses %s=%s in one line that does not repeat the value of a secret', (name, value, line) => {
     expect(() => readConfig({ ...required, [name]: value })).toThrow(line);
   });

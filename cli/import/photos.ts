@@ -5,7 +5,7 @@ import { CliError } from '../context.ts';
 
 export type Photo = { readonly name: string; readonly contentType: string; readonly bytes: Buffer; readonly sha256: string };
 
-const CONTENT_TYPES: Readonly<Record<string, string>> = { '.jpg': 'image/jpeg', '.jpeg': 'image/jpeg', '.png': 'image/png', '.webp': 'image/webp', '.avif': 'image/avif' };
+const CONTENT_TYPES: Readonly<Record<string, string>> = { '.jpg': 'image/jpeg', '.jpeg': 'image/jpeg', '.png': 'image/png', '.webp': 'image/webp', '.avif': 'image/avif', '.heic': 'image/heic', '.heif': 'image/heic' };
 const MOST_PHOTOS = 200;
 
 /** The photos of a folder in the order of their names, at most 200. Refuses a folder without any. */
