@@ -33,8 +33,16 @@ async function list(context: CliContext, json: boolean): Promise<ExitCode> {
 }
 
 async function show(context: CliContext, id: string): Promise<ExitCode> {
-  console.log(JSON.stringify(presented(await find(context, id)), null, 2));
+  const found = await find(context, id);
+  const event = found.kind === 'projection' ? { event: await eventOf(context, found.letter) } : {};
+  console.log(JSON.stringify({ ...presented(found), ...event }, null, 2));
   return 0;
+}
+
+// As it lies in the log: personal data stay sealed.
+async function eventOf(context: CliContext, { streamId, eventId }: ProjectionLetter): Promise<Record<string, unknown> | null> {
+  const event = (await (await context.store()).readStream(streamId)).find((one) => one.id === eventId);
+  return event === undefined ? null : { revision: Number(event.revision), created_at: event.createdAt, data: event.data, metadata: event.metadata };
 }
 
 async function retry(context: CliContext, id: string): Promise<ExitCode> {

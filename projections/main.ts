@@ -54,7 +54,7 @@ await runProcess(log, async (own) => {
   const graceMs = config.BUILD_GRACE_MINUTES * 60_000;
   own(keepSweeping({ pool, graceMs, removeKeys: (prefix) => removeKeys(redis, prefix) }, log), (one) => { one.close(); });
 
-  const parts: ProjectorParts = { pool, store, redis, runner, supervisor, lanes, status };
+  const parts: ProjectorParts = { pool, store, redis, supervisor, lanes, status };
   const app = express();
   app.get('/health/projections', projectionsHealth(parts));
   app.use(createHealthApp({ log, health: { ...projectorHealth(parts), ...kafka.health }, metrics: (request, response) => { telemetry.metricsHandler(request, response); } }));

@@ -3,9 +3,10 @@ import type { EventStore } from '../infra/event-store.ts';
 import type { HealthCheck } from '../infra/http/health.ts';
 import type { Pool } from '../infra/postgres.ts';
 import type { RedisClient } from '../infra/redis.ts';
+import { listBuilds } from './build-store.ts';
+import { codeVersions } from './catalog.ts';
 import type { Lanes } from './lanes.ts';
 import type { StatusWatch } from './metrics.ts';
-import type { Runner } from './runner.ts';
 import { presentStatus } from './status-json.ts';
 import type { Supervisor } from './supervisor.ts';
 
@@ -13,20 +14,21 @@ export type ProjectorParts = {
   readonly pool: Pool;
   readonly store: EventStore;
   readonly redis: RedisClient;
-  readonly runner: Runner;
   readonly supervisor: Supervisor;
   readonly lanes: Lanes;
   readonly status: StatusWatch;
 };
 
 /** What `/health/ready` of the projector asks: its servers, and whether every projection goes on. */
-export function projectorHealth({ pool, store, redis, runner, supervisor, lanes }: ProjectorParts): Record<string, HealthCheck> {
+export function projectorHealth({ pool, store, redis, supervisor, lanes }: ProjectorParts): Record<string, HealthCheck> {
   return {
     postgres: () => pool.query('select 1'),
     eventstore: () => store.head(),
     redis: () => redis.ping(),
     projections: async () => {
-      const stopped = runner.states().filter(({ state }) => state === 'stopped').map(({ build }) => build.projection);
+      // As the builds say, whichever projector stopped: of one in Redis as of one in PostgreSQL.
+      const live = (await listBuilds(pool)).filter(({ state }) => state === 'live');
+      const stopped = live.filter((build) => build.stopped !== undefined || build.version !== codeVersions.get(build.projection)).map(({ projection }) => projection);
       const halted = [...stopped, ...supervisor.refused.keys(), ...supervisor.trouble === undefined ? [] : ['supervisor'], ...lanes.trouble === undefined ? [] : ['lanes']];
       if (halted.length > 0) throw new Error(`not going on: ${halted.join(', ')}`);
     },
