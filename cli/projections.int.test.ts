@@ -3,9 +3,12 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newId } from '../infra/ids.ts';
+import { openRedis } from '../infra/redis.ts';
+import { createSortedIndexes } from '../infra/sorted-indexes.ts';
 import { openVault } from '../infra/vault.ts';
 import { listBuilds, quoted } from '../projections/build-store.ts';
 import { allProjections } from '../projections/catalog.ts';
+import { BUCKETS, keysOf } from '../projections/lane-keys.ts';
 import { happened } from '../testing/projection-spec.ts';
 import { eventually, openProjectorWorld, type ProjectorWorld } from '../testing/projector-world.ts';
 import { createTestRedis, type TestRedis } from '../testing/redis.ts';
@@ -102,6 +105,32 @@ describe('shutterlog projections', () => {
     expect(refused.err).toContain('readers keep what they have');
     expect((await shutterlog('projections', 'rebuild', 'follows')).code).toBe(0);
     expect((await shutterlog('projections', 'verify', 'follows')).code).toBe(0);
+  }, LIMIT_MS);
+
+  it('finds an entry too many and a key of another type in Redis, each by its key', async () => {
+    const { location } = await live('home-feed');
+    const client = openRedis(redis.url);
+    const indexes = createSortedIndexes(client, { prefix: `${location}:`, buckets: BUCKETS });
+    const keys = Array.from({ length: 20 }, () => keysOf(location, 'feed')(newId.account()));
+    for (const key of keys) {
+      expect(await indexes.lease(key, 'test', 60_000)).toBe('taken');
+      expect(await indexes.fill(key, 'test', { entries: [], cut: false }, 3_600_000)).toBe(true);
+    }
+    expect((await shutterlog('projections', 'verify', 'home-feed')).code).toBe(0);
+    const [more, broken] = keys as [string, string];
+    const [id, score] = [newId.post(), Date.now()];
+    await client.zadd(more, score, id);
+    await client.set(broken, 'nonsense');
+    const { code, out } = await shutterlog('projections', 'verify', 'home-feed', '--json');
+    expect(code).toBe(3);
+    const { differences } = JSON.parse(out) as { differences: { key: string }[] };
+    expect(differences).toHaveLength(2);
+    expect(differences).toContainEqual({ projection: 'home-feed', key: more, live: [{ id, score }], expected: [] });
+    expect(differences).toContainEqual(expect.objectContaining({ key: broken, broken: expect.stringContaining('WRONGTYPE') }));
+    const sampled = await shutterlog('projections', 'verify', 'home-feed', '--sample', '5', '--json');
+    expect((JSON.parse(sampled.out) as { keys: number }).keys).toBe(5);
+    await client.del(...keys);
+    client.disconnect();
   }, LIMIT_MS);
 
   it('pauses a model and lets it go on', async () => {

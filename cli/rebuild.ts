@@ -41,7 +41,7 @@ async function rebuildChosen(context: CliContext, names: readonly string[], opti
   const steps = stepsOf(options.json === true);
   const how = { onPoison, signal: context.signal, report: steps.report };
   try {
-    if (options.until !== undefined) return await aside(deps, chosen, { ...how, until: options.until, json: options.json === true });
+    if (options.until !== undefined) return await aside(deps, chosen, { ...how, until: options.until, json: options.json === true, all: options.all === true });
     const done = await rebuild(deps, { ...how, projections: chosen, planned: announce, verify: options.verify === true });
     const summary = { rebuilt: chosen.map(({ name }) => name), builds: done.builds.map(({ id }) => id), events: done.events, seconds: round(done.seconds), events_per_second: Math.round(done.events / Math.max(done.seconds, 1e-3)) };
     console.log(options.json === true ? JSON.stringify(summary) : `rebuilt ${summary.rebuilt.join(', ')}: ${String(summary.events)} events in ${String(summary.seconds)} s; readers have been switched, projections rollback goes back`);
@@ -54,11 +54,13 @@ async function rebuildChosen(context: CliContext, names: readonly string[], opti
   }
 }
 
-type Aside = Pick<SideBuildOptions, 'onPoison' | 'signal' | 'report'> & { readonly until: string; readonly json: boolean };
+type Aside = Pick<SideBuildOptions, 'onPoison' | 'signal' | 'report'> & { readonly until: string; readonly json: boolean; readonly all: boolean };
 
-async function aside(deps: RebuildDeps, chosen: readonly AnyProjection[], { until, json, ...how }: Aside): Promise<ExitCode> {
+async function aside(deps: RebuildDeps, chosen: readonly AnyProjection[], { until, json, all, ...how }: Aside): Promise<ExitCode> {
   const { postgres, lanes } = byStore(chosen);
-  if (lanes.length > 0) throw new CliError(`${lanes.map(({ name }) => name).join(', ')}: models in Redis show the present only; --until is for those in PostgreSQL`, 2);
+  const presentOnly = `${lanes.map(({ name }) => name).join(', ')}: models in Redis show the present only; --until is for those in PostgreSQL`;
+  if (lanes.length > 0 && !all) throw new CliError(presentOnly, 2);
+  if (lanes.length > 0 && !json) console.error(`${presentOnly}, which are built`);
   const place = await placeInLog(deps.store, until);
   if (place === undefined) throw new CliError('--until takes a position, as events tail shows it, or a time such as 2026-01-31T12:00:00Z', 2);
   const builds = await buildAside(deps, { ...how, projections: postgres, until: place });

@@ -92,10 +92,19 @@ function presentRow({ projection, difference }: Finding): { projection: string }
 }
 
 function lineOfRow({ projection, difference: { table, key, live, expected } }: Finding): string {
-  return `${projection}.${table} ${JSON.stringify(key)}: live ${live === null ? 'has no row' : JSON.stringify(live)}, the log gives ${expected === null ? 'no row' : JSON.stringify(expected)}`;
+  const [ours, theirs] = live === null || expected === null ? [live, expected] : [differing(live, expected), differing(expected, live)];
+  return `${projection}.${table} ${JSON.stringify(key)}: live ${ours === null ? 'has no row' : JSON.stringify(ours)}, the log gives ${theirs === null ? 'no row' : JSON.stringify(theirs)}`;
 }
 
-function lineOfKey(projection: string, { key, live, expected }: KeyDifference): string {
+type Row = Readonly<Record<string, unknown>>;
+
+// On a terminal the columns that are equal would hide the one that is not; --json has all of them.
+function differing(row: Row, other: Row): Row {
+  return Object.fromEntries(Object.entries(row).filter(([column, value]) => JSON.stringify(value) !== JSON.stringify(other[column])));
+}
+
+function lineOfKey(projection: string, { key, live, expected, broken }: KeyDifference): string {
+  if (broken !== undefined) return `${projection} ${key}: cannot be read (${broken}), ${String(expected.length)} entries by definition`;
   const missing = expected.filter(({ id, score }) => !live.some((one) => one.id === id && one.score === score));
   const extra = live.filter(({ id, score }) => !expected.some((one) => one.id === id && one.score === score));
   return `${projection} ${key}: ${String(live.length)} entries live, ${String(expected.length)} by definition; missing ${JSON.stringify(missing)}, extra ${JSON.stringify(extra)}`;

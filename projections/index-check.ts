@@ -1,5 +1,6 @@
-import type { Entry } from '../infra/sorted-indexes.ts';
+import type { Entry, Found } from '../infra/sorted-indexes.ts';
 import { fillAbsent } from './computed-index.ts';
+import { describe, isOutage } from './failures.ts';
 import { idOfKey, keysOf } from './lane-keys.ts';
 import type { KeyDifference, LaneContext, LaneProjection } from './lane-projection.ts';
 
@@ -18,36 +19,63 @@ const KEYS_PER_STEP = 200;
 
 /** Compares the indexes that exist (all, a sample, or some keys) with the definition. */
 export async function* differencesOf(context: LaneContext, indexes: DefinedIndexes, options: Parameters<LaneProjection['differences']>[1]): AsyncGenerator<KeyDifference> {
-  let left = options.sample ?? Number.POSITIVE_INFINITY;
-  for await (const scanned of keysToCheck(context, indexes, options.only)) {
-    const keys = scanned.slice(0, left);
+  for await (const keys of keysToCheck(context, indexes, options)) {
     for (let at = 0; at < keys.length; at += KEYS_PER_STEP) {
       const step = keys.slice(at, at + KEYS_PER_STEP);
       yield* compare(context, indexes, step);
       options.checked?.(step.length);
     }
-    left -= keys.length;
-    if (left <= 0) return;
   }
 }
 
-async function* keysToCheck({ indexes, prefix }: LaneContext, { keys }: DefinedIndexes, only: readonly string[] | undefined): AsyncGenerator<string[]> {
+async function* keysToCheck({ indexes, prefix }: LaneContext, { keys }: DefinedIndexes, { only, sample }: Parameters<LaneProjection['differences']>[1]): AsyncGenerator<string[]> {
   const start = `${prefix}:${keys}:`;
-  if (only === undefined) yield* indexes.scan(start);
-  else yield only.filter((key) => key.startsWith(start));
+  if (only !== undefined) yield only.filter((key) => key.startsWith(start));
+  else if (sample === undefined) yield* indexes.scan(start);
+  else yield await drawn(indexes.scan(start), sample);
+}
+
+/** Some of the keys, each as likely as any other; names are cheap to look at, what they hold is not. */
+async function drawn(scanned: AsyncIterable<string[]>, sample: number): Promise<string[]> {
+  const chosen: string[] = [];
+  let seen = 0;
+  for await (const keys of scanned) {
+    for (const key of keys) {
+      seen += 1;
+      const place = chosen.length < sample ? chosen.length : Math.floor(Math.random() * seen);
+      if (place < sample) chosen[place] = key;
+    }
+  }
+  return chosen;
 }
 
 async function* compare(context: LaneContext, { entries, define, expiredAt }: DefinedIndexes, keys: readonly string[]): AsyncGenerator<KeyDifference> {
   const now = context.now();
-  const found = await context.indexes.newest(keys, { limit: entries, renewMs: 0 });
+  const found = await readEach(context, keys, entries);
   const complete = keys.flatMap((key, i) => {
     const at = found[i];
-    return at?.state === 'complete' ? [{ key, live: at.entries.filter(({ score }) => score > expiredAt(now)) }] : [];
+    if (at === undefined) return [];
+    if (typeof at === 'string') return [{ key, live: [], broken: at }];
+    return at.state === 'complete' ? [{ key, live: at.entries.filter(({ score }) => score > expiredAt(now)) }] : [];
   });
   const expected = await define(context, complete.map(({ key }) => idOfKey(key)), now);
-  for (const { key, live } of complete) {
-    const should = expected.get(idOfKey(key)) ?? [];
-    if (!sameEntries(live, should)) yield { key, live, expected: should };
+  for (const one of complete) {
+    const should = expected.get(idOfKey(one.key)) ?? [];
+    if ('broken' in one || !sameEntries(one.live, should)) yield { ...one, expected: should };
+  }
+}
+
+/** What each key holds, or why it cannot be read: one that is broken must not hide what the others hold. */
+async function readEach(context: LaneContext, keys: readonly string[], limit: number): Promise<(Found | string | undefined)[]> {
+  const read = (some: readonly string[]) => context.indexes.newest(some, { limit, renewMs: 0 });
+  try {
+    return await read(keys);
+  } catch (error) {
+    if (isOutage(error)) throw error;
+    return Promise.all(keys.map((key) => read([key]).then(([one]) => one, (why: unknown) => {
+      if (isOutage(why)) throw why;
+      return describe(why);
+    })));
   }
 }
 

@@ -44,5 +44,5 @@ export type LaneContext = {
 /** Lanes whose events are handled together: who writes, and which ids are theirs (an event may concern other lanes too). */
 export type LaneGroup = { readonly writers: readonly Writer[]; readonly owns: (id: string) => boolean };
 
-/** A key whose contents are not what the definition says. */
-export type KeyDifference = { readonly key: string; readonly live: readonly Entry[]; readonly expected: readonly Entry[] };
+/** A key whose contents are not what the definition says; `broken` says why there is nothing to compare with, as in a key of another type. */
+export type KeyDifference = { readonly key: string; readonly live: readonly Entry[]; readonly expected: readonly Entry[]; readonly broken?: string };
