@@ -1,4 +1,6 @@
-import { Kafka, logLevel, type logCreator } from 'kafkajs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Kafka, logLevel, type Admin, type ITopicMetadata, type logCreator } from 'kafkajs';
+import { z } from 'zod';
 import type { Log } from './log.ts';
 
 /** Where Kafka is, and what the names of our topics, groups and transactional ids begin with. */
@@ -14,6 +16,11 @@ export class WrongTopicError extends Error {
 
 const CONNECT_LIMIT_MS = 3_000;
 const REQUEST_LIMIT_MS = 15_000;
+const NEW_TOPIC_TRIES = 20;
+const NEW_TOPIC_PAUSE_MS = 100;
+
+/** An error of the library that time cures. */
+const Passing = z.object({ retriable: z.literal(true) });
 
 /** The address in the settings, or undefined when there is no Kafka. */
 export function kafkaAddress(config: { readonly KAFKA_BROKERS?: string | undefined; readonly KAFKA_PREFIX: string }): KafkaAddress | undefined {
@@ -50,13 +57,25 @@ export async function ensureTopics(kafka: Kafka, specs: readonly TopicSpec[]): P
         })),
       });
     }
-    const { topics } = await admin.fetchTopicMetadata({ topics: specs.map(({ topic }) => topic) });
+    const topics = await describeTopics(admin, specs.map(({ topic }) => topic));
     for (const { topic, partitions } of specs) {
       const found = topics.find(({ name }) => name === topic)?.partitions.length;
       if (found !== partitions) throw new WrongTopicError(`the Kafka topic ${topic} has ${String(found ?? 'no')} partitions and must have ${String(partitions)}`);
     }
   } finally {
     await admin.disconnect().catch(() => undefined);
+  }
+}
+
+// A topic that another process is creating at this moment is listed before every broker knows it.
+async function describeTopics(admin: Admin, names: string[]): Promise<ITopicMetadata[]> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return (await admin.fetchTopicMetadata({ topics: names })).topics;
+    } catch (error) {
+      if (!Passing.safeParse(error).success || attempt >= NEW_TOPIC_TRIES) throw error;
+      await delay(NEW_TOPIC_PAUSE_MS);
+    }
   }
 }
 

@@ -7,6 +7,7 @@ import { createTokens } from '../infra/jwt.ts';
 import { noLimits } from '../infra/rate-limit.ts';
 import { startMediaWorkers } from '../media/worker-pool.ts';
 import { deleteMedia } from '../commands/reactions/delete-media.ts';
+import { tableQueue } from '../commands/reactions/media-queue.ts';
 import { startMediaWork } from '../commands/reactions/media-workers.ts';
 import { processMedia } from '../commands/reactions/process-media.ts';
 import { publishPosts } from '../commands/reactions/publish-posts.ts';
@@ -45,8 +46,9 @@ export async function openContentApi(): Promise<ContentApi> {
   const projector = await startProjector(world);
   const workers = startMediaWorkers({ workers: 2 });
   const stop = new AbortController();
-  const reactor = await startReactor(world, [processMedia({ pool: world.pool, onQueued: () => { work.wake(); } }), publishPosts(world), publishStories(world), deleteMedia({ ...world, cdn: logCdn(world.log) })]);
-  const work = startMediaWork({ ...world, workers }, { concurrency: 2, pollMs: 20 }, stop.signal);
+  const queue = tableQueue(world.pool);
+  const reactor = await startReactor(world, [processMedia({ queue }), publishPosts(world), publishStories(world), deleteMedia({ ...world, cdn: logCdn(world.log) })]);
+  const work = startMediaWork({ ...world, queue, workers }, { concurrency: 2, pollMs: 20 }, stop.signal);
   const tokens = createTokens(randomBytes(32).toString('hex'));
   const counts = createOwnCounts({ sql: world.pool, builds: createBuildResolver(world.pool, codeVersions), freshness: createFreshness(world.pool, new Set()), storeId: world.store.storeId });
   const app = createWriteApi({

@@ -33,19 +33,25 @@ export function groupFeed({ kafka, prefix }: TestKafka): (deps: FeedDeps) => Ope
   return (deps) => (onChange) => openKafkaFeed({ ...deps, kafka, prefix, sessionMs: SHORTEST_SESSION_MS }, onChange);
 }
 
+export type ReadMessage = { readonly partition: number; readonly key: string | undefined; readonly headers: Record<string, string>; readonly value: string | null };
+
 /** Everything that committed transactions have put into domain-events, by partition, in order. */
-export async function readDomainEvents({ kafka, prefix }: TestKafka): Promise<Map<number, { headers: Record<string, string>; value: string | null }[]>> {
-  const { topic } = domainEventsTopic(prefix);
+export async function readDomainEvents(kafka: TestKafka): Promise<Map<number, ReadMessage[]>> {
+  return Map.groupBy(await readTopic(kafka, domainEventsTopic(kafka.prefix).topic), ({ partition }) => partition);
+}
+
+/** Everything that a topic holds at this moment and that is not part of an open transaction; each partition in order. */
+export async function readTopic({ kafka, prefix }: TestKafka, topic: string): Promise<ReadMessage[]> {
   const admin = kafka.admin();
   await admin.connect();
   const ends = await admin.fetchTopicOffsets(topic);
   await admin.disconnect();
   const consumer = kafka.consumer({ groupId: `${prefix}reader-${randomUUID()}`, maxWaitTimeInMs: 100, readUncommitted: false });
-  const found = new Map<number, { headers: Record<string, string>; value: string | null }[]>();
+  const found: ReadMessage[] = [];
   const open = new Map(ends.filter(({ high, low }) => high !== low).map(({ partition, high }) => [partition, BigInt(high)]));
   const done = Promise.withResolvers<undefined>();
   if (open.size === 0) done.resolve(undefined);
-  // The last record of a partition is the end of a transaction, which nobody is handed.
+  // The last record of a partition may be the end of a transaction, which nobody is handed.
   consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload: { partition, lastOffset } }) => {
     if (BigInt(lastOffset) + 1n >= (open.get(partition) ?? 0n)) open.delete(partition);
     if (open.size === 0) done.resolve(undefined);
@@ -55,11 +61,9 @@ export async function readDomainEvents({ kafka, prefix }: TestKafka): Promise<Ma
   await consumer.run({
     autoCommit: false,
     partitionsConsumedConcurrently: 32,
-    eachBatch: async ({ batch }) => {
-      const all = found.get(batch.partition) ?? [];
-      found.set(batch.partition, all);
-      for (const { headers, value } of batch.messages) {
-        all.push({ headers: Object.fromEntries(Object.entries(headers ?? {}).map(([name, one]) => [name, String(one)])), value: value === null ? null : value.toString() });
+    eachBatch: async ({ batch: { partition, messages } }) => {
+      for (const { key, headers, value } of messages) {
+        found.push({ partition, key: key?.toString(), headers: Object.fromEntries(Object.entries(headers ?? {}).map(([name, one]) => [name, String(one)])), value: value === null ? null : value.toString() });
       }
     },
   });

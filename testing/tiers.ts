@@ -83,6 +83,6 @@ function programs(wanted: Program[], { env, say }: TierContext): Promise<TierRes
 }
 
 /** Where downloaded servers are kept between runs and clones. */
-function cacheDir(): string {
+export function cacheDir(): string {
   return join(homedir(), '.cache', 'shutterlog');
 }

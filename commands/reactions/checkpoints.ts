@@ -27,7 +27,9 @@ create table if not exists reactions.dead_letter (
   attempts int not null,
   parked_at timestamptz not null default now(),
   context jsonb not null
-);`;
+);
+-- When others were told of it, where there is somebody to tell.
+alter table reactions.dead_letter add column if not exists announced_at timestamptz;`;
 
 /** Where a reaction without a checkpoint begins on a log that holds events: at its first one, or after its newest. */
 export type ReactionsFrom = 'start' | 'end';

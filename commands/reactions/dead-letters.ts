@@ -14,7 +14,7 @@ export async function parkDeadLetter(sql: Sql, letter: Omit<DeadLetter, 'id' | '
   const { reaction, subject, eventId, reason, attempts, context } = letter;
   await sql.query(
     `insert into reactions.dead_letter (id, reaction, subject, event_id, reason, attempts, context) values ($1, $2, $3, $4, $5, $6, $7)
-     on conflict (id) do update set reason = excluded.reason, attempts = excluded.attempts, parked_at = now()`,
+     on conflict (id) do update set reason = excluded.reason, attempts = excluded.attempts, parked_at = now(), announced_at = null`,
     [reactionCommandId(eventId, `${reaction}/dead-letter`), reaction, subject, eventId, reason.slice(0, 1_000), attempts, JSON.stringify(context)],
   );
 }
@@ -36,6 +36,16 @@ export async function takeDeadLetter(pool: Pool, id: string, first: (sql: Sql, l
     await first(tx, LetterRow.parse(rows[0]));
     return true;
   });
+}
+
+/** Letters of a reaction that nobody outside was told of; they stay as they are until the transaction ends. */
+export async function unannouncedDeadLetters(tx: Sql, reaction: string, limit: number): Promise<DeadLetter[]> {
+  const { rows } = await tx.query<Record<string, unknown>>('select * from reactions.dead_letter where reaction = $1 and announced_at is null order by parked_at, id limit $2 for update', [reaction, limit]);
+  return rows.map((row) => LetterRow.parse(row));
+}
+
+export async function noteAnnounced(tx: Sql, ids: readonly string[]): Promise<void> {
+  await tx.query('update reactions.dead_letter set announced_at = now() where id = any($1::uuid[])', [ids]);
 }
 
 /** How much work is parked, by reaction. */

@@ -20,6 +20,7 @@ import { identityReactions } from './identity-reactions.ts';
 import { whileLeading } from './leadership.ts';
 import { openMediaTools } from './media-tools.ts';
 import { startMediaWork } from './media-workers.ts';
+import { openMediaQueue } from './open-media-queue.ts';
 import { processMedia } from './process-media.ts';
 import { publishPosts } from './publish-posts.ts';
 import { publishStories } from './publish-stories.ts';
@@ -39,8 +40,10 @@ await runProcess(logger, async (own) => {
   const vault = await openVault({ pool, masterKey: config.MASTER_KEY });
   const store = own(await openEventStore(config.EVENTSTORE_URL), (each) => each.close());
   const { media, ...mediaTools } = openMediaTools(config, logger, own);
+  const jobs = openMediaQueue({ config, pool, log: logger });
+  const queue = own(jobs.queue, (each) => each.close());
   const stop = new AbortController();
-  const deps = { store, keys: vault.keys, pool, log: logger, signal: stop.signal, ...mediaTools };
+  const deps = { store, keys: vault.keys, pool, log: logger, signal: stop.signal, queue, ...mediaTools };
   const builds = createBuildResolver(pool, codeVersions);
   const freshness = createFreshness(pool, lanedModels);
   const celebrities = {
@@ -50,14 +53,14 @@ await runProcess(logger, async (own) => {
     line: { grantAt: config.CELEBRITY_THRESHOLD, revokeBelow: config.CELEBRITY_REVOKE_BELOW },
   };
   const reactions: readonly Reaction[] = [
-    processMedia({ pool, onQueued: () => { mediaWork.wake(); } }),
+    processMedia(deps),
     publishPosts(deps),
     publishStories(deps),
     deleteMedia(deps),
     ...identityReactions({ store, vault, pool, builds, freshness }),
     celebrityStatus(celebrities),
   ];
-  const sweeps: readonly Sweep[] = [...mediaSweeps(deps, media), sweepCelebrityStatus(celebrities)];
+  const sweeps: readonly Sweep[] = [...mediaSweeps(deps, media), sweepCelebrityStatus(celebrities), ...jobs.sweeps];
 
   await prepareReactionTables(pool, reactions);
   await plantCheckpoints(pool, store, reactions, config.REACTIONS_FROM);
@@ -67,7 +70,7 @@ await runProcess(logger, async (own) => {
   const leading = whileLeading({ databaseUrl: config.DATABASE_URL, log: logger, signal: stop.signal }, (signal) => runReactions({ ...deps, states, patience: PATIENCE }, { reactions, sweeps }, signal));
   own(stop, async (each) => { each.abort(); await Promise.all([leading, deps.workers.close().then(() => Promise.all([mediaWork.ended, formatWork]))]); });
 
-  own(watchQueues(pool), (each) => { each.close(); });
+  own(watchQueues(pool, queue), (each) => { each.close(); });
   const health = { event_store: () => store.head(), postgresql: () => pool.query('select 1'), object_store: () => media.objects.head('health') };
   const app = createHealthApp({ log: logger, health, metrics: (request, response) => { telemetry.metricsHandler(request, response); } });
   const server = own(await listen(app, { port: config.REACTOR_PORT, host: config.HOST }), (each) => each.close());

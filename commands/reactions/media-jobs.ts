@@ -3,7 +3,7 @@ import { MediaId } from '../../domain/ids.ts';
 import { inTransaction, type Pool, type Sql } from '../../infra/postgres.ts';
 import { parkDeadLetter } from './dead-letters.ts';
 
-/** The queue of media to be made ready. A job leaves it when it is done, or as a dead letter. */
+/** Media to be made ready: those in line here, and those that were begun, wherever they stood in line. A job leaves it when it is done, or as a dead letter. */
 export const MEDIA_JOBS_DDL = `
 create table if not exists reactions.media_job (
   media_id text collate "C" primary key,
@@ -23,13 +23,17 @@ export const MEDIA_REACTION = 'process-media';
 /** Tries of one job before it becomes a dead letter. */
 export const JOB_ATTEMPTS = 3;
 
-const JobContext = z.object({ correlationId: z.string(), traceparent: z.string().nullable() });
+/** What leads a job back to where it came from. */
+export const JobContext = z.object({ correlationId: z.string(), traceparent: z.string().nullable() });
 
 /** One file to be made ready, and what led to it. `attempts` counts the present one. */
 export type MediaJob = { readonly mediaId: MediaId; readonly eventId: string; readonly correlationId: string; readonly traceparent: string | null; readonly attempts: number };
 
+/** A job that nobody has begun. */
+export type WantedJob = Omit<MediaJob, 'attempts'>;
+
 /** Puts a job in line; one that stands there already stays as it is. */
-export async function queueJob(sql: Sql, { mediaId, eventId, correlationId, traceparent }: Omit<MediaJob, 'attempts'>): Promise<void> {
+export async function queueJob(sql: Sql, { mediaId, eventId, correlationId, traceparent }: WantedJob): Promise<void> {
   await sql.query(
     'insert into reactions.media_job (media_id, event_id, correlation_id, traceparent) values ($1, $2, $3, $4) on conflict do nothing',
     [mediaId, eventId, correlationId, traceparent],
@@ -60,6 +64,16 @@ export async function claimJobs(pool: Pool, limit: number, leaseMs: number): Pro
     );
     return rows.map((row) => JobRow.parse(row));
   });
+}
+
+/** Takes a job that stood in line elsewhere for `leaseMs`; undefined when it was begun before and is not done. */
+export async function acceptJob(sql: Sql, { mediaId, eventId, correlationId, traceparent }: WantedJob, leaseMs: number): Promise<MediaJob | undefined> {
+  const { rows } = await sql.query<Record<string, unknown>>(
+    `insert into reactions.media_job (media_id, event_id, correlation_id, traceparent, attempts, lease_until)
+     values ($1, $2, $3, $4, 1, now() + $5 * interval '1 millisecond') on conflict do nothing returning *`,
+    [mediaId, eventId, correlationId, traceparent, leaseMs],
+  );
+  return rows[0] === undefined ? undefined : JobRow.parse(rows[0]);
 }
 
 /** Holds on to a job that takes long. False when somebody else has it by now. */
@@ -102,7 +116,7 @@ export async function requeueJob(sql: Sql, letter: { subject: string; eventId: s
   await queueJob(sql, { mediaId: MediaId.parse(letter.subject), eventId: letter.eventId, ...JobContext.parse(letter.context) });
 }
 
-/** How many jobs wait or run. */
+/** How many jobs wait here or run. */
 export async function countJobs(sql: Sql): Promise<number> {
   const { rows } = await sql.query<{ jobs: string }>('select count(*) as jobs from reactions.media_job');
   return Number(rows[0]?.jobs ?? 0);

@@ -7,9 +7,10 @@ import type { CommandContext } from '../handle.ts';
 import { pause } from './leadership.ts';
 import { makeMedia, type MakeMediaDeps } from './make-media.ts';
 import { watchBacklog } from './media-backlog.ts';
-import { claimJobs, failJob, finishJob, MEDIA_REACTION, renewLease, returnJob, type MediaJob } from './media-jobs.ts';
+import { failJob, finishJob, MEDIA_REACTION, renewLease, returnJob, type MediaJob } from './media-jobs.ts';
+import type { MediaQueue } from './media-queue.ts';
 
-export type MediaWorkDeps = MakeMediaDeps & { readonly pool: Pool; readonly log: Logger };
+export type MediaWorkDeps = MakeMediaDeps & { readonly pool: Pool; readonly queue: MediaQueue; readonly log: Logger };
 
 export type MediaWorkOptions = {
   /** Jobs at a time in this process. */
@@ -24,8 +25,6 @@ export type MediaWorkOptions = {
 
 /** The jobs of this process under way. */
 export type MediaWork = {
-  /** Looks at the queue now. */
-  wake(): void;
   /** Resolves once the jobs under way have ended or been given back, after the signal. */
   readonly ended: Promise<void>;
 };
@@ -36,7 +35,7 @@ export function startMediaWork(deps: MediaWorkDeps, options: MediaWorkOptions, s
   const running = new Set<Promise<void>>();
   const counted = metrics.getMeter('shutterlog').createCounter('media_jobs', { description: 'Media jobs by how they ended.' });
 
-  const backlog = watchBacklog(deps.pool, () => performance.now());
+  const backlog = watchBacklog(deps.queue, () => performance.now());
 
   const start = (job: MediaJob) => {
     const work = workOn({ ...deps, backlog }, options, job, signal)
@@ -56,12 +55,13 @@ export function startMediaWork(deps: MediaWorkDeps, options: MediaWorkOptions, s
     }
     await Promise.all(running);
   };
-  return { wake: () => { bell.abort(); }, ended: rounds() };
+  deps.queue.listen(() => { bell.abort(); });
+  return { ended: rounds() };
 }
 
-async function claim({ pool, log }: MediaWorkDeps, room: number, leaseMs: number): Promise<MediaJob[]> {
+async function claim({ queue, log }: MediaWorkDeps, room: number, leaseMs: number): Promise<MediaJob[]> {
   try {
-    return await claimJobs(pool, room, leaseMs);
+    return await queue.take(room, leaseMs);
   } catch (error) {
     log.error({ err: error }, 'cannot read the media queue');
     return [];

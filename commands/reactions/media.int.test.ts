@@ -13,6 +13,7 @@ import { handle } from '../handle.ts';
 import { listDeadLetters, takeDeadLetter } from './dead-letters.ts';
 import { makeMedia, type MakeMediaDeps } from './make-media.ts';
 import { claimJobs, countJobs, JOB_ATTEMPTS, requeueJob } from './media-jobs.ts';
+import { tableQueue } from './media-queue.ts';
 import { startMediaWork, type MediaWork } from './media-workers.ts';
 import { processMedia } from './process-media.ts';
 
@@ -26,7 +27,7 @@ beforeAll(async () => {
   world = await openContentWorld();
   workers = startMediaWorkers({ workers: 2 });
   ann = await world.account();
-  reactor = await startReactor(world, [processMedia({ pool: world.pool, onQueued: () => undefined })]);
+  reactor = await startReactor(world, [processMedia({ queue: tableQueue(world.pool) })]);
 });
 afterEach(async () => {
   for (const stop of stops.splice(0)) await stop();
@@ -42,7 +43,7 @@ type Failing = { process: MediaWorkers['process'] };
 
 function work(change: { workers?: Failing; leaseMs?: number } = {}): MediaWork {
   const stop = new AbortController();
-  const running = startMediaWork({ ...world, workers: change.workers ?? workers }, { concurrency: 2, pollMs: 5, retryMs: 1, ...(change.leaseMs === undefined ? {} : { leaseMs: change.leaseMs }) }, stop.signal);
+  const running = startMediaWork({ ...world, queue: tableQueue(world.pool), workers: change.workers ?? workers }, { concurrency: 2, pollMs: 5, retryMs: 1, ...(change.leaseMs === undefined ? {} : { leaseMs: change.leaseMs }) }, stop.signal);
   stops.push(async () => { stop.abort(); await running.ended; });
   return running;
 }
@@ -128,7 +129,7 @@ describe('delivered twice', () => {
     await settled(mediaId);
     await reactor.stop();
     await forgetProgress(world);
-    reactor = await startReactor(world, [processMedia({ pool: world.pool, onQueued: () => undefined })]);
+    reactor = await startReactor(world, [processMedia({ queue: tableQueue(world.pool) })]);
     await reactor.caughtUp();
     await eventually('the queue is empty', async () => (await countJobs(world.pool)) === 0);
     expect(await typesOf(mediaId)).toEqual(['UploadRequested', 'UploadCompleted', 'MediaProcessed']);
@@ -245,7 +246,7 @@ describe('a job that fails', () => {
     const stop = new AbortController();
     const closing: Failing = { process: () => { stop.abort(); return Promise.reject(new Error('The media workers were closed')); } };
     const mediaId = await world.uploaded(ann);
-    const running = startMediaWork({ ...world, workers: closing }, { concurrency: 1, pollMs: 5 }, stop.signal);
+    const running = startMediaWork({ ...world, queue: tableQueue(world.pool), workers: closing }, { concurrency: 1, pollMs: 5 }, stop.signal);
     await running.ended;
     const [again] = await claimJobs(world.pool, 1, 1_000);
     expect(again).toMatchObject({ mediaId, attempts: 1 });
