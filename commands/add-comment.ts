@@ -29,6 +29,7 @@ export async function addComment(log: Log, context: CommandContext, { accountId,
     streamId: streamOf.comment(commentId),
     command: { type: 'AddComment', commentId, postId, accountId, text, post, parent },
     owners: () => [postId],
+    opens: true,
   });
   return handled.ok ? { ok: true as const, commentId, written: handled.written } : handled;
 }

@@ -38,6 +38,7 @@ export async function createPost(log: Log, context: CommandContext, input: Creat
     streamId: streamOf.post(postId),
     command: { ...command, post: { ...command.post, mediaIds: shown.ids }, media: shown.states },
     owners: () => [input.authorId],
+    opens: true,
   });
   return handled.ok ? { ok: true as const, postId, state: handled.state, written: handled.written } : handled;
 }

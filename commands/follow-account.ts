@@ -61,6 +61,7 @@ async function decideFollow(log: Log, context: CommandContext, command: FollowCo
     streamId: streamOf.follow(followerId, followeeId),
     command,
     owners: () => [followeeId, followerId],
+    opens: true,
   });
   return handled.ok ? { ok: true as const, status: handled.state.status, written: handled.written } : handled;
 }

@@ -38,6 +38,11 @@ export type Handling<State, Command, Event extends AnyEvent, Code extends string
   readonly command: Command;
   /** Whose lanes must see each event. */
   readonly owners: (event: Event) => readonly OwnerId[];
+  /**
+   * The command nearly always begins its stream: it is decided on an empty one first and appended at "no stream", and
+   * only when that fails is the stream read. Saves a read; for a stream that is there it costs an append that is refused.
+   */
+  readonly opens?: boolean;
 };
 
 type Evolving<State, Event extends AnyEvent> = Pick<Decider<State, never, Event, string>, 'eventTypes' | 'initial' | 'evolve'>;
@@ -66,6 +71,8 @@ export async function loadState<State, Event extends AnyEvent>(log: Log, decider
  * error is the caller's. A command id that the stream already carries appends nothing and answers as the first time.
  */
 export async function handle<State, Command, Event extends AnyEvent, Code extends string>(log: Log, context: CommandContext, handling: Handling<State, Command, Event, Code>): Promise<Handled<State, Event, Code>> {
+  const opened = handling.opens === true ? await openStream(log, context, handling) : undefined;
+  if (opened !== undefined) return opened;
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await attemptOnce(log, context, handling);
@@ -74,6 +81,19 @@ export async function handle<State, Command, Event extends AnyEvent, Code extend
       if (!mayRetry || attempt >= ATTEMPTS) throw error;
       await delay(Math.random() * 5 * 4 ** attempt);
     }
+  }
+}
+
+// Undefined: there is a stream already, or it cannot be told; reading it gives the answer. A retry of the command that
+// opened the stream appends the same event ids at the same place, which the store answers as the first time.
+async function openStream<State, Command, Event extends AnyEvent, Code extends string>(log: Log, context: CommandContext, handling: Handling<State, Command, Event, Code>): Promise<Handled<State, Event, Code> | undefined> {
+  const decision = handling.decider.decide(handling.command, handling.decider.initial);
+  if (!decision.ok || decision.events.length === 0) return undefined;
+  try {
+    return await appendDecided(log, context, handling, { state: handling.decider.initial, events: decision.events, at: 'no_stream' });
+  } catch (error) {
+    if (error instanceof VersionConflictError || error instanceof OutcomeUnknownError) return undefined;
+    throw error;
   }
 }
 
@@ -90,8 +110,14 @@ async function attemptOnce<State, Command, Event extends AnyEvent, Code extends 
   if (!decision.ok) return decision;
   const { events } = decision;
   if (events.length === 0) return { ok: true, state, events, written: undefined };
+  return appendDecided(log, context, handling, { state, events, at: past.at(-1)?.revision ?? 'no_stream' });
+}
+
+type Decided<State, Event> = { readonly state: State; readonly events: readonly Event[]; readonly at: bigint | 'no_stream' };
+
+async function appendDecided<State, Command, Event extends AnyEvent, Code extends string>(log: Log, context: CommandContext, { decider, streamId, owners }: Handling<State, Command, Event, Code>, { state, events, at }: Decided<State, Event>): Promise<Handled<State, Event, Code>> {
   const proposed = await Promise.all(events.map((event, index) => propose(log.keys, context, event, { streamId, index, owners: owners(event) })));
-  const { position } = await log.store.append(streamId, past.at(-1)?.revision ?? 'no_stream', proposed);
+  const { position } = await log.store.append(streamId, at, proposed);
   return { ok: true, state: events.reduce(decider.evolve, state), events, written: { position, owners: allOwners(events, owners) } };
 }
 

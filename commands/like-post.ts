@@ -26,5 +26,6 @@ async function change(log: Log, context: CommandContext, command: Omit<LikeComma
     streamId: streamOf.like(postId, accountId),
     command: { ...command, post },
     owners: () => [postId],
+    opens: true,
   });
 }

@@ -26,6 +26,7 @@ export async function postStory(log: Log, context: CommandContext, { authorId, m
     streamId: streamOf.story(storyId),
     command: { type: 'PostStory', story, media, showing: showingFrom(context.now.getTime()) },
     owners: () => [authorId],
+    opens: true,
   });
   return handled.ok ? { ok: true as const, storyId, state: handled.state, written: handled.written } : handled;
 }

@@ -49,6 +49,7 @@ export async function registerAccount(deps: RegisterAccountDeps, context: Comman
     streamId: streamOf.account(accountId),
     command: { type: 'RegisterAccount', accountId, username: input.username, email: input.email, fullName: input.fullName },
     owners: () => [accountId],
+    opens: true,
   });
   return handled.ok ? { ok: true as const, accountId, username: input.username, written: handled.written } : handled;
 }

@@ -44,6 +44,7 @@ export async function requestUpload(deps: RequestUploadDeps, context: CommandCon
       takesVideos: kind !== 'video' || (await deps.takesVideos?.()) !== false,
     },
     owners: () => [ownerId],
+    opens: true,
   });
   if (!handled.ok) return handled;
   const requested = handled.events.find((event) => event.type === 'UploadRequested');

@@ -16,5 +16,6 @@ export async function viewStory(log: Log, context: CommandContext, { accountId, 
     streamId: streamOf.storyView(storyId, accountId),
     command: { type: 'ViewStory', storyId, accountId, story },
     owners: ({ data }) => [data.accountId, data.authorId],
+    opens: true,
   });
 }

@@ -1,4 +1,4 @@
-import { EventStoreDBClient, FORWARDS, START, StreamNotFoundError, type AllStreamResolvedEvent } from '@eventstore/db-client';
+import { EventStoreDBClient, FORWARDS, START, StreamNotFoundError, type AllStreamResolvedEvent, type ResolvedEvent } from '@eventstore/db-client';
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { START_OF_LOG, type Position } from '../domain/position.ts';
@@ -84,18 +84,18 @@ async function identify(client: EventStoreDBClient, appender: Appender): Promise
   return StoreCreated.parse(first?.data).storeId;
 }
 
+// By listening, which costs half of what iterating does (a stream that is not there then makes and destroys a chain of
+// errors), and a command reads several streams. What is heard is converted afterwards, where a throw has a caller.
 async function readWholeStream(client: EventStoreDBClient, streamId: string): Promise<RecordedEvent[]> {
-  const events: RecordedEvent[] = [];
-  try {
-    for await (const resolved of client.readStream(streamId, { direction: FORWARDS, fromRevision: START })) {
-      const event = toRecorded(resolved);
-      if (event !== undefined) events.push(event);
-    }
-  } catch (error) {
-    if (error instanceof StreamNotFoundError) return [];
-    throw error;
-  }
-  return events;
+  const heard: ResolvedEvent[] = [];
+  await new Promise<void>((resolve, reject) => {
+    client.readStream(streamId, { direction: FORWARDS, fromRevision: START })
+      .on('data', (resolved: ResolvedEvent) => { heard.push(resolved); })
+      .on('error', (error: unknown) => { if (error instanceof StreamNotFoundError) resolve(); else reject(error instanceof Error ? error : new Error(String(error))); })
+      .on('end', resolve)
+      .on('close', () => { reject(new Error(`the reading of ${streamId} broke off`)); });
+  });
+  return heard.flatMap((resolved) => toRecorded(resolved) ?? []);
 }
 
 async function* subscribe(client: EventStoreDBClient, { after, signal }: { after: Position; signal: AbortSignal }): AsyncIterable<RecordedEvent> {

@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createSecretKey, randomBytes, type KeyObject } from 'node:crypto';
 import { z } from 'zod';
 import type { EventDefinition } from '../domain/event-definition.ts';
 import type { Json, JsonObject, RecordedEvent } from '../domain/recorded-event.ts';
@@ -68,7 +68,7 @@ function subjectOf(definition: EventDefinition, data: JsonObject): string {
 
 function seal(value: Json, subject: string, key: Buffer): JsonObject {
   const nonce = randomBytes(12);
-  const cipher = createCipheriv('aes-256-gcm', key, nonce);
+  const cipher = createCipheriv('aes-256-gcm', prepared(key), nonce);
   cipher.setAAD(Buffer.from(subject));
   const text = Buffer.concat([cipher.update(JSON.stringify(value), 'utf8'), cipher.final()]);
   return { $sealed: subject, v: Buffer.concat([nonce, cipher.getAuthTag(), text]).toString('base64') };
@@ -78,8 +78,17 @@ function open(sealed: z.infer<typeof Sealed>, key: DataKey | undefined): unknown
   if (key === undefined) throw new Error(`no data key for ${sealed.$sealed} in the vault`);
   if (key === null) return null;
   const bytes = Buffer.from(sealed.v, 'base64');
-  const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, 12));
+  const decipher = createDecipheriv('aes-256-gcm', prepared(key), bytes.subarray(0, 12));
   decipher.setAAD(Buffer.from(sealed.$sealed));
   decipher.setAuthTag(bytes.subarray(12, 28));
   return JSON.parse(Buffer.concat([decipher.update(bytes.subarray(28)), decipher.final()]).toString('utf8'));
+}
+
+const preparedKeys = new WeakMap<Buffer, KeyObject>();
+
+// Node takes longer to find out what a raw key is than to use it for a short text.
+function prepared(key: Buffer): KeyObject {
+  const known = preparedKeys.get(key) ?? createSecretKey(key);
+  preparedKeys.set(key, known);
+  return known;
 }

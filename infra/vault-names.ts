@@ -1,4 +1,4 @@
-import { createHmac } from 'node:crypto';
+import { createHmac, createSecretKey } from 'node:crypto';
 
 /** Keyed hashes of what identifies a person, for stream names and look-ups: without the key nobody can try out names. */
 export type NameHashes = {
@@ -8,7 +8,8 @@ export type NameHashes = {
 };
 
 /** Hashes with a 32-byte key that never changes: another key would lose every reservation. */
-export function nameHashes(key: Buffer): NameHashes {
+export function nameHashes(rawKey: Buffer): NameHashes {
+  const key = createSecretKey(rawKey);
   const hash = (kind: string, text: string) => createHmac('sha256', key).update(`${kind}\0${text.trim().toLowerCase().normalize('NFC')}`).digest('hex');
   return { username: (name) => hash('username', name), email: (address) => hash('email', address) };
 }
