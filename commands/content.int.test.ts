@@ -159,8 +159,9 @@ describe('liking and saving', () => {
   const acts = [['like', likePost, 'like'], ['save', savePost, 'save']] as const;
   it.each(acts)('%s: for a post that one may see, once', async (_what, act, kind) => {
     const postId = await world.publishedPost(ann);
-    expect(codeOf(await act(world, world.as(ben), { accountId: ben, postId }))).toBe('ok');
-    expect(await act(world, world.as(ben), { accountId: ben, postId })).toMatchObject({ ok: true, written: undefined });
+    const first = await act(world, world.as(ben), { accountId: ben, postId });
+    expect(codeOf(first)).toBe('ok');
+    expect(await act(world, world.as(ben), { accountId: ben, postId })).toEqual(first);
     expect(await world.types(streamOf[kind](postId, ben))).toHaveLength(1);
   });
 
@@ -258,8 +259,9 @@ describe('stories', () => {
 
   it('are seen once by each viewer, and not counted for their author', async () => {
     const storyId = await story(ann);
-    expect(await view(ben, storyId)).toMatchObject({ ok: true, written: { owners: [ben, ann] } });
-    expect(await view(ben, storyId)).toMatchObject({ ok: true, written: undefined });
+    const first = await view(ben, storyId);
+    expect(first).toMatchObject({ ok: true, written: { owners: [ben, ann] } });
+    expect(await view(ben, storyId)).toEqual(first);
     expect(await view(ann, storyId)).toMatchObject({ ok: true, written: undefined });
   });
 

@@ -27,7 +27,10 @@ export type CommandContext = {
 /** What an append made visible: reads wait for it through a consistency token. */
 export type Written = { readonly position: Position; readonly owners: readonly OwnerId[] };
 
-/** `events` are the facts that the command made true, now or the first time; `written` is undefined when there are none. */
+/**
+ * `events` are the facts that the command made true, now or the first time. Where there are none because it was so already,
+ * `written` is where the stream last said so; it is undefined when the stream says nothing.
+ */
 export type Handled<State, Event, Code extends string> =
   | { readonly ok: true; readonly state: State; readonly events: readonly Event[]; readonly written: Written | undefined }
   | { readonly ok: false; readonly refusal: Refusal<Code> };
@@ -109,8 +112,9 @@ async function attemptOnce<State, Command, Event extends AnyEvent, Code extends 
   const decision = decider.decide(handling.command, state);
   if (!decision.ok) return decision;
   const { events } = decision;
-  if (events.length === 0) return { ok: true, state, events, written: undefined };
-  return appendDecided(log, context, handling, { state, events, at: past.at(-1)?.revision ?? 'no_stream' });
+  const last = past.at(-1);
+  if (events.length === 0) return { ok: true, state, events, written: last === undefined ? undefined : { position: last.position, owners: last.meta.owners } };
+  return appendDecided(log, context, handling, { state, events, at: last?.revision ?? 'no_stream' });
 }
 
 type Decided<State, Event> = { readonly state: State; readonly events: readonly Event[]; readonly at: bigint | 'no_stream' };

@@ -37,7 +37,7 @@ export async function makeFormat(deps: MakeFormatDeps, context: CommandContext, 
     owners: ({ data }) => [data.ownerId],
   });
   if (!handled.ok) throw new Error(`recording a format of ${mediaId} was refused: ${handled.refusal.code}`);
-  return handled.written === undefined ? 'nothing' : 'made';
+  return handled.events.length === 0 ? 'nothing' : 'made';
 }
 
 type Ready = Extract<MediaState, { status: 'processed' }>;
