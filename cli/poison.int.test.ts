@@ -19,7 +19,7 @@ let redis: TestRedis;
 let projector: ReturnType<typeof spawn>;
 let port: number;
 const poison = randomUUID();
-const env = () => ({ ...process.env, EVENTSTORE_URL: world.node.url, DATABASE_URL: world.databaseUrl, REDIS_URL: redis.url, MASTER_KEY, JWT_SECRET: 'x'.repeat(40), PROJECTOR_PORT: String(port), LOG_LEVEL: 'fatal' });
+const env = () => ({ ...process.env, EVENTSTORE_URL: world.node.url, DATABASE_URL: world.databaseUrl, REDIS_URL: redis.url, MASTER_KEY, JWT_SECRET: 'x'.repeat(40), PROJECTOR_PORT: String(port), LOG_LEVEL: 'silent' });
 const follow = () => happened('AccountFollowed', { followerId: newId.account(), followeeId: newId.account() });
 
 beforeAll(async () => {
@@ -30,7 +30,7 @@ beforeAll(async () => {
   await eventually('the projector is ready', async () => (await health('ready')).status === 200, LIMIT_MS);
 }, LIMIT_MS);
 afterAll(async () => {
-  const ended = once(projector, 'exit');
+  const ended = projector.exitCode === null ? once(projector, 'exit') : undefined;
   projector.kill('SIGTERM');
   await ended;
   await world.close();
@@ -53,26 +53,24 @@ const inHealth = async (name: string) => (await (await ask('/health/projections'
 const isStopped = (name: string) => eventually(`${name} stops at the event`, async () => (await inHealth(name))?.stopped?.event_id === poison, LIMIT_MS);
 
 describe('an event that cannot be applied', () => {
-  it('stops the projections that need it, in both stores, and no other; status, health and a metric name it', async () => {
+  it('stops the projection that needs it and no other; status, health and a metric name it', async () => {
     const { metadata } = storedFact(follow(), 0);
     await world.store.append(`follow-${poison}`, 'no_stream', [{ id: poison, type: 'AccountFollowed', data: { followerId: 'nobody' }, metadata }]);
     await world.append(follow());
     await isStopped('follows');
-    await isStopped('home-feed');
     expect((await health('ready')).status).toBe(503);
     const rows = JSON.parse((await shutterlog('projections', 'status', '--json')).out) as Shown[];
     expect(rows.filter(({ stopped }) => stopped !== null).map(({ name, state, stopped }) => ({ name, state, event: stopped?.event_id }))).toEqual([
-      { name: 'follows', state: 'stopped', event: poison }, { name: 'home-feed', state: 'stopped', event: poison },
+      { name: 'follows', state: 'stopped', event: poison },
     ]);
     expect(rows.find(({ name }) => name === 'likes')).toMatchObject({ state: 'following', checkpoint: rows[0]!.head });
     const stopped = (await (await ask('/metrics')).text()).split('\n').filter((line) => line.startsWith('projection_stopped{') && line.endsWith(' 1'));
-    expect(stopped).toHaveLength(2);
-    for (const line of stopped) expect(line).toContain(poison);
+    expect(stopped).toEqual([expect.stringContaining(poison)]);
   }, LIMIT_MS);
 
   it('is listed and shown with what went wrong', async () => {
     const listed = JSON.parse((await shutterlog('dead-letters', 'list', '--json')).out) as { id: string; attempts: number }[];
-    expect(listed.map(({ id }) => id).sort()).toEqual([`follows:${poison}`, `home-feed:${poison}`]);
+    expect(listed.map(({ id }) => id).sort()).toEqual([`follows:${poison}`]);
     for (const { attempts } of listed) expect(attempts).toBeGreaterThan(1);
     const shown = await shutterlog('dead-letters', 'show', `follows:${poison}`);
     expect(JSON.parse(shown.out)).toMatchObject({ state: 'stopped', type: 'AccountFollowed', event: { data: { followerId: 'nobody' }, revision: 0 } });
@@ -96,10 +94,17 @@ describe('an event that cannot be applied', () => {
     await isStopped('follows');
   }, LIMIT_MS);
 
-  it('lets them go on once it is skipped, and stays listed as parked', async () => {
-    for (const name of ['follows', 'home-feed']) expect((await shutterlog('dead-letters', 'skip', `${name}:${poison}`)).code).toBe(0);
+  // Lanes come no further than the models that they read: they meet the event once `follows` has passed it.
+  it('lets it go on once it is skipped, and the lanes that waited for it likewise; it stays listed as parked', async () => {
+    expect((await shutterlog('dead-letters', 'skip', `follows:${poison}`)).code).toBe(0);
+    await isStopped('home-feed');
+    expect((await health('ready')).status).toBe(503);
     const head = await world.append(follow());
-    await eventually('both go on', async () => (await Promise.all(['follows', 'home-feed'].map(inHealth))).every((one) => one?.stopped === null && one.checkpoint >= head), LIMIT_MS);
+    await eventually('both go on', async () => {
+      const letters = JSON.parse((await shutterlog('dead-letters', 'list', '--json')).out) as { id: string; state: string }[];
+      for (const { id, state } of letters) if (state === 'stopped') await shutterlog('dead-letters', 'skip', id);
+      return (await Promise.all(['follows', 'home-feed', 'story-tray'].map(inHealth))).every((one) => one?.stopped === null && one.checkpoint >= head);
+    }, LIMIT_MS);
     expect((await health('ready')).status).toBe(200);
     const listed = JSON.parse((await shutterlog('dead-letters', 'list', '--json')).out) as { id: string; state: string }[];
     expect(listed.map(({ state }) => state)).toEqual(listed.map(() => 'parked'));

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newId } from '../infra/ids.ts';
-import { openRedis } from '../infra/redis.ts';
+import { openRedis, whenRedisReady } from '../infra/redis.ts';
 import { createSortedIndexes } from '../infra/sorted-indexes.ts';
 import { openVault } from '../infra/vault.ts';
 import { listBuilds, quoted } from '../projections/build-store.ts';
@@ -110,6 +110,7 @@ describe('shutterlog projections', () => {
   it('finds an entry too many and a key of another type in Redis, each by its key', async () => {
     const { location } = await live('home-feed');
     const client = openRedis(redis.url);
+    await whenRedisReady(client, 10_000);
     const indexes = createSortedIndexes(client, { prefix: `${location}:`, buckets: BUCKETS });
     const keys = Array.from({ length: 20 }, () => keysOf(location, 'feed')(newId.account()));
     for (const key of keys) {
@@ -120,7 +121,8 @@ describe('shutterlog projections', () => {
     const [more, broken] = keys as [string, string];
     const [id, score] = [newId.post(), Date.now()];
     await client.zadd(more, score, id);
-    await client.set(broken, 'nonsense');
+    await client.del(broken);
+    await client.lpush(broken, 'nonsense');
     const { code, out } = await shutterlog('projections', 'verify', 'home-feed', '--json');
     expect(code).toBe(3);
     const { differences } = JSON.parse(out) as { differences: { key: string }[] };

@@ -64,7 +64,7 @@ describe('the registry of events', () => {
   });
 
   it.each(eventDefinitions.map(({ type }) => [type]))('names %s as a fact in the past tense that says what happened', (type) => {
-    expect(type).toMatch(/^[A-Z][A-Za-z]+(?:ed|Chosen|Withdrawn|MadePrivate|MadePublic)$/);
+    expect(type).toMatch(/^[A-Z][A-Za-z]+(?:ed|Chosen|Withdrawn|Made|MadePrivate|MadePublic)$/);
     expect(type).not.toMatch(/Updated$|^Changed$/);
   });
 

@@ -51,7 +51,8 @@ export async function ensureTopics(kafka: Kafka, specs: readonly TopicSpec[]): P
     if (missing.length > 0) {
       // Another process may create them at the same moment: `createTopics` says false then.
       await admin.createTopics({
-        waitForLeaders: true,
+        // The library waits without patience for brokers that have not heard of a topic yet; describing it does not.
+        waitForLeaders: false,
         topics: missing.map(({ topic, partitions, retentionMs }) => ({
           topic, numPartitions: partitions, replicationFactor: -1, configEntries: [{ name: 'retention.ms', value: String(retentionMs) }],
         })),
@@ -67,15 +68,16 @@ export async function ensureTopics(kafka: Kafka, specs: readonly TopicSpec[]): P
   }
 }
 
-// A topic that another process is creating at this moment is listed before every broker knows it.
+// A topic that was created this moment, here or elsewhere, is listed before every broker knows it and leads its partitions.
 async function describeTopics(admin: Admin, names: string[]): Promise<ITopicMetadata[]> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return (await admin.fetchTopicMetadata({ topics: names })).topics;
+      const { topics } = await admin.fetchTopicMetadata({ topics: names });
+      if (attempt >= NEW_TOPIC_TRIES || topics.every(({ partitions }) => partitions.every(({ leader }) => leader >= 0))) return topics;
     } catch (error) {
       if (!Passing.safeParse(error).success || attempt >= NEW_TOPIC_TRIES) throw error;
-      await delay(NEW_TOPIC_PAUSE_MS);
     }
+    await delay(NEW_TOPIC_PAUSE_MS);
   }
 }
 

@@ -178,13 +178,15 @@ local function release(keys, args)
 end
 
 -- KEYS: indexes. ARGV: most entries, new lifetime in ms (0 leaves it). For each: the newest entries as one string of ids
--- and scores between spaces, '?' while somebody computes it, nil when it is absent.
+-- and scores between spaces, '?' while somebody computes it, nil when it is absent. A key of another type is an error.
 local function newest(keys, args)
   local answers = {}
   for i = 1, #keys do
     local found = redis.pcall('ZREVRANGE', keys[i], 0, args[1] - 1, 'WITHSCORES')
     local last = found[#found - 1]
     if found['err'] then
+      -- A lease is a string; anything else is none of ours and must not pass for one.
+      if redis.call('TYPE', keys[i]).ok ~= 'string' then return found end
       answers[i] = '?'
     elseif not last then
       answers[i] = false

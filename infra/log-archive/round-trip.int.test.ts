@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -11,6 +11,7 @@ import { erased } from '../../testing/facts.ts';
 import type { Fact } from '../../testing/projection-spec.ts';
 import { openProjectorWorld, type ProjectorWorld } from '../../testing/projector-world.ts';
 import { createFsObjectStore } from '../object-store-fs.ts';
+import type { ObjectStore } from '../object-store.ts';
 import { openVault } from '../vault.ts';
 import { exportLog } from './export.ts';
 import { checkArchive, importLog } from './import.ts';
@@ -22,13 +23,15 @@ const never = new AbortController().signal;
 const masterKey = Buffer.alloc(32, 3).toString('base64');
 let [source, target]: ProjectorWorld[] = [];
 let folder: string;
+let objects: ObjectStore;
 let storage: ArchiveStorage;
 
 beforeAll(async () => {
   [source, target] = await Promise.all([openProjectorWorld(), openProjectorWorld()]);
   folder = await mkdtemp(join(tmpdir(), 'archive-objects-'));
   const base = 'http://127.0.0.1:9';
-  storage = archiveInObjectStore(createFsObjectStore({ dir: folder, secret: 'x'.repeat(40), uploadBaseUrl: base, downloadBaseUrl: base }), 'backups/one');
+  objects = createFsObjectStore({ dir: folder, secret: 'x'.repeat(40), uploadBaseUrl: base, downloadBaseUrl: base });
+  storage = archiveInObjectStore(objects, 'backups/one');
   await openVault({ pool: source.pool, masterKey });
 });
 afterAll(async () => {
@@ -67,7 +70,9 @@ it('gives every model the same digest on the other side, with what the first and
   await source!.append(...facts.slice(1_800), ...gone);
   const second = await exported(source!);
   expect(second.segments.slice(0, first.segments.length)).toEqual(first.segments);
-  expect((await readdir(join(folder, 'backups', 'one'))).filter((file) => file.startsWith('vault-') && file.endsWith('.zst'))).toHaveLength(1);
+  const names: string[] = [];
+  for await (const { key } of objects.list('backups/one/')) names.push(key);
+  expect(names.filter((name) => name.startsWith('backups/one/vault-'))).toHaveLength(1);
 
   await checkArchive(storage, second);
   await importLog({ store: target!.store, storage, manifest: second, signal: never, onEvents: () => undefined });
