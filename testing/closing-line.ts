@@ -29,7 +29,7 @@ export function countRun(report: unknown, exitCode: number | null): Counts {
   };
 }
 
-/** The last line of every test run: `12 passed, 0 failed`, and `, 3 skipped` when there are any. */
-export function closingLine({ passed, failed, skipped }: Counts): string {
-  return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
+/** The last lines of every test run: `12 passed, 0 failed`, with a line before it that counts the skipped when there are any. */
+export function closingLines({ passed, failed, skipped }: Counts): string[] {
+  return [...(skipped > 0 ? [`${skipped} skipped`] : []), `${passed} passed, ${failed} failed`];
 }

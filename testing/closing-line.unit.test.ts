@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { closingLine, countRun } from './closing-line.ts';
+import { closingLines, countRun } from './closing-line.ts';
 
 describe('closing line', () => {
-  it('says passed and failed, and skipped only when there are any', () => {
-    expect(closingLine({ passed: 12, failed: 0, skipped: 0 })).toBe('12 passed, 0 failed');
-    expect(closingLine({ passed: 12, failed: 1, skipped: 3 })).toBe('12 passed, 1 failed, 3 skipped');
+  it('says passed and failed in the last line, and skipped in one before it only when there are any', () => {
+    expect(closingLines({ passed: 12, failed: 0, skipped: 0 })).toEqual(['12 passed, 0 failed']);
+    expect(closingLines({ passed: 12, failed: 1, skipped: 3 })).toEqual(['3 skipped', '12 passed, 1 failed']);
   });
 
   it('counts tests as the report does', () => {

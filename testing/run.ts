@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { PROJECT_ROOT } from '../infra/local/apps.ts';
 import { readTextFile } from '../infra/local/files.ts';
 import { describeFailure } from '../infra/local/start-error.ts';
-import { closingLine, countRun, type Counts } from './closing-line.ts';
+import { closingLines, countRun, type Counts } from './closing-line.ts';
 import { openMemoryFolder } from './memory-folder.ts';
 import { openScratch, type Scratch } from './scratch.ts';
 import { startTestStores } from './test-stores.ts';
@@ -29,7 +29,7 @@ try {
   say(describeFailure(error));
 }
 process.exitCode = counts.failed > 0 ? 1 : 0;
-say(closingLine(counts));
+for (const line of closingLines(counts)) say(line);
 
 async function run(scratch: Scratch): Promise<Counts> {
   const started = performance.now();
