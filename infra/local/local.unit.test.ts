@@ -34,6 +34,12 @@ describe('secrets', () => {
     expect(ensureSecrets(dataDir)).toEqual({ secrets: first.secrets, created: false });
   });
 
+  it('keep the master key of the archive that a new directory begins with, and of no other', () => {
+    const key = Buffer.alloc(32, 5).toString('base64');
+    expect(ensureSecrets(dataDir, key).secrets.MASTER_KEY).toBe(key);
+    expect(ensureSecrets(dataDir, Buffer.alloc(32, 6).toString('base64')).secrets.MASTER_KEY).toBe(key);
+  });
+
   it('are not made anew for a directory that holds data', () => {
     mkdirSync(join(dataDir, 'postgres'));
     expect(() => ensureSecrets(dataDir)).toThrow('restore the file');

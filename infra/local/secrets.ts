@@ -33,16 +33,16 @@ export function readSecrets(dataDir: string): Secrets | undefined {
 
 /**
  * The secrets of a data directory, made at random on its first use (`created`) and kept in `secrets`, for its owner alone.
- * Throws StartError when the directory holds data whose secrets have gone: new ones could not read them.
+ * `masterKey` is that of an archive which the new directory begins with: later starts must find it there too. Throws StartError when the directory holds data whose secrets have gone: new ones could not read them.
  */
-export function ensureSecrets(dataDir: string): { secrets: Secrets; created: boolean } {
+export function ensureSecrets(dataDir: string, masterKey?: string): { secrets: Secrets; created: boolean } {
   const known = readSecrets(dataDir);
   if (known !== undefined) return { secrets: known, created: false };
   if (existsSync(join(dataDir, 'postgres'))) {
     throw new StartError(`${fileOf(dataDir)} is missing but ${dataDir} holds data: restore the file, or remove the directory to start over`);
   }
   const secrets: Secrets = {
-    MASTER_KEY: randomBytes(32).toString('base64'),
+    MASTER_KEY: masterKey ?? randomBytes(32).toString('base64'),
     JWT_SECRET: randomBytes(48).toString('base64url'),
     POSTGRES_PASSWORD: randomBytes(24).toString('hex'),
     REDIS_PASSWORD: randomBytes(24).toString('hex'),

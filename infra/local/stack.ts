@@ -62,7 +62,7 @@ async function startAll(run: Run): Promise<void> {
   const started = performance.now();
   const env = withoutEmpty(options.env);
   const ports = await planAppPorts(options.ports, options.host);
-  const { secrets, created } = ensureSecrets(dataDir);
+  const { secrets, created } = ensureSecrets(dataDir, options.restore === undefined ? undefined : env['MASTER_KEY']);
   print(`Shutterlog in ${dataDir}`);
   if (created) print(`  Made random secrets in ${join(dataDir, 'secrets')}: keep a copy, losing them loses all personal data`);
   const stores = planStores({ dataDir, children, secrets, env, print, ports: await planStorePorts(dataDir) });
