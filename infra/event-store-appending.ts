@@ -71,7 +71,8 @@ export class Appender {
   async append(streamId: string, expected: ExpectedRevision, events: readonly NewEvent[]): Promise<{ revision: bigint; position: Position }> {
     try {
       const { nextExpectedRevision, position } = await this.#inTime(streamId, expected, events);
-      if (position === undefined) throw new Error('the event store gave no position for an append');
+      // Written before and not indexed yet: reading tells where.
+      if (position === undefined) throw new OutcomeUnknownError(`append to ${streamId}: recorded, but its position is not known yet`);
       return { revision: nextExpectedRevision, position: positionOf(position) };
     } catch (error) {
       if (error instanceof WrongExpectedVersionError) throw new VersionConflictError(`${streamId} is no longer at ${expected}`, { cause: error });

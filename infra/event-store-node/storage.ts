@@ -147,9 +147,11 @@ export class Storage {
   }
 
   /** Resolves once there is room for another commit. Rejects when the store has failed. */
-  room(): Promise<void> {
+  async room(): Promise<void> {
     const { mustBeStored } = this.#wal;
-    return this.#thread.until(() => this.#recent.start >= mustBeStored && this.#recent.bytes < MOST_RECENT_BYTES);
+    // Commits that are still being written are not among the recent ones yet.
+    if (mustBeStored > this.#end) await this.#wal.written();
+    await this.#thread.until(() => this.#recent.start >= mustBeStored && this.#recent.bytes < MOST_RECENT_BYTES);
   }
 
   /**
