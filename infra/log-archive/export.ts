@@ -36,7 +36,11 @@ export async function exportLog(options: ExportOptions): Promise<Manifest> {
     options.onSegment(eventsIn(manifest));
   }
   const earlier = manifest.vault === undefined ? [] : [manifest.vault.file];
-  const vault = await writeLines(storage, `vault-${manifest.segments.length}`, await dumpVault(options.pool));
+  const vault = await writeLines(storage, `vault-${manifest.segments.length}`, await dumpVault(options.pool), async (file) => {
+    if (earlier.includes(file)) return;
+    manifest = { ...manifest, obsolete: [...new Set([...manifest.obsolete, file])] };
+    await writeManifest(storage, manifest);
+  });
   // An earlier vault still holds the keys of accounts that were erased since: it must not stay, whatever interrupts this.
   const obsolete = [...manifest.obsolete, ...earlier].filter((file) => file !== vault.file);
   await writeManifest(storage, { ...manifest, vault, obsolete, finishedAt: new Date().toISOString() });

@@ -14,7 +14,7 @@ import { restoreVault, VaultNotEmptyError } from '../vault-archive.ts';
 import { exportLog } from './export.ts';
 import { checkArchive, checkTarget, importLog } from './import.ts';
 import { readLines, readManifest, type Manifest } from './segment.ts';
-import { archiveFolder } from './storage.ts';
+import { archiveFolder, type ArchiveStorage } from './storage.ts';
 
 const masterKey = randomBytes(32).toString('base64');
 const never = new AbortController().signal;
@@ -116,9 +116,20 @@ describe('an exported log', () => {
     await openVault({ pool, masterKey }).then(({ keys }) => keys.create(newId.account()));
     // Killed between the vault and the manifest: the archive is still the one before.
     const storage = archiveFolder(folder);
-    const killed = { ...storage, write: (name: string, bytes: Buffer) => (name === 'manifest.json' ? Promise.reject(new Error('killed')) : storage.write(name, bytes)) };
-    await expect(exportLog({ store: source, pool, storage: killed, signal: never, onSegment: () => undefined })).rejects.toThrow('killed');
+    await expect(exportLog({ store: source, pool, storage: killedAfterVault(storage), signal: never, onSegment: () => undefined })).rejects.toThrow('killed');
     await checkArchive(storage, first);
+  });
+
+  it('leaves nothing of a vault that it was killed over once the next one is through', async () => {
+    const vaults = async () => (await readdir(folder)).filter((file) => file.startsWith('vault-'));
+    const { keys } = await openVault({ pool, masterKey });
+    await exportTo(folder);
+    await keys.create(newId.account());
+    await expect(exportLog({ store: source, pool, storage: killedAfterVault(archiveFolder(folder)), signal: never, onSegment: () => undefined })).rejects.toThrow('killed');
+    expect(await vaults()).toHaveLength(2);
+    await keys.create(newId.account());
+    const next = await exportTo(folder);
+    expect(await vaults()).toEqual([next.vault?.file]);
   });
 
   it('is refused for a log with a history of its own before the vault is touched', async () => {
@@ -208,4 +219,17 @@ describe('the vault in an archive', () => {
 async function linesOf(manifest: Manifest): Promise<string[]> {
   if (manifest.vault === undefined) throw new Error('the archive has no vault');
   return readLines(archiveFolder(folder), manifest.vault);
+}
+
+/** Fails when the manifest is to be written after a vault. */
+function killedAfterVault(storage: ArchiveStorage): ArchiveStorage {
+  let isVaultWritten = false;
+  return {
+    ...storage,
+    write: (name, bytes) => {
+      if (name === 'manifest.json' && isVaultWritten) return Promise.reject(new Error('killed'));
+      isVaultWritten ||= name.startsWith('vault-');
+      return storage.write(name, bytes);
+    },
+  };
 }

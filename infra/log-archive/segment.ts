@@ -71,12 +71,14 @@ export async function readSegment(storage: ArchiveStorage, entry: SegmentEntry):
 
 /**
  * Writes lines as one compressed file with its checksum. The checksum is part of the file's name, so that no file which a
- * manifest lists is ever written over: not by an export that is killed before its manifest, nor by two at a time.
+ * manifest lists is ever written over: not by an export that is killed before its manifest, nor by two at a time. `announce`
+ * learns the name before anything is written.
  */
-export async function writeLines(storage: ArchiveStorage, name: string, lines: readonly string[]): Promise<z.infer<typeof FileEntry>> {
+export async function writeLines(storage: ArchiveStorage, name: string, lines: readonly string[], announce: (file: string) => Promise<void> = () => Promise.resolve()): Promise<z.infer<typeof FileEntry>> {
   const bytes = await promisify(zstdCompress)(Buffer.from(lines.join('\n')));
   const checksum = sha256(bytes);
   const file = `${name}-${checksum.slice(0, 12)}.jsonl.zst`;
+  await announce(file);
   await storage.write(file, bytes);
   return { file, sha256: checksum, bytes: bytes.length };
 }
