@@ -156,6 +156,8 @@ end
 local function lease(keys, args)
   if redis.call('EXISTS', keys[2]) == 1 then return 'withheld' end
   if redis.call('SET', keys[1], args[1], 'NX', 'PX', args[2]) then return 'taken' end
+  -- The answer to a first try may have come too late for its caller, who then tries again.
+  if holds_lease(keys[1], args[1]) then return 'taken' end
   return is_lease(keys[1]) and 'busy' or 'present'
 end
 

@@ -82,6 +82,8 @@ describe.each(Object.entries(servers))('bounded indexes on %s', (_, open) => {
   it('are computed by one at a time, whose lease every change breaks', async () => {
     expect(await indexes.lease(key('a'), 'one', 60_000)).toBe('taken');
     expect(await indexes.lease(key('a'), 'two', 60_000)).toBe('busy');
+    // Whose first answer was lost asks again.
+    expect(await indexes.lease(key('a'), 'one', 60_000)).toBe('taken');
     expect(await idsIn('a')).toBe('computing');
     await change('a', [entry(1)]);
     expect(await indexes.fill(key('a'), 'one', { entries: [entry(2)], cut: false }, 60_000)).toBe(false);

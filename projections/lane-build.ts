@@ -58,6 +58,7 @@ export class LaneBuild {
   readonly #timer: NodeJS.Timeout;
   #storing: Promise<void> | undefined;
   #markedAt = performance.now();
+  #marking = false;
 
   /** Takes over lanes of a build. `onEnded` is called once when it cannot go on. */
   static async open(deps: LaneBuildDeps, { build, projection, lanes }: Target, onEnded: (ended: Ended) => void): Promise<LaneBuild> {
@@ -183,9 +184,13 @@ export class LaneBuild {
   #tick(): void {
     for (const worker of this.workers) this.#due.add(worker);
     this.#store();
-    if (performance.now() - this.#markedAt < MARK_EVERY_MS) return;
+    // A second mark that starts where the first one does would look like a Redis that went back in time.
+    if (this.#marking || performance.now() - this.#markedAt < MARK_EVERY_MS) return;
     this.#markedAt = performance.now();
-    this.#opened.ledger.mark(this.workers).then(() => this.#gate.reopen()).catch((error: unknown) => { if (!isOutage(error)) this.#end(error); });
+    this.#marking = true;
+    this.#opened.ledger.mark(this.workers).then(() => this.#gate.reopen())
+      .catch((error: unknown) => { if (!isOutage(error)) this.#end(error); })
+      .finally(() => { this.#marking = false; });
   }
 
   // Lanes that come due while a write is under way go into the next one, all together.
