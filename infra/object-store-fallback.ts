@@ -51,8 +51,11 @@ export function withFallback({ primary, secondary, onFallback = () => undefined 
     },
     replicate: (key) => replicate(pair, key),
     reconcile: async () => {
-      const toPrimary = await carryOver(secondary, primary);
+      const first = carryOver(secondary, primary);
+      // What is wrong in one direction does not keep the other from being carried.
+      await first.catch(() => undefined);
       const toSecondary = await carryOver(primary, secondary);
+      const toPrimary = await first;
       return { copied: toPrimary.copied + toSecondary.copied, removed: toPrimary.removed + toSecondary.removed };
     },
   };
@@ -141,9 +144,17 @@ async function carryOver(from: ObjectStore, to: ObjectStore): Promise<{ copied: 
     }
     await from.delete(note);
   }
+  // One damaged file must not hold up all the others; it is told of at the end.
+  let damaged: ChecksumMismatch | undefined;
   for await (const { key: note } of from.list(MISSED_PUT)) {
-    if (await copyObject(from, to, note.slice(MISSED_PUT.length))) counts.copied += 1;
-    await from.delete(note);
+    try {
+      if (await copyObject(from, to, note.slice(MISSED_PUT.length))) counts.copied += 1;
+      await from.delete(note);
+    } catch (error) {
+      if (!(error instanceof ChecksumMismatch)) throw error;
+      damaged ??= error;
+    }
   }
+  if (damaged !== undefined) throw damaged;
   return counts;
 }

@@ -10,7 +10,7 @@ const COMPUTATIONS_AT_ONCE = 8;
 const WAIT_FOR_OTHERS_MS = 1_000;
 const PREFIXES_REMEMBERED = 16;
 /** What was computed and could not be written to Redis. */
-const KEPT = { max: 5_000, ttl: 1_000 };
+const KEPT = { max: 1_000, ttl: 1_000, ttlAutopurge: true };
 
 /** An index from Redis (`hit`), computed (`miss`), or computed a moment ago for somebody else while Redis is away (`stale`). */
 export type ReadIndex = { readonly entries: readonly Entry[]; readonly from: 'hit' | 'miss' | 'stale' };
@@ -50,23 +50,24 @@ export class IndexReader {
       const at = found[i];
       if (at?.state === 'complete') return { entries: at.entries, from: 'hit' as const };
       const kept = at === undefined && !fresh ? this.#kept.get(source.key) : undefined;
-      return kept === undefined ? this.#obtain(indexes, source) : { entries: kept, from: 'stale' as const };
+      return kept === undefined ? this.#obtain(indexes, source, fresh) : { entries: kept, from: 'stale' as const };
     }));
   }
 
-  #obtain(indexes: SortedIndexes, source: IndexSource): Promise<ReadIndex> {
+  // A computation that began before a fresh request may have read what the request must not miss: it makes its own.
+  #obtain(indexes: SortedIndexes, source: IndexSource, fresh: boolean): Promise<ReadIndex> {
     const known = this.#underWay.get(source.key);
-    if (known !== undefined) return known;
+    if (known !== undefined && !fresh) return known;
     let computed: ReturnType<IndexSource['compute']> | undefined;
     const compute = () => (computed ??= this.#computing(source.compute));
-    const obtaining = obtainIndex(indexes, { ...source, compute }, WAIT_FOR_OTHERS_MS)
+    const obtaining: Promise<ReadIndex> = obtainIndex(indexes, { ...source, compute }, WAIT_FOR_OTHERS_MS)
       // Redis is away: its errors are in the circuit's metrics. An error of the computation comes again from here.
       .catch(async (): Promise<ReadIndex> => {
         const entries = await compute();
         this.#kept.set(source.key, entries);
         return { entries, from: 'miss' };
       })
-      .finally(() => { this.#underWay.delete(source.key); });
+      .finally(() => { if (this.#underWay.get(source.key) === obtaining) this.#underWay.delete(source.key); });
     this.#underWay.set(source.key, obtaining);
     return obtaining;
   }
