@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newId } from '../infra/ids.ts';
 import { freePort } from '../infra/local/ports.ts';
 import { openVault } from '../infra/vault.ts';
+import { runCli } from '../testing/cli.ts';
 import { happened, storedFact } from '../testing/projection-spec.ts';
 import { eventually, openProjectorWorld, type ProjectorWorld } from '../testing/projector-world.ts';
 import { createTestRedis, type TestRedis } from '../testing/redis.ts';
@@ -37,14 +38,7 @@ afterAll(async () => {
   await redis.close();
 });
 
-async function shutterlog(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const child = spawn(process.execPath, [fileURLToPath(new URL('main.ts', import.meta.url)), ...args], { env: env(), stdio: ['ignore', 'pipe', 'pipe'] });
-  let [out, err] = ['', ''];
-  child.stdout.on('data', (chunk: Buffer) => { out += chunk.toString(); });
-  child.stderr.on('data', (chunk: Buffer) => { err += chunk.toString(); });
-  const [code] = await once(child, 'close') as [number];
-  return { code, out, err };
-}
+const shutterlog = (...args: string[]) => runCli(env(), args);
 
 type Shown = { name: string; state: string; stopped: { event_id: string } | null; checkpoint: string; head: string };
 const ask = (path: string) => fetch(`http://127.0.0.1:${String(port)}${path}`);

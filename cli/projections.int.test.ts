@@ -6,6 +6,7 @@ import { newId } from '../infra/ids.ts';
 import { openRedis, whenRedisReady } from '../infra/redis.ts';
 import { createSortedIndexes } from '../infra/sorted-indexes.ts';
 import { openVault } from '../infra/vault.ts';
+import { runCli } from '../testing/cli.ts';
 import { listBuilds, quoted } from '../projections/build-store.ts';
 import { allProjections } from '../projections/catalog.ts';
 import { BUCKETS, keysOf } from '../projections/lane-keys.ts';
@@ -13,7 +14,6 @@ import { happened } from '../testing/projection-spec.ts';
 import { eventually, openProjectorWorld, type ProjectorWorld } from '../testing/projector-world.ts';
 import { createTestRedis, type TestRedis } from '../testing/redis.ts';
 
-const CLI = fileURLToPath(new URL('main.ts', import.meta.url));
 const PROJECTOR = fileURLToPath(new URL('../projections/main.ts', import.meta.url));
 const MASTER_KEY = Buffer.alloc(32, 7).toString('base64');
 const LIMIT_MS = 120_000;
@@ -40,14 +40,7 @@ afterAll(async () => {
   await redis.close();
 });
 
-async function shutterlog(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const child = spawn(process.execPath, [CLI, ...args], { env: env(), stdio: ['ignore', 'pipe', 'pipe'] });
-  let [out, err] = ['', ''];
-  child.stdout.on('data', (chunk: Buffer) => { out += chunk.toString(); });
-  child.stderr.on('data', (chunk: Buffer) => { err += chunk.toString(); });
-  const [code] = await once(child, 'close') as [number];
-  return { code, out, err };
-}
+const shutterlog = (...args: string[]) => runCli(env(), args);
 
 const level = () => eventually('the projector reaches the head', async () => {
   const head = await world.store.head();

@@ -1,5 +1,3 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -14,6 +12,7 @@ import { resolveBuilds } from '../projections/builds.ts';
 import { allProjections, codeVersions } from '../projections/catalog.ts';
 import { postCards } from '../projections/post-cards.ts';
 import { posts } from '../projections/posts.ts';
+import { runCli } from '../testing/cli.ts';
 import { happened } from '../testing/projection-spec.ts';
 import { openProjectorWorld, type ProjectorWorld } from '../testing/projector-world.ts';
 import { createTestRedis, type TestRedis } from '../testing/redis.ts';
@@ -49,15 +48,7 @@ afterAll(async () => {
   await redis.close();
 });
 
-async function shutterlog(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const env = { ...process.env, EVENTSTORE_URL: world.node.url, DATABASE_URL: world.databaseUrl, REDIS_URL: redis.url, MASTER_KEY, JWT_SECRET: 'x'.repeat(40) };
-  const child = spawn(process.execPath, [fileURLToPath(new URL('main.ts', import.meta.url)), ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
-  let [out, err] = ['', ''];
-  child.stdout.on('data', (chunk: Buffer) => { out += chunk.toString(); });
-  child.stderr.on('data', (chunk: Buffer) => { err += chunk.toString(); });
-  const [code] = await once(child, 'close') as [number];
-  return { code, out, err };
-}
+const shutterlog = (...args: string[]) => runCli({ ...process.env, EVENTSTORE_URL: world.node.url, DATABASE_URL: world.databaseUrl, REDIS_URL: redis.url, MASTER_KEY, JWT_SECRET: 'x'.repeat(40) }, args);
 
 const buildOf = async (versions: ReadonlyMap<string, number>) => (await resolveBuilds(world.pool, versions)).id('posts');
 const rowsOf = async (table: string) => (await world.pool.query<Record<string, unknown>>(`select * from ${table} order by post_id`)).rows;
