@@ -20,6 +20,10 @@ import { userRoutes } from './routes/users.ts';
 
 export type ReadApiDeps = {
   readonly reader: Reader;
+  /**
+   * Says which files may be served: give it the primary. A cache keeps for a year what a replica behind it lets pass. Default: `reader`.
+   */
+  readonly fileReader?: Reader;
   readonly addresses: MediaAddresses;
   readonly objects: ObjectStore;
   readonly onWish?: (wish: string) => void;
@@ -36,7 +40,7 @@ export type ReadApiDeps = {
 
 /** The read side over HTTP: every GET of the contract, and the media files. */
 export function createReadApi(deps: ReadApiDeps): Express {
-  const { reader, addresses, objects, onWish, feedRoutes, ...shared } = deps;
+  const { reader, fileReader = reader, addresses, objects, onWish, feedRoutes, ...shared } = deps;
   const own = { reader, present: createPresenter(addresses) };
   return createHttpApp<ReadRefusal>({
     ...shared,
@@ -47,7 +51,7 @@ export function createReadApi(deps: ReadApiDeps): Express {
       ...userRoutes(own), ...peopleRoutes(own), ...postRoutes(own), ...commentRoutes(own), ...postFeedRoutes(own),
       ...storyRoutes(own), ...searchRoutes(own), ...feedRoutes,
     ],
-    extras: [mediaHandler({ reader, objects, addresses, ...(onWish === undefined ? {} : { onWish }) })],
+    extras: [mediaHandler({ reader: fileReader, objects, addresses, ...(onWish === undefined ? {} : { onWish }) })],
     problemOf,
     problemOfError,
   });

@@ -33,6 +33,7 @@ await runProcess(log, async (own) => {
   const pool = config.DATABASE_READ_URL === undefined ? primary : own(openPool(config.DATABASE_READ_URL, { size: config.DATABASE_POOL_SIZE, name: 'read-api' }), (one) => one.end());
   const builds = createBuildResolver(pool, codeVersions);
   const reader = createReader({ sql: pool, builds, freshness: createFreshness(pool, lanedModels) });
+  const fileReader = pool === primary ? reader : createReader({ sql: primary, builds: createBuildResolver(primary, codeVersions), freshness: createFreshness(primary, lanedModels) });
   const redis = own(openRedis(config.REDIS_URL), (one) => { one.disconnect(); });
   const { objects } = openMediaStore(config);
   own(objects, (one) => one.close());
@@ -47,7 +48,7 @@ await runProcess(log, async (own) => {
   });
   const formatWishes = createWishList(redis, { name: FORMAT_WISHES });
   const app = createReadApi({
-    reader,
+    reader, fileReader,
     objects,
     // Without Redis nobody hears of it, and clients go on with what there is.
     onWish: (wish) => { formatWishes.add(wish).catch(() => undefined); },

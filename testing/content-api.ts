@@ -47,7 +47,7 @@ export async function openContentApi(): Promise<ContentApi> {
   const workers = startMediaWorkers({ workers: 2 });
   const stop = new AbortController();
   const queue = tableQueue(world.pool);
-  const reactor = await startReactor(world, [processMedia({ queue }), publishPosts(world), publishStories(world), deleteMedia({ ...world, cdn: logCdn(world.log) })]);
+  const reactor = await startReactor(world, [processMedia({ queue }), publishPosts(world), publishStories(world), deleteMedia({ ...world, cdn: logCdn(world.log), passed: async () => 'passed' })]);
   const work = startMediaWork({ ...world, queue, workers }, { concurrency: 2, pollMs: 20 }, stop.signal);
   const tokens = createTokens(randomBytes(32).toString('hex'));
   const counts = createOwnCounts({ sql: world.pool, builds: createBuildResolver(world.pool, codeVersions), freshness: createFreshness(world.pool, new Set()), storeId: world.store.storeId });

@@ -92,7 +92,8 @@ export async function openReadWorld(withExtra?: ExtraRoutes): Promise<ReadWorld>
   };
 }
 
-async function startRunner({ pool, keys, store, log }: ProjectorWorld): Promise<Runner> {
+/** Feeds all PostgreSQL models of a database from a log, from where they stand. */
+export async function startRunner({ pool, keys, store, log }: Pick<ProjectorWorld, 'pool' | 'keys' | 'store' | 'log'>): Promise<Runner> {
   const runner = new Runner({ pool, keys, store, log, limits: { events: 500, bytes: 1e7 }, attempts: 1, firstDelayMs: 1, onPoison: async () => 'stop' });
   const builds = await Promise.all(postgresProjections.map((projection) => ensureLiveBuild(pool, { projection, storeId: store.storeId })));
   runner.attach(builds.flatMap((build, i) => {

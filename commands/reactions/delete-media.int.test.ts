@@ -18,13 +18,14 @@ let ann: AccountId;
 let reactor: TestReactor;
 const purged: string[] = [];
 const cdn = { purge: async (paths: readonly string[]) => { purged.push(...paths); } };
+const passed = async () => 'passed' as const;
 const never = new AbortController().signal;
 const DAY_MS = 24 * 3_600_000;
 
 beforeAll(async () => {
   world = await openContentWorld();
   ann = await world.account();
-  reactor = await startReactor(world, [deleteMedia({ ...world, cdn })]);
+  reactor = await startReactor(world, [deleteMedia({ ...world, cdn, passed })]);
 });
 afterAll(async () => {
   await reactor.stop();
@@ -101,7 +102,7 @@ describe('media are deleted', () => {
     await caughtUp();
     await reactor.stop();
     await forgetProgress(world);
-    reactor = await startReactor(world, [deleteMedia({ ...world, cdn })]);
+    reactor = await startReactor(world, [deleteMedia({ ...world, cdn, passed })]);
     await caughtUp();
     expect((await world.types(streamOf.media(mediaId))).filter((type) => type === 'MediaDeleted')).toHaveLength(1);
     expect(await statusOf(kept)).toBe('processed');
@@ -174,7 +175,7 @@ describe('an upload that is never completed', () => {
     await reactor.stop();
     expect(await completeUpload(world, world.as(ann), { accountId: ann, mediaId })).toMatchObject({ ok: true });
     await sweepUploads(world).sweep(inTime(LIMITS.uploadLifetimeMs + 60_000), never);
-    reactor = await startReactor(world, [deleteMedia({ ...world, cdn })]);
+    reactor = await startReactor(world, [deleteMedia({ ...world, cdn, passed })]);
     expect(await statusOf(mediaId)).toBe('uploaded');
     expect(await world.objects.head(key)).not.toBeNull();
   });

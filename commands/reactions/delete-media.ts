@@ -1,15 +1,14 @@
 import type { DomainEvent } from '../../domain/event-log.ts';
-import type { AccountId, MediaId } from '../../domain/ids.ts';
+import type { MediaId } from '../../domain/ids.ts';
 import { mediaDecider } from '../../domain/media.ts';
 import { streamOf } from '../../domain/streams.ts';
-import type { Cdn } from '../../infra/cdn.ts';
 import type { Pool } from '../../infra/postgres.ts';
 import { handle, type CommandContext, type Log } from '../handle.ts';
 import { endUse, filesOf, MEDIA_FILES_DDL, mediaUsedBy, noteArrival, noteDeletion, noteDerived, noteUpload, usedByNobodyElse, useMedia, useMediaUntil } from './media-files.ts';
-import { mediaPrefix } from './media-objects.ts';
+import { OWED_PURGES_DDL, purgeForGood, type PurgeDeps } from './purge-cdn.ts';
 import type { Reaction } from './reaction.ts';
 
-export type DeleteMediaDeps = Log & { readonly pool: Pool; readonly cdn: Cdn };
+export type DeleteMediaDeps = Log & PurgeDeps;
 
 /**
  * Deletes media once nothing shows them: their post or story is gone, another profile picture is chosen, the account is erased.
@@ -22,7 +21,7 @@ export function deleteMedia(deps: DeleteMediaDeps): Reaction {
       'UploadRequested', 'UploadCompleted', 'MediaDerived', 'UploadAbandoned', 'MediaDeleted', 'PostCreated', 'PostDeleted',
       'StoryPosted', 'StoryPublished', 'StoryRejected', 'StoryDeleted', 'ProfilePictureChosen', 'AccountMadePrivate', 'AccountErased',
     ],
-    ddl: MEDIA_FILES_DDL,
+    ddl: MEDIA_FILES_DDL + OWED_PURGES_DDL,
     react: async (event, context) => {
       await noteFile(deps.pool, event);
       await noteUse(deps.pool, event);
@@ -69,7 +68,7 @@ async function noteUse(pool: Pool, event: DomainEvent): Promise<void> {
 async function noteEnd(deps: DeleteMediaDeps, context: CommandContext, event: DomainEvent): Promise<void> {
   switch (event.type) {
     case 'MediaDeleted':
-      await deps.cdn.purge([servedBelow(event.data.mediaId)]);
+      await purgeForGood(deps, event.position, [event.data.mediaId]);
       return release(deps, context, event.data.mediaId);
     case 'PostDeleted':
       return release(deps, context, event.data.postId);
@@ -79,7 +78,7 @@ async function noteEnd(deps: DeleteMediaDeps, context: CommandContext, event: Do
     case 'ProfilePictureChosen':
       return release(deps, context, event.data.accountId, event.data.mediaId);
     case 'AccountMadePrivate':
-      return purgeAll(deps, event.data.accountId);
+      return purgeForGood(deps, event.position, await filesOf(deps.pool, event.data.accountId));
     case 'AccountErased':
       for (const mediaId of await filesOf(deps.pool, event.data.accountId)) await deleteOne(deps, context, mediaId);
       return;
@@ -89,23 +88,13 @@ async function noteEnd(deps: DeleteMediaDeps, context: CommandContext, event: Do
 }
 
 /** Ends what something shows, but for `kept`; media that nothing else shows are deleted. Safe to repeat at any point. */
-export async function release(deps: Omit<DeleteMediaDeps, 'cdn'>, context: CommandContext, usedBy: string, kept: MediaId | null = null): Promise<void> {
+export async function release(deps: Log & { readonly pool: Pool }, context: CommandContext, usedBy: string, kept: MediaId | null = null): Promise<void> {
   const used = (await mediaUsedBy(deps.pool, usedBy)).filter((id) => id !== kept);
   for (const mediaId of await usedByNobodyElse(deps.pool, usedBy, used)) await deleteOne(deps, context, mediaId);
   await endUse(deps.pool, usedBy, used);
 }
 
-// A network takes a bounded number of paths at a time.
-const PURGED_AT_ONCE = 1_000;
-
-async function purgeAll({ pool, cdn }: DeleteMediaDeps, ownerId: AccountId): Promise<void> {
-  const paths = (await filesOf(pool, ownerId)).map(servedBelow);
-  for (let start = 0; start < paths.length; start += PURGED_AT_ONCE) await cdn.purge(paths.slice(start, start + PURGED_AT_ONCE));
-}
-
-const servedBelow = (mediaId: MediaId) => `/media/${mediaPrefix(mediaId)}`;
-
-async function deleteOne(deps: Omit<DeleteMediaDeps, 'cdn'>, context: CommandContext, mediaId: MediaId): Promise<void> {
+async function deleteOne(deps: Log, context: CommandContext, mediaId: MediaId): Promise<void> {
   await handle(deps, context, {
     decider: mediaDecider,
     streamId: streamOf.media(mediaId),

@@ -12,6 +12,7 @@ import { createBuildResolver } from '../../projections/builds.ts';
 import { codeVersions, lanedModels } from '../../projections/catalog.ts';
 import { CELEBRITY_MODELS } from '../../projections/celebrity-standing.ts';
 import { createFreshness } from '../../projections/freshness.ts';
+import { MEDIA_FILE_MODELS } from '../../projections/media-files.ts';
 import { celebrityStatus, sweepCelebrityStatus } from './celebrity-status.ts';
 import { plantCheckpoints, prepareReactionTables } from './checkpoints.ts';
 import { deleteMedia } from './delete-media.ts';
@@ -24,6 +25,7 @@ import { openMediaQueue } from './open-media-queue.ts';
 import { processMedia } from './process-media.ts';
 import { publishPosts } from './publish-posts.ts';
 import { publishStories } from './publish-stories.ts';
+import { PURGE_PATIENCE_MS } from './purge-cdn.ts';
 import type { Reaction, Sweep } from './reaction.ts';
 import { createReactionStates } from './reaction-states.ts';
 import { watchQueues } from './reactor-metrics.ts';
@@ -43,13 +45,13 @@ await runProcess(logger, async (own) => {
   const jobs = openMediaQueue({ config, pool, log: logger });
   const queue = own(jobs.queue, (each) => each.close());
   const stop = new AbortController();
-  const deps = { store, keys: vault.keys, pool, log: logger, signal: stop.signal, queue, ...mediaTools };
   const builds = createBuildResolver(pool, codeVersions);
   const freshness = createFreshness(pool, lanedModels);
+  const passed = (models: readonly string[], limitMs?: number) => async (position: Position) => freshness.waitUntilPassed(await builds.resolve(), { storeId: store.storeId, position, owners: 'all' }, models, limitMs);
+  const deps = { store, keys: vault.keys, pool, log: logger, signal: stop.signal, queue, passed: passed(MEDIA_FILE_MODELS, PURGE_PATIENCE_MS), ...mediaTools };
   const celebrities = {
     ...deps,
-    read: async () => ({ sql: pool, builds: await builds.resolve() }),
-    passed: async (position: Position) => freshness.waitUntilPassed(await builds.resolve(), { storeId: store.storeId, position, owners: 'all' }, CELEBRITY_MODELS),
+    read: async () => ({ sql: pool, builds: await builds.resolve() }), passed: passed(CELEBRITY_MODELS),
     line: { grantAt: config.CELEBRITY_THRESHOLD, revokeBelow: config.CELEBRITY_REVOKE_BELOW },
   };
   const reactions: readonly Reaction[] = [

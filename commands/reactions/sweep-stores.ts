@@ -9,10 +9,11 @@ import type { ObjectStore } from '../../infra/object-store.ts';
 import type { Pool } from '../../infra/postgres.ts';
 import { loadState, type Log } from '../handle.ts';
 import { mediaPrefix } from './media-objects.ts';
+import { sweepOwedPurges, type PurgeDeps } from './purge-cdn.ts';
 import type { Sweep } from './reaction.ts';
 import { sweepDeletedMedia, sweepStories, sweepStrayFiles, sweepUploads } from './sweep-media.ts';
 
-type Deps = Log & { readonly pool: Pool; readonly objects: ObjectStore; readonly log: Logger };
+type Deps = Log & PurgeDeps & { readonly objects: ObjectStore; readonly log: Logger };
 type IntegrityStores = Pick<MediaPair, 'primary'> & Partial<Pick<MediaPair, 'secondary'>>;
 
 const MINUTE_MS = 60_000;
@@ -22,7 +23,7 @@ const SAMPLE = 100;
 
 /** Everything that time brings about for media and the stores that they lie in. */
 export function mediaSweeps(deps: Deps, media: MediaStore): Sweep[] {
-  const usual = [sweepUploads(deps), sweepStories(deps), sweepDeletedMedia(deps)];
+  const usual = [sweepUploads(deps), sweepStories(deps), sweepDeletedMedia(deps), sweepOwedPurges(deps)];
   if (media.kind === 'files') return [...usual, sweepStrayFiles(media.objects), sweepIntegrity(deps, { primary: media.objects })];
   return media.pair === undefined
     ? [...usual, sweepIntegrity(deps, { primary: media.objects })]
@@ -45,7 +46,7 @@ export function reconcileStores(pair: Pick<MediaPair, 'reconcile'>): Sweep {
  * Reads a sample of media whole every day and compares each file with its checksum. What is damaged or gone is restored from
  * the second bucket; the metric `media_integrity` counts files by `result`: whole, restored, lost. Gives the number of files that were not whole.
  */
-export function sweepIntegrity(deps: Omit<Deps, 'objects'>, stores: IntegrityStores, sample = SAMPLE): Sweep {
+export function sweepIntegrity(deps: Log & { readonly pool: Pool; readonly log: Logger }, stores: IntegrityStores, sample = SAMPLE): Sweep {
   const counted = metrics.getMeter('shutterlog').createCounter('media_integrity', { description: 'Files of the daily sample by what was found: whole, restored from the second bucket, lost.' });
   return {
     name: 'media-integrity',

@@ -1,0 +1,128 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { MediaId, type AccountId } from '../../domain/ids.ts';
+import type { Position } from '../../domain/position.ts';
+import { streamOf } from '../../domain/streams.ts';
+import { accounts } from '../../projections/accounts.ts';
+import { createBuildResolver } from '../../projections/builds.ts';
+import { codeVersions } from '../../projections/catalog.ts';
+import { createFreshness } from '../../projections/freshness.ts';
+import { media } from '../../projections/media.ts';
+import { MEDIA_FILE_MODELS, mediaFiles } from '../../projections/media-files.ts';
+import { Runner } from '../../projections/runner.ts';
+import { Supervisor } from '../../projections/supervisor.ts';
+import { openContentWorld, type ContentWorld } from '../../testing/content-world.ts';
+import { eventually } from '../../testing/projector-world.ts';
+import { startReactor, type TestReactor } from '../../testing/reactor.ts';
+import { deleteMedia } from './delete-media.ts';
+import { sweepOwedPurges } from './purge-cdn.ts';
+
+/*
+ * A cache in front of the files that somebody asks for a photo right after each purge: it is filled again whenever the read
+ * models still give the photo out. The models are fed only while `feed` is open, so that they stand still when a test says so.
+ */
+let world: ContentWorld;
+let ann: AccountId;
+let photo: MediaId;
+let feed: Feed | undefined;
+let reactor: TestReactor | undefined;
+let cached: Set<MediaId>;
+let purges: number;
+const never = new AbortController().signal;
+
+type Feed = { readonly close: () => Promise<void> };
+
+beforeAll(async () => { world = await openContentWorld(); });
+afterAll(() => world.close());
+
+beforeEach(async () => {
+  [cached, purges] = [new Set(), 0];
+  ann = await world.account();
+  photo = await publicPhoto();
+  feed = await openFeed();
+  await eventually('the models know the photo', isGivenOut);
+  cached.add(photo);
+  return async () => {
+    await reactor?.stop();
+    await feed?.close();
+    reactor = undefined;
+  };
+});
+
+async function openFeed(): Promise<Feed> {
+  const { pool, databaseUrl, keys, store, log } = world;
+  const runner = new Runner({ pool, keys, store, log, limits: { events: 500, bytes: 1e7 }, attempts: 1, firstDelayMs: 1, onPoison: async () => 'stop' });
+  const supervisor = new Supervisor({ pool, databaseUrl, store, log, projections: [accounts, media], runner });
+  await supervisor.start();
+  return { close: () => supervisor.close() };
+}
+
+async function closeFeed(): Promise<void> {
+  await feed?.close();
+  feed = undefined;
+}
+
+const keyOf = (mediaId: MediaId) => `media/${mediaId}/small.webp`;
+const builds = () => createBuildResolver(world.pool, codeVersions, 0).resolve();
+
+async function publicPhoto(): Promise<MediaId> {
+  const mediaId = await world.ready(ann);
+  const variant = { name: 'small', key: keyOf(mediaId), contentType: 'image/webp', width: 4, height: 3, bytes: 5, sha256: 'a'.repeat(64) } as const;
+  await world.record(streamOf.media(mediaId), { type: 'MediaFormatMade', data: { mediaId, ownerId: ann, variants: [variant] } });
+  return mediaId;
+}
+
+async function isGivenOut(): Promise<boolean> {
+  const [file] = await mediaFiles({ sql: world.pool, builds: await builds() }, keyOf(photo));
+  return file?.is_private === false;
+}
+
+/** A network of caches over the models; `onPurge` happens after a purge and before somebody asks for the photo again. */
+function edge(onPurge: () => Promise<void> = async () => undefined) {
+  return {
+    purge: async (paths: readonly string[]) => {
+      for (const path of paths) cached.delete(MediaId.parse(path.split('/')[3]));
+      if (!paths.includes(`/media/media/${photo}/`)) return;
+      purges += 1;
+      if (await isGivenOut()) cached.add(photo);
+      await onPurge();
+    },
+  };
+}
+
+const passed = (limitMs: number) => async (position: Position) =>
+  createFreshness(world.pool, new Set()).waitUntilPassed(await builds(), { storeId: world.store.storeId, position, owners: 'all' }, MEDIA_FILE_MODELS, limitMs);
+
+const goPrivate = () => world.record(streamOf.account(ann), { type: 'AccountMadePrivate', data: { accountId: ann } });
+const goAway = () => world.record(streamOf.media(photo), { type: 'MediaDeleted', data: { mediaId: photo, ownerId: ann } });
+
+describe.each([['made private', goPrivate], ['deleted', goAway]])('a cache that is asked for media that were just %s', (_, happen) => {
+  it('ends without them, though the models gave them out after the first purge', async () => {
+    await closeFeed();
+    const refilled: boolean[] = [];
+    const cdn = edge(async () => {
+      refilled.push(cached.has(photo));
+      feed ??= await openFeed();
+    });
+    await happen();
+    reactor = await startReactor(world, [deleteMedia({ ...world, cdn, passed: passed(30_000) })]);
+    await reactor.caughtUp();
+    expect(refilled).toEqual([true, false]);
+    expect(cached.has(photo)).toBe(false);
+  });
+
+  it('is purged again by the sweep where no model moves in time, once they have moved', async () => {
+    await closeFeed();
+    const deps = { ...world, cdn: edge(), passed: passed(20) };
+    await happen();
+    reactor = await startReactor(world, [deleteMedia(deps)]);
+    await reactor.caughtUp();
+    expect([purges, cached.has(photo)]).toEqual([2, true]);
+    const sweep = sweepOwedPurges(deps);
+    expect([await sweep.sweep(new Date(), never), purges]).toEqual([0, 2]);
+    feed = await openFeed();
+    await eventually('the models no longer give it out', async () => !(await isGivenOut()));
+    await eventually('the models have passed all events', async () => (await passed(0)(await world.store.head())) === 'passed');
+    expect([await sweep.sweep(new Date(), never), purges, cached.has(photo)]).toEqual([1, 3, false]);
+    expect([await sweep.sweep(new Date(), never), purges]).toEqual([0, 3]);
+  });
+});
