@@ -36,7 +36,7 @@ export const mediaEvents = [
       camera: personal(CameraData),
     },
   }),
-  defineEvent({ type: 'MediaFormatMade', says: 'The sizes of a ready medium are in the object store in one more format.', data: { mediaId: MediaId, ownerId: AccountId, variants: z.array(Variant).min(1).max(20) } }),
+  defineEvent({ type: 'MediaFormatMade', says: 'A ready medium has more files in the object store: its sizes in one more format, or the squares of a profile picture.', data: { mediaId: MediaId, ownerId: AccountId, variants: z.array(Variant).min(1).max(20) } }),
   defineEvent({ type: 'MediaRejected', says: 'The file cannot be shown; the reason is a stable code.', data: { mediaId: MediaId, ownerId: AccountId, reason: z.string().max(100) } }),
   defineEvent({ type: 'MediaDeleted', says: 'The owner or the system no longer wants the file served.', data: { mediaId: MediaId, ownerId: AccountId } }),
 ] as const;

@@ -2,7 +2,8 @@ import { z } from 'zod';
 import { LIMITS } from './limits.ts';
 
 export const Variant = z.object({
-  name: z.enum(['thumbnail', 'small', 'medium', 'large', 'original']),
+  /** The last two are squares that a profile picture has beside the others. */
+  name: z.enum(['thumbnail', 'small', 'medium', 'large', 'original', 'profile_small', 'profile_medium']),
   /** Key in the object store. */
   key: z.string().max(300),
   contentType: z.string().max(100),

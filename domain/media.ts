@@ -68,7 +68,7 @@ export type MediaCommand =
   | { readonly type: 'DeriveMedia'; readonly mediaId: MediaId; readonly ownerId: AccountId; readonly from: MediaState; readonly filter: Filter }
   | { readonly type: 'AbandonUpload'; readonly now: string }
   | { readonly type: 'RecordProcessed'; readonly result: Processed }
-  /** `variants` are the sizes in one more format. */
+  /** `variants` are sizes or formats that there were not. */
   | { readonly type: 'RecordFormat'; readonly variants: readonly Variant[] }
   | { readonly type: 'RejectMedia'; readonly reason: string }
   | { readonly type: 'DeleteMedia' };
@@ -139,7 +139,7 @@ function settle(state: MediaState, command: Extract<MediaCommand, { type: 'Recor
     : accept<MediaEvent>({ type: 'MediaRejected', data: { mediaId, ownerId, reason: command.reason } });
 }
 
-// A format that is there already, and one of a medium that was deleted meanwhile, changes nothing.
+// What is there already, and more of a medium that was deleted meanwhile, changes nothing.
 function recordFormat(state: MediaState, variants: readonly Variant[]) {
   if (state.status !== 'processed') return accept<MediaEvent>();
   const missing = variants.filter(({ key }) => state.variants.every((known) => known.key !== key));

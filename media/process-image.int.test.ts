@@ -55,6 +55,21 @@ describe('variants', () => {
     expect(result.variants.map(({ width, height }) => [width, height])).toEqual([[150, 150], [100, 80], [100, 80], [100, 80], [100, 80]]);
   });
 
+  test.each([['a landscape', 1600, 1200], ['a portrait', 700, 2100], ['a panorama', 2500, 800], ['a small picture', 100, 80]])('of a profile picture are squares, of %s too', async (_, width, height) => {
+    const squares = await processed(await sharp(photo).resize(width, height, { fit: 'fill' }).jpeg().toBuffer(), { sizes: ['thumbnail', 'profile_small', 'profile_medium'] });
+    expect(squares.variants.map((made) => [made.width, made.height])).toEqual([[150, 150], [320, 320], [640, 640]]);
+    for (const { bytes, width: side } of squares.variants) expect(await sharp(bytes).metadata()).toMatchObject({ format: 'webp', width: side, height: side });
+  });
+
+  test('of a profile picture are as sharp as the source allows', async () => {
+    // Stripes of two pixels: gone to an even grey when the square is enlarged from what is too small for it.
+    const stripes = Buffer.alloc(1_280 * 640 * 3);
+    for (let at = 0; at < stripes.length; at += 1) stripes[at] = Math.floor(at / 3 / 2) % 2 === 0 ? 0 : 255;
+    const source = await sharp(stripes, { raw: { width: 1_280, height: 640, channels: 3 } }).png().toBuffer();
+    const { bytes } = variant(await processed(source, { sizes: ['profile_medium'] }), 'profile_medium');
+    expect((await sharp(bytes).stats()).channels[0]!.stdev).toBeGreaterThan(90);
+  });
+
   test('hold a picture of one pixel and a strip', async () => {
     expect(variant(await processed(await solid(1, 1, '#456').png().toBuffer()), 'original')).toMatchObject({ width: 1, height: 1 });
     expect(variant(await processed(await solid(9_000, 2, '#456').png().toBuffer()), 'small')).toMatchObject({ width: 320, height: 1 });

@@ -48,11 +48,18 @@ export async function processImage(bytes: Uint8Array, options: ImageOptions = {}
   return { ...facts, variants, blurhash: (options.blurhash ?? true) ? await blurhashOf(pixels) : null };
 }
 
-/** A thumbnail alone still needs room to cover its square with the short side of a panorama. */
+/** A square is covered by the short side of the picture, so it needs room for the long side of a panorama; no more than `original` has. */
+const LONG_SIDE_OF_A_SQUARE = 4;
+
+function decodedEdge(name: VariantName): number {
+  const { edge, fit } = VARIANTS[name];
+  return fit === 'cover' ? Math.min(edge * LONG_SIDE_OF_A_SQUARE, VARIANTS.original.edge) : edge;
+}
+
 const SMALLEST_DECODE = 640;
 
 async function decode(bytes: Uint8Array, { convertsLate }: Pick<ProbedImage, 'convertsLate'>, options: ImageOptions): Promise<Pixels | MediaRefusal> {
-  const edge = Math.max(SMALLEST_DECODE, ...(options.sizes ?? VARIANT_NAMES).map((name) => VARIANTS[name].edge));
+  const edge = Math.max(SMALLEST_DECODE, ...(options.sizes ?? VARIANT_NAMES).map(decodedEdge));
   const upright = convertsLate ? await shrunkInItsOwnColours(bytes, edge) : null;
   const pipeline = (upright ? sharp(upright) : small(bytes, edge)).toColourspace('srgb');
   if (options.filter) {

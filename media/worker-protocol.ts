@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { FILTER_NAMES } from './filters.ts';
 import type { ImageOptions, ProcessedImage } from './process-image.ts';
 import type { MediaRefusal } from './refusal.ts';
-import { VARIANT_NAMES } from './variants.ts';
+import { ALL_NAMES } from './variants.ts';
 
 /** Bytes in memory, or a file that the worker may read. */
 export type ImageInput = Uint8Array | { readonly path: string };
@@ -35,7 +35,7 @@ export const workerJob = z.object({
   options: z.object({
     declaredType: z.string().exactOptional(),
     filter: z.enum(FILTER_NAMES).exactOptional(),
-    sizes: z.array(z.enum(VARIANT_NAMES)).exactOptional(),
+    sizes: z.array(z.enum(ALL_NAMES)).exactOptional(),
     format: z.enum(['webp', 'avif', 'jpeg']).exactOptional(),
     quality: z.enum(['normal', 'reduced']).exactOptional(),
     blurhash: z.boolean().exactOptional(),

@@ -26,6 +26,13 @@ describe('media', () => {
     expect(JSON.stringify(tables)).not.toContain('latitude');
   });
 
+  it('knows the squares of a profile picture, and keeps to the first format of a size', async () => {
+    const made = (name: 'small' | 'profile_small', contentType: string) => ({ ...variant, name, contentType, key: `media/a/${name}.${contentType.slice(6)}` });
+    const added = (name: 'small' | 'profile_small', contentType: string) => happened('MediaFormatMade', { mediaId: photo, ownerId, variants: [made(name, contentType)] });
+    const { tables } = await spec.project([requested(photo), completed(photo), processed(photo), added('small', 'image/avif'), added('profile_small', 'image/webp'), added('profile_small', 'image/avif')]);
+    expect(tables['media']).toMatchObject([{ keys: { small: variant.key, profile_small: 'media/a/profile_small.webp' } }]);
+  });
+
   it('knows uploads that were abandoned or rejected', async () => {
     const { tables } = await spec.project([requested(photo), requested(second), completed(second), happened('UploadAbandoned', { mediaId: photo, ownerId }), happened('MediaRejected', { mediaId: second, ownerId, reason: 'truncated' })]);
     expect(tables['media']).toMatchObject([{ status: 'abandoned', reason: null }, { status: 'rejected', reason: 'truncated' }]);

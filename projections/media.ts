@@ -16,7 +16,7 @@ type Handled = EventOfType<(typeof handles)[number]>;
 export const media: PostgresProjection = {
   store: 'postgres',
   name: 'media',
-  version: 2,
+  version: 3,
   handles,
   ddl: (schema) => `
     create table ${schema}.media (
@@ -99,7 +99,7 @@ function changeBy(event: Exclude<MediaEvent, { type: 'UploadRequested' | 'MediaD
   switch (event.type) {
     case 'UploadCompleted': return { status: 'uploaded' };
     case 'UploadAbandoned': return { status: 'abandoned' };
-    case 'MediaFormatMade': return { variants: [...row.variants, ...event.data.variants.map(served)] };
+    case 'MediaFormatMade': return { variants: [...row.variants, ...event.data.variants.map(served)], keys: { ...keysOf(event.data.variants), ...row.keys } };
     case 'MediaRejected': return { status: 'rejected', reason: event.data.reason };
     case 'MediaDeleted': return { ...NO_FILE, status: 'deleted' };
     case 'MediaProcessed': {

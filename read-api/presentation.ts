@@ -19,7 +19,7 @@ export const UserBody = z.object({
 export const ListedUserBody = UserBody.extend({ is_following: z.boolean() }).meta({ id: 'ListedUser' });
 
 export const ProfileBody = ListedUserBody.extend({
-  profile_picture_urls: z.object({ 150: z.string(), 320: z.string(), 640: z.string() }).nullable().meta({ description: 'By the length of the longer side in pixels; 150 is a square' }),
+  profile_picture_urls: z.object({ 150: z.string(), 320: z.string(), 640: z.string() }).nullable().meta({ description: 'Squares by the length of a side in pixels. The larger two are made when the picture is chosen; until then the whole picture stands in, with its longer side of that length' }),
   bio: z.string().nullable(), website: z.string().nullable(),
   follower_count: z.int(), following_count: z.int(), post_count: z.int(),
   is_followed_by: z.boolean(), has_requested: z.boolean().meta({ description: 'The viewer asked to follow and waits' }),
@@ -144,7 +144,8 @@ const isKey = (key: string | undefined) => key !== undefined;
 function picturesOf(addresses: MediaAddresses, card: UserCard): { 150: string; 320: string; 640: string } | null {
   if (card.picture === null) return null;
   const { thumbnail, small, medium } = urlsOf(addresses, card, { keys: card.picture, playlist: null });
-  return { 150: thumbnail, 320: small, 640: medium };
+  const squareOr = (key: string | undefined, whole: string) => (key === undefined ? whole : addresses.of(key, { isPrivate: card.is_private }));
+  return { 150: thumbnail, 320: squareOr(card.picture.profile_small, small), 640: squareOr(card.picture.profile_medium, medium) };
 }
 
 function pictureOf(addresses: MediaAddresses, { picture, is_private }: UserCard): string | null {

@@ -35,6 +35,20 @@ describe('GET /v1/users/{username}', () => {
     expect((await world.get('/v1/users/carla', ann)).body).toMatchObject({ is_following: true, is_followed_by: false });
   });
 
+  it('shows the squares of a profile picture once they are made', async () => {
+    const dora = await world.person('dora');
+    const picture = await world.medium(dora);
+    const square = (name: 'profile_small' | 'profile_medium', side: number) => ({ name, key: `media/${picture}/${name}.webp`, contentType: 'image/webp', width: side, height: side, bytes: 10, sha256: 'a'.repeat(64) });
+    await world.tell(
+      happened('ProfilePictureChosen', { accountId: dora, mediaId: picture }),
+      happened('MediaFormatMade', { mediaId: picture, ownerId: dora, variants: [square('profile_small', 320), square('profile_medium', 640)] }),
+    );
+    const of = (name: string) => `/media/media/${picture}/${name}.webp`;
+    expect((await world.get('/v1/users/dora', ben)).body).toMatchObject({ profile_picture_urls: { 150: of('thumbnail'), 320: of('profile_small'), 640: of('profile_medium') } });
+    await world.objects.put(`media/${picture}/profile_small.webp`, Buffer.from('square'), { contentType: 'image/webp' });
+    expect(await (await fetch(world.url + of('profile_small'))).text()).toBe('square');
+  });
+
   it('shows the head of a private profile, and that one has asked to follow it', async () => {
     const shy = await world.person('shy', { privacy: 'private' });
     await world.tell(happened('FollowRequested', { followerId: ben, followeeId: shy }));

@@ -72,8 +72,8 @@ export async function noteRestoredLog(pool: Pool, store: EventStore): Promise<vo
 
 /**
  * Gives each reaction without a checkpoint one: behind what was restored from an archive, at the start of a log that was
- * seen empty while no reaction had run yet, else where `from` says. Throws ReactorRefusedError when `from` is needed and
- * absent, and when a checkpoint belongs to another log.
+ * seen empty while no reaction had run yet, where the reaction itself begins, else where `from` says. Throws
+ * ReactorRefusedError when `from` is needed and absent, and when a checkpoint belongs to another log.
  */
 export async function plantCheckpoints(pool: Pool, store: EventStore, reactions: readonly Reaction[], from: ReactionsFrom | undefined): Promise<void> {
   const empty = await isEmpty(store);
@@ -81,18 +81,19 @@ export async function plantCheckpoints(pool: Pool, store: EventStore, reactions:
   await inTransaction(pool, async (tx) => {
     await tx.query('select pg_advisory_xact_lock($1)', [SETUP_LOCK]);
     const known = await storesByReaction(tx);
-    const missing = reactions.filter(({ name }) => known.get(name) !== store.storeId).map(({ name }) => name);
+    const missing = reactions.filter(({ name }) => known.get(name) !== store.storeId);
     if (missing.length === 0) return;
     const isFirstRun = known.size === 0;
     // Only the first reactions on the restored log: one that a later release adds has to be asked about.
     const restored = [...known.values()].includes(store.storeId) ? undefined : await restoredUpTo(tx, store.storeId);
     const fallback = empty || (isFirstRun && (await wasSeenEmpty(tx, store.storeId))) ? 'start' : from;
-    const start = restored ?? (fallback === 'start' ? START_OF_LOG : fallback === 'end' ? head : undefined);
-    if (start === undefined) throw refusal(missing, missing.some((name) => known.has(name)));
+    const startOf = (where: ReactionsFrom | undefined) => restored ?? (where === 'start' ? START_OF_LOG : where === 'end' ? head : undefined);
+    const refused = missing.filter(({ begins }) => startOf(fallback ?? begins) === undefined).map(({ name }) => name);
+    if (refused.length > 0) throw refusal(refused, refused.some((name) => known.has(name)));
     await tx.query(
-      `insert into reactions.checkpoint (reaction, store_id, position) select name, $2, $3 from unnest($1::text[]) as name
+      `insert into reactions.checkpoint (reaction, store_id, position) select name, $2, position from unnest($1::text[], $3::text[]) as planted (name, position)
        on conflict (reaction) do update set store_id = excluded.store_id, position = excluded.position, moved_at = now()`,
-      [missing, store.storeId, start],
+      [missing.map(({ name }) => name), store.storeId, missing.map(({ begins }) => startOf(fallback ?? begins))],
     );
   });
 }

@@ -3,10 +3,11 @@ import { v7 as uuidv7 } from 'uuid';
 import type { Log as Logger } from '../../infra/log.ts';
 import type { WishList } from '../../infra/wish-list.ts';
 import type { MediaWorkers } from '../../media/worker-pool.ts';
+import type { AddVariantsDeps } from './add-variants.ts';
 import { pause } from './leadership.ts';
-import { FormatWish, makeFormat, type MakeFormatDeps } from './make-format.ts';
+import { FormatWish, makeFormat } from './make-format.ts';
 
-export type FormatWorkDeps = Omit<MakeFormatDeps, 'workers'> & {
+export type FormatWorkDeps = Omit<AddVariantsDeps, 'workers'> & {
   readonly workers: Pick<MediaWorkers, 'process' | 'queued'>;
   readonly wishes: Pick<WishList, 'take'>;
   readonly log: Logger;

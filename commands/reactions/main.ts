@@ -23,6 +23,7 @@ import { openMediaTools } from './media-tools.ts';
 import { startMediaWork } from './media-workers.ts';
 import { openMediaQueue } from './open-media-queue.ts';
 import { processMedia } from './process-media.ts';
+import { profilePictures } from './profile-pictures.ts';
 import { publishPosts } from './publish-posts.ts';
 import { publishStories } from './publish-stories.ts';
 import { PURGE_PATIENCE_MS } from './purge-cdn.ts';
@@ -56,9 +57,8 @@ await runProcess(logger, async (own) => {
   };
   const reactions: readonly Reaction[] = [
     processMedia(deps),
-    publishPosts(deps),
-    publishStories(deps),
-    deleteMedia(deps),
+    publishPosts(deps), publishStories(deps),
+    deleteMedia(deps), profilePictures(deps),
     ...identityReactions({ store, vault, pool, builds, freshness }),
     celebrityStatus(celebrities),
   ];

@@ -12,6 +12,8 @@ export type Reaction = {
   readonly handles: readonly EventType[];
   /** Tables of its own in the schema `reactions`, created when missing. */
   readonly ddl?: string;
+  /** Where it begins in a log that held events before it was there, when it does not matter who is told what again. Default: the operator says. */
+  readonly begins?: 'start';
   readonly react: (event: DomainEvent, context: CommandContext) => Promise<void>;
 };
 

@@ -235,6 +235,15 @@ describe('a reaction without a checkpoint', () => {
     await expect(plant([recording('old'), recording('new')])).rejects.toThrow('new');
   });
 
+  it('begins at the start beside others where it says that this does no harm', async () => {
+    await plant([recording('old')]);
+    await world.account();
+    await plant([recording('old'), { ...recording('new'), begins: 'start' }]);
+    expect(await positionOf('new')).toBe(START_OF_LOG);
+    await expect(plant([recording('third'), { ...recording('fourth'), begins: 'start' }])).rejects.toThrow('third');
+    expect(await positionOf('fourth')).toBeUndefined();
+  });
+
   it.each(['start', 'end'] as const)('begins at the %s when told so', async (from) => {
     await world.account();
     await plant([recording()], from);
