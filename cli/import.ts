@@ -51,11 +51,11 @@ async function importGraph(context: CliContext, options: ImportOptions): Promise
 
 function jobOf(context: CliContext, { json, password, ...given }: Pick<Import, 'usernameOf' | 'prefix' | 'width'> & { password: string; json: boolean }): Import {
   const { HOST, WRITE_API_PORT, READ_API_PORT, JWT_SECRET } = context.config();
-  const operator = () => signOperatorToken(JWT_SECRET, new Date());
-  const write = createApiClient(`http://${HOST}:${WRITE_API_PORT}`, operator);
+  const options = { operatorToken: () => signOperatorToken(JWT_SECRET, new Date()), signal: context.signal };
+  const write = createApiClient(`http://${HOST}:${WRITE_API_PORT}`, options);
   return {
     ...given, write,
-    read: createApiClient(`http://${HOST}:${READ_API_PORT}`, operator),
+    read: createApiClient(`http://${HOST}:${READ_API_PORT}`, options),
     sessions: createSessions(write, { usernameOf: given.usernameOf, password }),
     signal: context.signal,
     progress: (step, unit) => showProgress(step, { unit, json }),

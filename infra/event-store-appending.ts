@@ -18,8 +18,13 @@ export class OutcomeUnknownError extends Error {
   override readonly name = 'OutcomeUnknownError';
 }
 
-/** gRPC's CANCELLED and UNAVAILABLE: the connection was closed here, or lost. */
-const CONNECTION_LOST: readonly unknown[] = [1, 14];
+/** The store went away, or did not answer, while something was read from it. Reading again is harmless. */
+export class EventStoreAwayError extends Error {
+  override readonly name = 'EventStoreAwayError';
+}
+
+/** gRPC's CANCELLED, DEADLINE_EXCEEDED and UNAVAILABLE: the connection was closed, gave no answer in time, or was lost. */
+const CONNECTION_LOST: readonly unknown[] = [1, 4, 14];
 
 /**
  * Appends that may be under way at once, in the whole process. From 16 on the client library queues them, and when the
@@ -76,7 +81,7 @@ export class Appender {
       return { revision: nextExpectedRevision, position: positionOf(position) };
     } catch (error) {
       if (error instanceof WrongExpectedVersionError) throw new VersionConflictError(`${streamId} is no longer at ${expected}`, { cause: error });
-      if (isUnavailable(error)) throw new OutcomeUnknownError(`append to ${streamId}: the event store went away`, { cause: error });
+      if (isConnectionLost(error)) throw new OutcomeUnknownError(`append to ${streamId}: the event store went away`, { cause: error });
       throw error;
     }
   }
@@ -129,8 +134,11 @@ function expectedRevision(expected: ExpectedRevision): AppendExpectedRevision {
   }
 }
 
-// When the connection is lost the client rejects with a plain gRPC error that has a code but no type.
-function isUnavailable(error: unknown): boolean {
+/**
+ * Whether the client failed because its connection did. When it is lost the client rejects with a plain gRPC error that
+ * has a code but no type.
+ */
+export function isConnectionLost(error: unknown): boolean {
   if (error instanceof OutcomeUnknownError) return false;
   const { code, type } = z.object({ code: z.unknown(), type: z.unknown() }).partial().catch({}).parse(error);
   return CONNECTION_LOST.includes(code) || type === 'unavailable' || type === 'timeout' || type === 'deadline-exceeded' || type === 'cancelled';

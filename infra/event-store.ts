@@ -3,12 +3,12 @@ import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { START_OF_LOG, type Position } from '../domain/position.ts';
 import type { RecordedEvent } from '../domain/recorded-event.ts';
-import { Appender, VersionConflictError, type ExpectedRevision, type NewEvent } from './event-store-appending.ts';
+import { Appender, EventStoreAwayError, isConnectionLost, VersionConflictError, type ExpectedRevision, type NewEvent } from './event-store-appending.ts';
 import { milestones } from './event-store-milestones.ts';
 import { headOf, iterate, parsePosition, readAll, toRecorded } from './event-store-reading.ts';
 
 // What the contract below speaks of.
-export { OutcomeUnknownError, VersionConflictError } from './event-store-appending.ts';
+export { EventStoreAwayError, isConnectionLost, OutcomeUnknownError, VersionConflictError } from './event-store-appending.ts';
 export type { ExpectedRevision, NewEvent } from './event-store-appending.ts';
 
 /** A live subscription ended; the caller opens another from its last handled position. */
@@ -20,7 +20,7 @@ export class SubscriptionEndedError extends Error {
 export type EventStore = {
   /** The identity of the physical log; an imported copy has another. */
   readonly storeId: string;
-  /** All events of a stream in order; a missing or deleted stream is empty. */
+  /** All events of a stream in order; a missing or deleted stream is empty. Throws EventStoreAwayError when the connection is lost. */
   readStream(streamId: string): Promise<RecordedEvent[]>;
   /**
    * Appends all events or none, and resolves once they are durable. Throws VersionConflictError, or OutcomeUnknownError
@@ -91,11 +91,16 @@ async function readWholeStream(client: EventStoreDBClient, streamId: string): Pr
   await new Promise<void>((resolve, reject) => {
     client.readStream(streamId, { direction: FORWARDS, fromRevision: START })
       .on('data', (resolved: ResolvedEvent) => { heard.push(resolved); })
-      .on('error', (error: unknown) => { if (error instanceof StreamNotFoundError) resolve(); else reject(error instanceof Error ? error : new Error(String(error))); })
+      .on('error', (error: unknown) => { if (error instanceof StreamNotFoundError) resolve(); else reject(readFailure(streamId, error)); })
       .on('end', resolve)
-      .on('close', () => { reject(new Error(`the reading of ${streamId} broke off`)); });
+      .on('close', () => { reject(new EventStoreAwayError(`the reading of ${streamId} broke off`)); });
   });
   return heard.flatMap((resolved) => toRecorded(resolved) ?? []);
+}
+
+function readFailure(streamId: string, error: unknown): Error {
+  if (isConnectionLost(error)) return new EventStoreAwayError(`the reading of ${streamId}: the event store went away`, { cause: error });
+  return error instanceof Error ? error : new Error(String(error));
 }
 
 async function* subscribe(client: EventStoreDBClient, { after, signal }: { after: Position; signal: AbortSignal }): AsyncIterable<RecordedEvent> {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { EventStoreAwayError, isConnectionLost, OutcomeUnknownError } from '../infra/event-store.ts';
 import { sqlStateOf } from '../infra/postgres.ts';
 
 // Connection lost, out of resources, shutting down, disk trouble; a conflict with another transaction; a failover that
@@ -20,10 +21,15 @@ const Failure = z.object({ code: z.unknown(), message: z.unknown(), cause: z.unk
 export function isOutage(error: unknown): boolean {
   const state = sqlStateOf(error);
   if (state !== undefined) return OUTAGE_STATES.has(state) || OUTAGE_CLASSES.has(state.slice(0, 2));
+  if (isEventStoreOutage(error)) return true;
   const { code, message, cause } = Failure.parse(error);
   if (typeof code === 'string' && OUTAGE_CODES.has(code)) return true;
   if (typeof message === 'string' && (OUTAGE_MESSAGE.test(message) || REDIS_OUTAGE.test(message))) return true;
   return cause !== undefined && cause !== error && isOutage(cause);
+}
+
+function isEventStoreOutage(error: unknown): boolean {
+  return error instanceof EventStoreAwayError || error instanceof OutcomeUnknownError || isConnectionLost(error);
 }
 
 /** One line that tells an operator what went wrong. */

@@ -43,6 +43,11 @@ beforeAll(async () => {
 }, 240_000);
 afterAll(() => servers.close());
 
+async function killAndRestart(victim: ServerName): Promise<void> {
+  await servers.kill(victim);
+  await servers.restart(victim);
+}
+
 type Rebuilding = { readonly child: ChildProcess; readonly planned: Promise<unknown>; readonly ended: Promise<{ ok: boolean; said: string }> };
 
 function startRebuild(): Rebuilding {
@@ -110,7 +115,7 @@ describe('a rebuild of all models', () => {
       await Promise.race([delay(Math.random() * RUNS_MS), ended]);
       const victim = VICTIMS[kill % VICTIMS.length] ?? 'rebuild';
       if (victim === 'rebuild') child.kill('SIGKILL');
-      else await servers.killAndRestart(victim satisfies ServerName);
+      else await killAndRestart(victim);
       const { said } = await ended;
       if (RESUMED.test(said)) resumed += 1;
     }

@@ -1,5 +1,6 @@
 import type { Problem } from '../infra/http/problem.ts';
 import { NoLiveBuildError } from '../projections/builds.ts';
+import { isOutage } from '../projections/failures.ts';
 
 /** Why a read is refused. What is hidden from the viewer is refused exactly as what does not exist. */
 export type ReadRefusal = 'user_not_found' | 'post_not_found' | 'comment_not_found' | 'story_not_found' | 'explore_unavailable';
@@ -22,13 +23,9 @@ function titleOf(code: ReadRefusal): string {
   }
 }
 
-// https://www.postgresql.org/docs/current/errcodes-appendix.html: connection lost, shutting down, starting up, too many clients.
-const DATABASE_AWAY = /^(?:08...|57P0[123]|53300|ECONNREFUSED|ECONNRESET|ENOTFOUND|ETIMEDOUT|EPIPE)$/;
-
 /** The problem of an error below: models that were never built, or a database that is away. */
 export function problemOfError(error: unknown): Problem | undefined {
   const headers = { 'Retry-After': '5' };
   if (error instanceof NoLiveBuildError) return { status: 503, code: 'not_ready', title: 'The read models are not built yet', headers };
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  return DATABASE_AWAY.test(code) ? { status: 503, code: 'unavailable', title: 'The read models cannot be reached', headers } : undefined;
+  return isOutage(error) ? { status: 503, code: 'unavailable', title: 'The read models cannot be reached', headers } : undefined;
 }

@@ -33,7 +33,7 @@ const WIDTH = 4;
 type Session = { username: string; accessToken: string };
 
 const env = Environment.parse(process.env);
-const write = createApiClient(env.WRITE_API_URL, () => signOperatorToken(env.JWT_SECRET, new Date()));
+const write = createApiClient(env.WRITE_API_URL, { operatorToken: () => signOperatorToken(env.JWT_SECRET, new Date()) });
 const password = createHash('sha256').update(`demo ${env.JWT_SECRET}`).digest('base64url').slice(0, 14);
 
 const sessions = await registerAll();
@@ -86,7 +86,7 @@ async function uploadPhoto(owner: Session, seed: number): Promise<string> {
 }
 
 async function waitUntilReady(all: readonly { id: string; author: Session }[]): Promise<void> {
-  const read: ApiClient = createApiClient(env.READ_API_URL, () => signOperatorToken(env.JWT_SECRET, new Date()));
+  const read: ApiClient = createApiClient(env.READ_API_URL, { operatorToken: () => signOperatorToken(env.JWT_SECRET, new Date()) });
   const deadline = Date.now() + 120_000;
   await each(all, async ({ id, author }) => {
     for (;;) {

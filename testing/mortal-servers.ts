@@ -17,8 +17,10 @@ export type MortalServers = {
   readonly databaseUrl: string;
   readonly redisUrl: string;
   readonly eventStoreUrl: string;
-  /** Kills a server with SIGKILL, starts it again, and resolves when it answers. */
-  killAndRestart(name: ServerName): Promise<void>;
+  /** Kills a server with SIGKILL and resolves when it is gone. */
+  kill(name: ServerName): Promise<void>;
+  /** Starts a server that was killed, and resolves when it answers. */
+  restart(name: ServerName): Promise<void>;
   close(): Promise<void>;
 };
 
@@ -47,12 +49,12 @@ export async function startMortalServers(): Promise<MortalServers> {
   for (const name of ['postgres', 'redis', 'event-store'] as const) running.set(name, await starters[name]());
   return {
     databaseUrl: postgresUrl(postgres), redisUrl: redisUrl(redis), eventStoreUrl,
-    killAndRestart: async (name) => {
+    kill: async (name) => {
       const child = running.get(name);
-      if (child !== undefined) process.kill(child.pid, 'SIGKILL');
+      if (child !== undefined && !child.hasEnded()) process.kill(child.pid, 'SIGKILL');
       await child?.ended;
-      running.set(name, await starters[name]());
     },
+    restart: async (name) => { running.set(name, await starters[name]()); },
     close: async () => {
       await children.close();
       await rm(directory, { recursive: true, force: true });

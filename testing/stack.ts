@@ -38,6 +38,8 @@ export type TestStackOptions = {
   env?: Record<string, string>;
   /** Parts that are not started (`start` may do it later). */
   without?: StackPart[];
+  /** Servers of the test's own, instead of an event store, a database and a Redis that the stack brings. */
+  servers?: { eventStoreUrl: string; databaseUrl: string; redisUrl: string };
 };
 
 type Starters = Record<StackPart, () => Promise<Child>>;
@@ -46,14 +48,15 @@ type Starters = Record<StackPart, () => Promise<Child>>;
  * Starts the event store, the four processes and the edge on free ports, over a database and a Redis of their own.
  * Resolves when all are ready. Whatever the test does not stop, `npm test` ends with the run.
  */
-export async function startStack({ env = {}, without = [] }: TestStackOptions = {}): Promise<TestStack> {
+export async function startStack({ env = {}, without = [], servers }: TestStackOptions = {}): Promise<TestStack> {
   const dataDir = makeDirectory();
   const children = createChildren(dataDir, openChildRegistry(dataDir));
-  const [database, redis, eventStorePort] = await Promise.all([createTestDatabase(), createTestRedis(), freePort()]);
+  const eventStorePort = await freePort();
+  const stores = servers === undefined ? await ownStores(eventStorePort) : { ...servers, close: () => Promise.resolve() };
   const ports = { PORT: await freePort(), WRITE_API_PORT: await freePort(), READ_API_PORT: await freePort(), PROJECTOR_PORT: await freePort(), REACTOR_PORT: await freePort() };
   const { environment } = appEnvironment({
     env, ports, dataDir, host: '127.0.0.1', publicUrl: undefined, secrets: ensureSecrets(dataDir).secrets,
-    stores: { DATABASE_URL: database.url, REDIS_URL: redis.url, EVENTSTORE_URL: eventStoreUrl(eventStorePort) },
+    stores: { DATABASE_URL: stores.databaseUrl, REDIS_URL: stores.redisUrl, EVENTSTORE_URL: stores.eventStoreUrl },
   });
   const urls = appUrls(ports, '127.0.0.1');
   const inherited = { PATH: process.env['PATH'], HOME: process.env['HOME'], ...environment };
@@ -66,17 +69,25 @@ export async function startStack({ env = {}, without = [] }: TestStackOptions = 
   const stop = async () => {
     await Promise.all(APP_NAMES.map((name) => parts.end(name)));
     await children.close();
-    await Promise.all([database.drop(), redis.close()]);
+    await stores.close();
     rmSync(dataDir, { recursive: true, force: true });
   };
   try {
-    if (!without.includes('event-store')) await parts.start('event-store');
+    if (servers === undefined && !without.includes('event-store')) await parts.start('event-store');
     await Promise.all(APP_NAMES.filter((name) => !without.includes(name)).map((name) => parts.start(name)));
   } catch (error) {
     await stop();
     throw error;
   }
   return { edgeUrl: urls.edge, writeUrl: urls['write-api'], readUrl: urls['read-api'], projectorUrl: urls.projector, reactorUrl: urls.reactor, environment, ...parts, stop };
+}
+
+async function ownStores(eventStorePort: number): Promise<{ eventStoreUrl: string; databaseUrl: string; redisUrl: string; close: () => Promise<void> }> {
+  const [database, redis] = await Promise.all([createTestDatabase(), createTestRedis()]);
+  return {
+    eventStoreUrl: eventStoreUrl(eventStorePort), databaseUrl: database.url, redisUrl: redis.url,
+    close: async () => { await Promise.all([database.drop(), redis.close()]); },
+  };
 }
 
 function controlParts(starters: Starters): Pick<TestStack, 'kill' | 'end' | 'start' | 'lastLines'> {

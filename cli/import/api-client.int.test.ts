@@ -1,13 +1,13 @@
 import type { RequestListener } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
 import { listen, type RunningServer } from '../../infra/http/server.ts';
-import { createApiClient } from './api-client.ts';
+import { createApiClient, type ApiClientOptions } from './api-client.ts';
 
 let server: RunningServer | undefined;
 afterEach(() => server?.close());
 
 /** A client of a server that answers each request with the next of these. */
-async function clientOf(answers: readonly { status: number; body?: unknown }[]) {
+async function clientOf(answers: readonly { status: number; body?: unknown }[], options: Partial<ApiClientOptions> = {}) {
   const left = [...answers];
   const app: RequestListener = (request, response) => {
     request.resume();
@@ -15,7 +15,7 @@ async function clientOf(answers: readonly { status: number; body?: unknown }[]) 
     response.writeHead(status, { 'content-type': 'application/json' }).end(body === undefined ? undefined : JSON.stringify(body));
   };
   server = await listen(app, { port: 0, host: '127.0.0.1' });
-  return createApiClient(`http://127.0.0.1:${String(server.port)}`, () => Promise.resolve('token'));
+  return createApiClient(`http://127.0.0.1:${String(server.port)}`, { operatorToken: () => Promise.resolve('token'), ...options });
 }
 
 const request = { method: 'POST', path: '/v1/things', body: { name: 'ö' }, idempotencyKey: 'k' } as const;
@@ -30,6 +30,15 @@ describe('the client of an import', () => {
   it('repeats what passes by itself: overload, a restart, a first request that still runs', async () => {
     const client = await clientOf([{ status: 503 }, { status: 409, body: { code: 'request_in_flight' } }, { status: 409, body: { code: 'busy' } }, { status: 200, body: 'done' }]);
     expect(await client.send(request)).toBe('done');
+  });
+
+  it('tells what a server said that stays away for longer than its patience, and stops waiting when told to', async () => {
+    const client = await clientOf([{ status: 503, body: { code: 'unavailable', title: 'A store cannot be reached' } }], { patienceMs: -1 });
+    await expect(client.send(request)).rejects.toThrow('answered 503: A store cannot be reached');
+    const interrupted = new AbortController();
+    const waiting = (await clientOf(Array.from({ length: 100 }, () => ({ status: 503 })), { signal: interrupted.signal })).send(request);
+    interrupted.abort();
+    await expect(waiting).rejects.toThrow(/aborted/);
   });
 
   it('says what the API refused, field by field', async () => {

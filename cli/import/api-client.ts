@@ -40,12 +40,23 @@ export type ApiClient = { send(request: ApiRequest): Promise<unknown> };
 type Answer = { readonly status: number; readonly text: string };
 type Connection = { readonly baseUrl: string; readonly agent: HttpAgent; readonly send: typeof httpRequest };
 
-const ATTEMPTS = 8;
+/** As long as a server may take to come back, and longer than the claim (60 s) of a request whose server died with it. */
+const PATIENCE_MS = 150_000;
+const LONGEST_PAUSE_MS = 5_000;
 const TIMEOUT_MS = 30_000;
 const OPERATOR_TOKEN_LIFE_MS = 30 * 60_000;
 
-/** `operatorToken` signs a fresh token; it is asked again before the last one expires. */
-export function createApiClient(baseUrl: string, operatorToken: () => Promise<string>): ApiClient {
+export type ApiClientOptions = {
+  /** Signs a fresh token; it is asked again before the last one expires. */
+  readonly operatorToken: () => Promise<string>;
+  /** Ends waiting for a server that is away. */
+  readonly signal?: AbortSignal;
+  /** How long a server may be away, 150 s unless said otherwise. */
+  readonly patienceMs?: number;
+};
+
+/** A client of the API at an address. */
+export function createApiClient(baseUrl: string, { operatorToken, signal, patienceMs = PATIENCE_MS }: ApiClientOptions): ApiClient {
   let token: { text: Promise<string>; madeAt: number } | undefined;
   const operator = () => {
     if (token === undefined || Date.now() - token.madeAt > OPERATOR_TOKEN_LIFE_MS) token = { text: operatorToken(), madeAt: Date.now() };
@@ -54,10 +65,12 @@ export function createApiClient(baseUrl: string, operatorToken: () => Promise<st
   const connection = connectionTo(baseUrl);
   return {
     async send(request) {
+      const deadline = performance.now() + patienceMs;
       for (let attempt = 1; ; attempt += 1) {
-        const answer = await sendOnce(connection, request, await operator()).catch((error: unknown) => retryable(error, attempt));
-        if (answer !== undefined && (!isPassing(answer) || attempt === ATTEMPTS)) return read(request, answer);
-        await delay(Math.min(50 * 2 ** attempt, 5_000) * (0.5 + Math.random()));
+        const isLast = performance.now() > deadline;
+        const answer = await sendOnce(connection, request, await operator()).catch((error: unknown) => retryable(error, isLast));
+        if (answer !== undefined && (isLast || !isPassing(answer))) return read(request, answer);
+        await delay(Math.min(50 * 2 ** attempt, LONGEST_PAUSE_MS) * (0.5 + Math.random()), undefined, signal === undefined ? {} : { signal });
       }
     },
   };
@@ -90,8 +103,8 @@ function sendOnce({ baseUrl, agent, send }: Connection, request: ApiRequest, ope
 }
 
 // A refused or lost connection: the server may be restarting. The idempotency key makes a second try safe.
-function retryable(error: unknown, attempt: number): undefined {
-  if (attempt === ATTEMPTS) throw error;
+function retryable(error: unknown, isLast: boolean): undefined {
+  if (isLast) throw error;
   return undefined;
 }
 

@@ -1,0 +1,54 @@
+import { writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openEventStore } from '../../infra/event-store.ts';
+import { runCli } from '../../testing/cli.ts';
+import { startStack, type TestStack } from '../../testing/stack.ts';
+import { eventually } from '../../testing/projector-world.ts';
+
+const PEOPLE = 25;
+
+let stack: TestStack;
+let directory: string;
+beforeAll(async () => {
+  stack = await startStack();
+  directory = await mkdtemp(join(tmpdir(), 'shutterlog-import-'));
+});
+afterAll(async () => {
+  await stack.stop();
+  await rm(directory, { recursive: true, force: true });
+});
+
+/** Everybody follows everybody else. */
+function graphFile(): string {
+  const file = join(directory, 'graph.txt');
+  const edges = Array.from({ length: PEOPLE * PEOPLE }, (_, i) => [i % PEOPLE, Math.trunc(i / PEOPLE)]).filter(([a, b]) => a !== b);
+  writeFileSync(file, edges.map((edge) => edge.join(' ')).join('\n'));
+  return file;
+}
+
+async function countOf(type: string): Promise<number> {
+  const store = await openEventStore(stack.environment['EVENTSTORE_URL'] ?? '');
+  try {
+    let count = 0;
+    for await (const event of store.readAll()) if (event.type === type) count += 1;
+    return count;
+  } finally {
+    await store.close();
+  }
+}
+
+describe('an import', () => {
+  it('goes on where it was after the event store and the write API were killed and came back', async () => {
+    const importing = runCli(stack.environment, ['import', '--graph', graphFile()]);
+    for (const [part, follows] of [['event-store', 50], ['write-api', 300]] as const) {
+      await eventually(`${String(follows)} follows`, async () => (await countOf('AccountFollowed')) >= follows);
+      await stack.kill(part);
+      await stack.start(part);
+    }
+    expect(await importing).toMatchObject({ code: 0 });
+    expect([await countOf('AccountRegistered'), await countOf('AccountFollowed')]).toEqual([PEOPLE, PEOPLE * (PEOPLE - 1)]);
+  });
+});
