@@ -63,10 +63,16 @@ const Answer = z.array(z.tuple([z.number(), z.number(), z.number(), z.number()])
 const ANSWER_LIMIT_MS = 250;
 const PAUSE_MS = 5_000;
 
-type Options = { readonly redis: RedisClient; readonly limits?: Partial<Record<BucketName, Bucket>>; readonly prefix?: string };
+type Options = {
+  readonly redis: RedisClient;
+  readonly limits?: Partial<Record<BucketName, Bucket>>;
+  readonly prefix?: string;
+  /** How long Redis may take before a request is let through uncounted; 250 ms unless said otherwise. */
+  readonly answerLimitMs?: number;
+};
 
 /** Limits counted in Redis by one atomic script. While Redis is away nobody is limited, and a metric says so. */
-export function createLimits({ redis, limits = {}, prefix = 'limit' }: Options): Limits {
+export function createLimits({ redis, limits = {}, prefix = 'limit', answerLimitMs = ANSWER_LIMIT_MS }: Options): Limits {
   const buckets = { ...DEFAULT_LIMITS, ...limits };
   const unlimited = metrics.getMeter('shutterlog').createCounter('shutterlog_rate_limit_open_total', { description: 'Requests let through uncounted because Redis did not answer' });
   let pausedUntil = 0;
@@ -78,7 +84,7 @@ export function createLimits({ redis, limits = {}, prefix = 'limit' }: Options):
     try {
       const keys = names.map((name) => `${prefix}:{${subject}}:${name}`);
       const sizes = names.flatMap((name) => [buckets[name].capacity, buckets[name].windowMs]);
-      const answer = Answer.parse(await within(ANSWER_LIMIT_MS, redis.eval(TAKE, keys.length, ...keys, count, ...sizes)));
+      const answer = Answer.parse(await within(answerLimitMs, redis.eval(TAKE, keys.length, ...keys, count, ...sizes)));
       return tightest(names.map((name) => buckets[name]), answer);
     } catch {
       // Asking a dead Redis again for each request would slow all of them down.

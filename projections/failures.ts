@@ -21,15 +21,18 @@ const Failure = z.object({ code: z.unknown(), message: z.unknown(), cause: z.unk
 export function isOutage(error: unknown): boolean {
   const state = sqlStateOf(error);
   if (state !== undefined) return OUTAGE_STATES.has(state) || OUTAGE_CLASSES.has(state.slice(0, 2));
-  if (isEventStoreOutage(error)) return true;
   const { code, message, cause } = Failure.parse(error);
-  if (typeof code === 'string' && OUTAGE_CODES.has(code)) return true;
-  if (typeof message === 'string' && (OUTAGE_MESSAGE.test(message) || REDIS_OUTAGE.test(message))) return true;
+  if (isEventStoreOutage(error) || (typeof code === 'string' && OUTAGE_CODES.has(code))) return true;
+  if (typeof message === 'string' && saysOutage(message)) return true;
   return cause !== undefined && cause !== error && isOutage(cause);
 }
 
 function isEventStoreOutage(error: unknown): boolean {
   return error instanceof EventStoreAwayError || error instanceof OutcomeUnknownError || isConnectionLost(error);
+}
+
+function saysOutage(message: string): boolean {
+  return OUTAGE_MESSAGE.test(message) || REDIS_OUTAGE.test(message);
 }
 
 /** One line that tells an operator what went wrong. */

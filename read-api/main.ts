@@ -4,6 +4,7 @@ import { listen } from '../infra/http/server.ts';
 import { createTokens } from '../infra/jwt.ts';
 import { runProcess } from '../infra/lifecycle.ts';
 import { createLog } from '../infra/log.ts';
+import { createMediaAddresses } from '../infra/media-addresses.ts';
 import { openMediaStore } from '../infra/media-store.ts';
 import { openPool } from '../infra/postgres.ts';
 import { createLimits, noLimits } from '../infra/rate-limit.ts';
@@ -18,7 +19,6 @@ import { createFreshness } from '../projections/freshness.ts';
 import { FORMAT_WISHES } from '../projections/media-files.ts';
 import { createReadApi } from './app.ts';
 import { assembleFeeds } from './feed/assemble.ts';
-import { createMediaAddresses } from './media-addresses.ts';
 import { createPresenter } from './presentation.ts';
 import { createReader } from './reading.ts';
 

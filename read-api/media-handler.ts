@@ -2,10 +2,10 @@ import { text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import type { Request, RequestHandler, Response } from 'express';
 import { sendProblem } from '../infra/http/problem.ts';
+import type { MediaAddresses } from '../infra/media-addresses.ts';
 import { checkedKey, IMMUTABLE_CACHE_CONTROL, type ObjectInfo, type ObjectStore } from '../infra/object-store.ts';
 import { MEDIA_FILE_MODELS, mediaFiles, PLAYLIST_TYPE } from '../projections/media-files.ts';
 import { matchesEtag, rangeOf } from './byte-range.ts';
-import type { MediaAddresses } from './media-addresses.ts';
 import { negotiate, preferredOf } from './negotiation.ts';
 import type { Reader } from './reading.ts';
 

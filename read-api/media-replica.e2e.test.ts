@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { listen, type RunningServer } from '../infra/http/server.ts';
 import { createTokens } from '../infra/jwt.ts';
+import { createMediaAddresses } from '../infra/media-addresses.ts';
 import { openPool, type Pool } from '../infra/postgres.ts';
 import { noLimits } from '../infra/rate-limit.ts';
 import { createBuildResolver } from '../projections/builds.ts';
@@ -12,7 +13,6 @@ import { happened } from '../testing/projection-spec.ts';
 import { eventually } from '../testing/projector-world.ts';
 import { openReadWorld, startRunner, type ReadWorld } from '../testing/read-world.ts';
 import { createReadApi } from './app.ts';
-import { createMediaAddresses } from './media-addresses.ts';
 import { createReader, type Reader } from './reading.ts';
 
 // A second database that is fed from the same log and then stands still: a replica that is behind.

@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { hashtagsOf } from '../domain/hashtag.ts';
+import type { MediaAddresses } from '../infra/media-addresses.ts';
 import type { CommentCard } from '../projections/comment-lists.ts';
 import type { PostCard, PostMedium } from '../projections/post-cards.ts';
 import type { Profile } from '../projections/profiles.ts';
 import type { StoryCard } from '../projections/story-cards.ts';
 import type { ListedUser, UserCard } from '../projections/user-cards.ts';
-import type { MediaAddresses } from './media-addresses.ts';
 
 const Urls = z.object({
   thumbnail: z.string(), small: z.string(), medium: z.string(), large: z.string(), original: z.string(),

@@ -4,6 +4,7 @@ import { START_OF_LOG } from '../domain/position.ts';
 import { logCdn } from '../infra/cdn.ts';
 import { listen } from '../infra/http/server.ts';
 import { createTokens } from '../infra/jwt.ts';
+import { createMediaAddresses } from '../infra/media-addresses.ts';
 import { noLimits } from '../infra/rate-limit.ts';
 import { startMediaWorkers } from '../media/worker-pool.ts';
 import { deleteMedia } from '../commands/reactions/delete-media.ts';
@@ -49,10 +50,12 @@ export async function openContentApi(): Promise<ContentApi> {
   const queue = tableQueue(world.pool);
   const reactor = await startReactor(world, [processMedia({ queue }), publishPosts(world), publishStories(world), deleteMedia({ ...world, cdn: logCdn(world.log), passed: async () => 'passed' })]);
   const work = startMediaWork({ ...world, queue, workers }, { concurrency: 2, pollMs: 20 }, stop.signal);
-  const tokens = createTokens(randomBytes(32).toString('hex'));
+  const secret = randomBytes(32).toString('hex');
+  const tokens = createTokens(secret);
+  const addresses = createMediaAddresses({ publicUrl: undefined, secret, now: () => new Date() });
   const counts = createOwnCounts({ sql: world.pool, builds: createBuildResolver(world.pool, codeVersions), freshness: createFreshness(world.pool, new Set()), storeId: world.store.storeId });
   const app = createWriteApi({
-    routes: contentRoutes({ log: world, objects: world.objects, takesVideos: () => Promise.resolve(true), counts }), extras: [uploadHandler(world.objects)],
+    routes: contentRoutes({ log: world, objects: world.objects, addresses, takesVideos: () => Promise.resolve(true), counts }), extras: [uploadHandler(world.objects)],
     authenticator: tokens, rateLimiter: noLimits(), idempotency: world.vault.idempotency(isWriteRefusal),
     storeId: world.store.storeId, log: world.log, health: {}, checkAnswers: true,
   });

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { send, textAt } from './http.ts';
 import { startWorld, type World } from './world.ts';
 
 let world: World;
@@ -24,6 +25,18 @@ describe('a world on a whole stack', () => {
     expect((await ben.get(`/v1/posts/${post}`)).body).toMatchObject({ like_count: 0, is_liked: false });
     expect((await ann.delete(`/v1/posts/${post}`)).status).toBe(204);
     expect((await ben.get(`/v1/posts/${post}`)).status).toBe(404);
+  });
+
+  it('shows an upload by its preview as soon as it is ready, also to the owner of a private account', async () => {
+    const shy = await world.person(undefined, { privacy: 'private' });
+    const mediaId = await world.upload(shy);
+    const complete = () => shy.post(`/v1/media/upload-url/${mediaId}/complete`);
+    const ready = await world.eventually(complete, ({ body }) => (body as { status?: unknown }).status === 'ready');
+    const preview = new URL(textAt(ready, 'preview_url'), world.stack.edgeUrl);
+    const file = await world.eventually(() => send(preview.href), ({ status }) => status !== 404);
+    expect([file.status, file.headers.get('content-type')]).toEqual([200, 'image/webp']);
+    preview.search = '';
+    expect((await send(preview.href)).status).toBe(404);
   });
 
   it('shows a story to those it is meant for, and a private account\'s post to its accepted followers', async () => {

@@ -1,4 +1,5 @@
 import type { Express, RequestHandler } from 'express';
+import { START_OF_LOG } from '../domain/position.ts';
 import { decodeToken, encodeToken, joinTokens } from '../infra/consistency-token.ts';
 import { createHttpApp } from '../infra/http/app.ts';
 import type { HealthCheck } from '../infra/http/health.ts';
@@ -37,8 +38,9 @@ export function createWriteApi({ storeId, ...deps }: WriteApiDeps): Express {
   });
 }
 
-// The client may go on with the new token alone: it covers what the sent ones covered.
-function tokenOf(storeId: string, { position, owners }: WrittenEvents, sent: readonly string[]): string {
-  const earlier = sent.flatMap((text) => decodeToken(text) ?? []);
-  return encodeToken(joinTokens([{ storeId, position, owners }, ...earlier]) ?? { storeId, position, owners });
+// The client may go on with the new token alone: it covers what the sent ones covered. A write that the log tells nothing
+// of, such as a log-out, has one too, so that clients need not ask which writes have one: nothing waits for it.
+function tokenOf(storeId: string, written: WrittenEvents = { position: START_OF_LOG, owners: [] }, sent: readonly string[]): string {
+  const fresh = { storeId, ...written };
+  return encodeToken(joinTokens([fresh, ...sent.flatMap((text) => decodeToken(text) ?? [])]) ?? fresh);
 }

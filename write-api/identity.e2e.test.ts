@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AccountId } from '../domain/ids.ts';
+import { START_OF_LOG } from '../domain/position.ts';
 import { streamOf } from '../domain/streams.ts';
 import { decodeToken } from '../infra/consistency-token.ts';
 import { createTokens, signOperatorToken } from '../infra/jwt.ts';
@@ -198,6 +199,19 @@ describe('failed log-ins', () => {
     const operator = { 'x-operator-token': await signOperatorToken(world.jwtSecret, new Date()) };
     for (let i = 0; i < 12; i += 1) expect((await logIn(at, ann.username, 'wrong password', operator)).status).toBe(401);
     expect((await logIn(at, ann.username, PASSWORD)).status).toBe(200);
+  });
+});
+
+describe('a Consistency-Token of a write that the log does not tell of', () => {
+  it('is there as well, covers what was sent, and makes no read wait', async () => {
+    const ann = await person();
+    const sent = (await api(`/v1/users/${ann.username}`, { method: 'PUT', token: ann.token, json: { bio: 'new' } })).headers.get('consistency-token') ?? '';
+    const logIn = (headers: Record<string, string>) => api('/v1/users/login', { json: { username: ann.username, password: PASSWORD }, headers });
+    const tokenOf = ({ headers }: HttpAnswer) => decodeToken(headers.get('consistency-token') ?? '');
+    const first = await logIn({});
+    expect(tokenOf(first)).toEqual({ storeId: world.store.storeId, position: START_OF_LOG, owners: [] });
+    expect(tokenOf(await logIn({ 'consistency-token': sent }))).toEqual(decodeToken(sent));
+    for (const answer of [await api('/v1/users/refresh', { json: { refresh_token: ann.refresh } }), await api('/v1/users/logout', { token: textAt(first, 'access_token') })]) expect(tokenOf(answer)?.storeId).toBe(world.store.storeId);
   });
 });
 

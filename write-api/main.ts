@@ -8,6 +8,7 @@ import { listen } from '../infra/http/server.ts';
 import { createTokens } from '../infra/jwt.ts';
 import { runProcess } from '../infra/lifecycle.ts';
 import { createLog } from '../infra/log.ts';
+import { createMediaAddresses } from '../infra/media-addresses.ts';
 import { openMediaStore } from '../infra/media-store.ts';
 import { createPasswords } from '../infra/passwords.ts';
 import { openPool } from '../infra/postgres.ts';
@@ -40,12 +41,13 @@ await runProcess(log, async (own) => {
   own(media.objects, (each) => each.close());
   const redis = own(openRedis(config.REDIS_URL), (each) => { each.disconnect(); });
   const limits = config.RATE_LIMITS === 'off' ? noLimits() : createLimits({ redis });
+  const addresses = createMediaAddresses({ publicUrl: config.PUBLIC_URL, secret: config.JWT_SECRET, now: () => new Date() });
   const tokens = createTokens(config.JWT_SECRET);
   const passwords = await createPasswords();
   const app = createWriteApi({
     routes: [
       ...identityRoutes({ ...vault, store, passwords, tokens, limits, holders: new LRUCache({ max: 100_000 }) }),
-      ...contentRoutes({ log: { store, keys: vault.keys }, objects: media.objects, takesVideos: videoSupport(config.VIDEO_UPLOADS), counts: createOwnCounts({ sql: pool, builds: createBuildResolver(pool, codeVersions), freshness: createFreshness(pool, new Set()), storeId: store.storeId }) }),
+      ...contentRoutes({ log: { store, keys: vault.keys }, objects: media.objects, addresses, takesVideos: videoSupport(config.VIDEO_UPLOADS), counts: createOwnCounts({ sql: pool, builds: createBuildResolver(pool, codeVersions), freshness: createFreshness(pool, new Set()), storeId: store.storeId }) }),
     ],
     extras: media.kind === 'files' ? [uploadHandler(media.objects)] : [],
     authenticator: createAuthenticator(tokens, vault.sessions),

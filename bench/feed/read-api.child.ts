@@ -1,6 +1,7 @@
 import { listen } from '../../infra/http/server.ts';
 import { createTokens } from '../../infra/jwt.ts';
 import { createLog } from '../../infra/log.ts';
+import { createMediaAddresses } from '../../infra/media-addresses.ts';
 import { createFsObjectStore } from '../../infra/object-store-fs.ts';
 import { openPool } from '../../infra/postgres.ts';
 import { noLimits } from '../../infra/rate-limit.ts';
@@ -11,7 +12,6 @@ import { codeVersions, lanedModels } from '../../projections/catalog.ts';
 import { createFreshness } from '../../projections/freshness.ts';
 import { createReadApi } from '../../read-api/app.ts';
 import { assembleFeeds } from '../../read-api/feed/assemble.ts';
-import { createMediaAddresses } from '../../read-api/media-addresses.ts';
 import { createPresenter } from '../../read-api/presentation.ts';
 import { createReader } from '../../read-api/reading.ts';
 

@@ -65,7 +65,7 @@ async function run<Code extends string>({ route, services, caller, read, work }:
     const result = await work({ ...caller, tokens, context: contextOf(exchange, caller, commandId), address: exchange.request.ip ?? 'unknown', signal: exchange.signal });
     if ('refusal' in result) return result;
     const { status, body, headers = {}, written, seed } = result;
-    const token = written === undefined || services.tokenOf === undefined ? {} : { 'Consistency-Token': services.tokenOf(written, tokens) };
+    const token = services.tokenOf === undefined ? {} : { 'Consistency-Token': services.tokenOf(written, tokens) };
     return { ok: true, status, ...(body === undefined ? {} : { body }), headers: { ...headers, ...token }, ...(seed === undefined ? {} : { seed }) };
   };
   const key = route.method === 'get' ? undefined : idempotencyKeyOf(exchange.request.get('Idempotency-Key'));

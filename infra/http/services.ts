@@ -41,8 +41,8 @@ export type HttpServices<Code extends string> = {
   readonly authenticator: Authenticator;
   readonly rateLimiter?: RateLimiter;
   readonly idempotency?: Idempotency<Code>;
-  /** Makes the `Consistency-Token` of a write; it joins the tokens sent with it. */
-  readonly tokenOf?: (written: WrittenEvents, sent: readonly string[]) => string;
+  /** Makes the `Consistency-Token` of a write; it joins the tokens sent with it. `written` is undefined where the log tells nothing of the write. */
+  readonly tokenOf?: (written: WrittenEvents | undefined, sent: readonly string[]) => string;
   /** Checks answers against their schemas, at the price of time; a mismatch is a 500. For tests. */
   readonly checkAnswers?: boolean;
 };

@@ -5,12 +5,14 @@ import { requestUpload } from '../../commands/request-upload.ts';
 import { refuse } from '../../domain/decider.ts';
 import { LIMITS } from '../../domain/limits.ts';
 import { CameraConsent } from '../../domain/media-file.ts';
+import type { MediaState } from '../../domain/media.ts';
 import { defineRoute, type Route } from '../../infra/http/route.ts';
+import type { MediaAddresses } from '../../infra/media-addresses.ts';
 import type { ObjectStore } from '../../infra/object-store.ts';
 import type { ContentRefusal } from '../content-problems.ts';
 import { uploadParams } from './id-param.ts';
 
-type Deps = { readonly log: Log; readonly objects: ObjectStore; readonly takesVideos: () => Promise<boolean> };
+type Deps = { readonly log: Log; readonly objects: ObjectStore; readonly addresses: Pick<MediaAddresses, 'of'>; readonly takesVideos: () => Promise<boolean> };
 
 const tags = ['media'];
 
@@ -54,18 +56,30 @@ function uploadUrlRoute({ log, objects, takesVideos }: Deps): Route<ContentRefus
   });
 }
 
-function completeRoute({ log, objects }: Deps): Route<ContentRefusal> {
+function completeRoute({ log, objects, addresses }: Deps): Route<ContentRefusal> {
   return defineRoute({
     method: 'post', path: '/v1/media/upload-url/{upload_id}/complete', summary: 'Say that the file has arrived', tags, auth: 'account', params: uploadParams,
-    description: 'The size, the type by content and the checksum are verified before the answer; bytes that are not as declared are removed. The file is then made ready in the background.',
+    description: 'The size, the type by content and the checksum are verified before the answer; bytes that are not as declared are removed. The file is then made ready in the background. Completing again changes nothing and tells how far it is.',
     problems: { 404: '`upload_not_found`', 409: '`upload_missing`', 410: '`upload_expired`', 415: '`upload_type_mismatch`', 422: '`upload_size_mismatch`, `upload_checksum_mismatch`' },
-    responses: { 200: z.object({ media_id: z.string(), status: z.enum(['processing', 'ready', 'rejected']) }) },
+    responses: {
+      200: z.object({
+        media_id: z.string(), status: z.enum(['processing', 'ready', 'rejected']),
+        preview_url: z.string().optional().meta({ description: 'The thumbnail of a file that is ready; the address is good for an hour' }),
+      }),
+    },
     handler: async ({ account, params: { upload_id: mediaId }, context }) => {
       if (mediaId === undefined) return refuse('upload_not_found');
       const completed = await completeUpload({ ...log, objects }, context, { accountId: account.id, mediaId });
       if (!completed.ok) return completed;
-      const { status } = completed.state;
-      return { status: 200, written: completed.written, body: { media_id: mediaId, status: status === 'processed' ? 'ready' as const : status === 'rejected' ? 'rejected' as const : 'processing' as const } };
+      return { status: 200, written: completed.written, body: { media_id: mediaId, ...progressOf(completed.state, addresses) } };
     },
   });
+}
+
+// Signed whether the account is private or not: that may change while the address is in use.
+function progressOf(state: MediaState, addresses: Deps['addresses']) {
+  if (state.status === 'rejected') return { status: 'rejected' as const };
+  if (state.status !== 'processed') return { status: 'processing' as const };
+  const preview = state.variants.find(({ name }) => name === 'thumbnail') ?? state.variants[0];
+  return { status: 'ready' as const, ...(preview !== undefined && { preview_url: addresses.of(preview.key, { isPrivate: true }) }) };
 }

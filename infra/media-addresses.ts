@@ -1,4 +1,4 @@
-import { signQuery, verifyQuery } from '../infra/object-store-signing.ts';
+import { signQuery, verifyQuery } from './object-store-signing.ts';
 
 /** Makes the addresses of media files and checks them when they are asked for. */
 export type MediaAddresses = {
