@@ -2,6 +2,7 @@ import { open } from 'node:fs/promises';
 import { refuse } from '../domain/decider.ts';
 import type { AccountId, MediaId } from '../domain/ids.ts';
 import { mediaDecider } from '../domain/media.ts';
+import type { CameraConsent } from '../domain/media-file.ts';
 import { streamOf } from '../domain/streams.ts';
 import { stepCommandId } from '../infra/ids.ts';
 import type { ObjectStore } from '../infra/object-store.ts';
@@ -13,7 +14,11 @@ import { requestUpload, type RequestUploadDeps } from './request-upload.ts';
 
 /** A file that came along with a request and lies on this machine. */
 export type StagedFile = { readonly path: string; readonly size: number; /** Lower-case hex. */ readonly sha256: string; readonly contentType: string };
-export type PostFilesInput = Omit<CreatePostInput, 'mediaIds'> & { readonly files: readonly StagedFile[] };
+export type PostFilesInput = Omit<CreatePostInput, 'mediaIds'> & {
+  readonly files: readonly StagedFile[];
+  /** What may be kept of what the camera wrote into them; without it date and camera, but not the place. */
+  readonly cameraConsent: CameraConsent | undefined;
+};
 const UNKNOWN_TYPE = 'application/octet-stream';
 
 type Deps = RequestUploadDeps & { readonly objects: ObjectStore };
@@ -22,11 +27,11 @@ type Deps = RequestUploadDeps & { readonly objects: ObjectStore };
  * Uploads files and composes a post of them in one command. When a file or the post is refused, what was uploaded is
  * deleted again. A repeat under the same command id takes up where the first try ended.
  */
-export async function postFiles(deps: Deps, context: CommandContext, { files, ...composition }: PostFilesInput) {
+export async function postFiles(deps: Deps, context: CommandContext, { files, cameraConsent, ...composition }: PostFilesInput) {
   if (files.length === 0 || files.some(({ size }) => size === 0)) return refuse('no_files', 'send at least one file, none of them empty');
   const mediaIds: MediaId[] = [];
   for (const [ordinal, file] of files.entries()) {
-    const kept = await keepFile(deps, context, { owner: composition.authorId, ordinal, file });
+    const kept = await keepFile(deps, context, { owner: composition.authorId, ordinal, file, cameraConsent });
     if (kept.mediaId !== undefined) mediaIds.push(kept.mediaId);
     if (kept.refused !== undefined) return discard(deps, context, mediaIds, kept.refused);
   }
@@ -34,8 +39,10 @@ export async function postFiles(deps: Deps, context: CommandContext, { files, ..
   return created.ok ? created : discard(deps, context, mediaIds, created);
 }
 
-async function keepFile(deps: Deps, context: CommandContext, { owner, ordinal, file }: { owner: AccountId; ordinal: number; file: StagedFile }) {
-  const requested = await requestUpload(deps, context, { ownerId: owner, contentType: await typeOf(file), fileSize: file.size, sha256: file.sha256, ordinal });
+type KeptFile = Pick<PostFilesInput, 'cameraConsent'> & { readonly owner: AccountId; readonly ordinal: number; readonly file: StagedFile };
+
+async function keepFile(deps: Deps, context: CommandContext, { owner, ordinal, file, cameraConsent }: KeptFile) {
+  const requested = await requestUpload(deps, context, { ownerId: owner, contentType: await typeOf(file), fileSize: file.size, sha256: file.sha256, ordinal, cameraConsent });
   if (!requested.ok) return { mediaId: undefined, refused: requested };
   const { mediaId, key, contentType } = requested.upload;
   await deps.objects.put(key, { path: file.path }, { contentType, checksumSha256: file.sha256 });

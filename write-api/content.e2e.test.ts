@@ -63,6 +63,23 @@ it('says at once that a post of ready media is ready', async () => {
   expect(created).toMatchObject({ status: 201, body: { status: 'ready', caption: null } });
 });
 
+async function photoOfACamera(): Promise<Buffer> {
+  return sharp(await aPhoto()).withExif({
+    IFD0: { Make: 'Acme', Model: 'One' }, IFD2: { DateTimeOriginal: '2024:02:29 23:59:01' },
+    IFD3: { GPSLatitudeRef: 'N', GPSLatitude: '47/1 0/1 0/1', GPSLongitudeRef: 'E', GPSLongitude: '8/1 0/1 0/1' },
+  }).jpeg().toBuffer();
+}
+
+const camera = { takenAt: '2024-02-29T23:59:01', make: 'Acme', model: 'One' };
+const keptByConsent = [[undefined, camera], ['camera', camera], ['none', null], ['camera_and_location', { ...camera, latitude: 47, longitude: 8 }]] as const;
+
+/** What the log keeps of what the camera wrote, once the medium is ready. */
+async function cameraDataOf(mediaId: MediaId) {
+  await eventually('the medium is ready', async () => (await api.mediaState(mediaId)).status === 'processed');
+  const events = await loadEvents(api, mediaDecider.eventTypes, streamOf.media(mediaId));
+  return events.flatMap((event) => (event.type === 'MediaProcessed' ? [event.data.camera] : []));
+}
+
 describe('an upload', () => {
   it('is refused for what cannot be uploaded, before a byte is sent', async () => {
     const photo = await aPhoto();
@@ -73,18 +90,11 @@ describe('an upload', () => {
   });
 
   it('keeps of what the camera wrote what its owner allows, and serves none of it', async () => {
-    const photo = await sharp(await aPhoto()).withExif({
-      IFD0: { Make: 'Acme', Model: 'One' }, IFD2: { DateTimeOriginal: '2024:02:29 23:59:01' },
-      IFD3: { GPSLatitudeRef: 'N', GPSLatitude: '47/1 0/1 0/1', GPSLongitudeRef: 'E', GPSLongitude: '8/1 0/1 0/1' },
-    }).jpeg().toBuffer();
-    const camera = { takenAt: '2024-02-29T23:59:01', make: 'Acme', model: 'One' };
-    for (const [consent, kept] of [[undefined, camera], ['camera', camera], ['none', null], ['camera_and_location', { ...camera, latitude: 47, longitude: 8 }]] as const) {
+    const photo = await photoOfACamera();
+    for (const [consent, kept] of keptByConsent) {
       const asked = await api.askUpload(ann, photo, consent === undefined ? {} : { keep_camera_data: consent });
       await put(asked, photo);
-      const mediaId = MediaId.parse(textAt(await complete(ann, asked), 'media_id'));
-      await eventually('the medium is ready', async () => (await api.mediaState(mediaId)).status === 'processed');
-      const events = await loadEvents(api, mediaDecider.eventTypes, streamOf.media(mediaId));
-      expect(events.flatMap((event) => (event.type === 'MediaProcessed' ? [event.data.camera] : [])), consent).toEqual([kept]);
+      expect(await cameraDataOf(MediaId.parse(textAt(await complete(ann, asked), 'media_id'))), consent).toEqual([kept]);
     }
     expect(await api.askUpload(ann, photo, { keep_camera_data: 'everything' })).toMatchObject(problem(400, 'validation_failed'));
   });
@@ -258,6 +268,17 @@ describe('a form with files', () => {
     expect(kinds.map((media) => media.status !== 'absent' && media.contentType)).toEqual(['image/jpeg', 'image/png']);
   });
 
+  it('keeps of what the camera wrote what its owner allows', async () => {
+    for (const [consent, kept] of keptByConsent) {
+      const created = await postForm(ann, form([[await photoOfACamera(), 'image/jpeg', 'a.jpg']], consent === undefined ? {} : { keep_camera_data: consent }));
+      const state = await api.postState(postIdOf(created));
+      const [mediaId] = state.status === 'absent' ? [] : state.mediaIds;
+      expect(await cameraDataOf(MediaId.parse(mediaId)), consent).toEqual([kept]);
+    }
+    expect(await postForm(ann, form([[await photoOfACamera(), 'image/jpeg', 'a.jpg']], { keep_camera_data: 'everything' }))).toMatchObject(problem(400, 'validation_failed'));
+    expect(await create(ann, { media_ids: [await api.ready(ann)], keep_camera_data: 'none' })).toMatchObject(problem(400, 'validation_failed'));
+  });
+
   it('takes a file whose name says nothing by its content', async () => {
     expect((await postForm(ann, form([[await aPhoto(), 'application/octet-stream', 'photo']]))).status).toBe(201);
   });
@@ -364,11 +385,22 @@ describe('a story', () => {
   });
 });
 
-it('documents every route with the codes that it refuses with', async () => {
-  const { body } = await send(`${api.origin}/openapi.json`);
-  const paths = (body as { paths: Record<string, Record<string, { responses: Record<string, { description: string }>; requestBody?: { content: object } }>> }).paths;
-  expect(paths['/v1/media/upload-url/{upload_id}/complete']?.['post']?.responses['415']?.description).toContain('upload_type_mismatch');
-  expect(Object.keys(paths['/v1/posts']?.['post']?.requestBody?.content ?? {})).toEqual(['application/json', 'multipart/form-data']);
+describe('the description of the API', () => {
+  type Operation = { responses: Record<string, { description: string }>; requestBody?: { content: Record<string, { schema: unknown }> } };
+  async function described(path: string): Promise<Operation | undefined> {
+    const { body } = await send(`${api.origin}/openapi.json`);
+    return (body as { paths: Record<string, Record<string, Operation>> }).paths[path]?.['post'];
+  }
+
+  it('has every route with the codes that it refuses with', async () => {
+    expect((await described('/v1/media/upload-url/{upload_id}/complete'))?.responses['415']?.description).toContain('upload_type_mismatch');
+  });
+
+  it('has a post as JSON and as a form, with the say about camera data', async () => {
+    const content = (await described('/v1/posts'))?.requestBody?.content ?? {};
+    expect(Object.keys(content)).toEqual(['application/json', 'multipart/form-data']);
+    expect(content['multipart/form-data']?.schema).toMatchObject({ properties: { keep_camera_data: { enum: ['none', 'camera', 'camera_and_location'] } } });
+  });
 });
 
 it('needs a login everywhere', async () => {

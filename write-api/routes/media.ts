@@ -4,12 +4,12 @@ import type { Log } from '../../commands/handle.ts';
 import { requestUpload } from '../../commands/request-upload.ts';
 import { refuse } from '../../domain/decider.ts';
 import { LIMITS } from '../../domain/limits.ts';
-import { CameraConsent } from '../../domain/media-file.ts';
 import type { MediaState } from '../../domain/media.ts';
 import { defineRoute, type Route } from '../../infra/http/route.ts';
 import type { MediaAddresses } from '../../infra/media-addresses.ts';
 import type { ObjectStore } from '../../infra/object-store.ts';
 import type { ContentRefusal } from '../content-problems.ts';
+import { KeepCameraData } from '../keep-camera-data.ts';
 import { uploadParams } from './id-param.ts';
 
 type Deps = { readonly log: Log; readonly objects: ObjectStore; readonly addresses: Pick<MediaAddresses, 'of'>; readonly takesVideos: () => Promise<boolean> };
@@ -36,7 +36,7 @@ function uploadUrlRoute({ log, objects, takesVideos }: Deps): Route<ContentRefus
     problems: { 413: '`media_too_large`', 415: '`media_type_unsupported`, `media_video_unavailable`' },
     body: z.object({
       content_type: z.string().min(1).max(100), file_size: z.int().positive(), checksum_sha256: Checksum.optional(),
-      keep_camera_data: CameraConsent.optional().meta({ description: 'What may be kept of what the camera wrote into the file: `camera` (the default) is its date and model. Nothing of it is ever served inside the picture' }),
+      keep_camera_data: KeepCameraData,
     }),
     responses: {
       200: z.object({ upload_id: z.string(), upload_url: z.string(), method: z.literal('PUT'), headers: z.record(z.string(), z.string()), expires_at: z.iso.datetime() }),

@@ -15,6 +15,7 @@ import { defineRoute, type Route } from '../../infra/http/route.ts';
 import type { ObjectStore } from '../../infra/object-store.ts';
 import type { ContentRefusal } from '../content-problems.ts';
 import { FormFile, formReader, type Form } from '../form-files.ts';
+import { KeepCameraData } from '../keep-camera-data.ts';
 import { postParams } from './id-param.ts';
 
 type Deps = { readonly log: Log; readonly objects: ObjectStore; readonly takesVideos: () => Promise<boolean> };
@@ -30,7 +31,10 @@ const Composition = z.object({
   alt_texts: z.array(boundedText(LIMITS.altText)).max(LIMITS.mediaPerPost).optional().meta({ description: 'One for each medium; in a form a JSON array' }),
   location: Place.nullish().meta({ description: 'In a form a JSON object' }),
   comments_disabled: z.boolean().optional(),
-}).refine(({ media_ids, image }) => (media_ids === undefined) !== (image === undefined), { path: ['media_ids'], message: 'is missing' });
+  keep_camera_data: KeepCameraData,
+})
+  .refine(({ media_ids, image }) => (media_ids === undefined) !== (image === undefined), { path: ['media_ids'], message: 'is missing' })
+  .refine(({ keep_camera_data, image }) => keep_camera_data === undefined || image !== undefined, { path: ['keep_camera_data'], message: 'belongs where the upload is asked for; here it is for the files of a form' });
 
 const CreatedPost = z.object({
   post_id: z.string(),
@@ -61,7 +65,7 @@ function createRoute({ log, objects, takesVideos }: Deps): Route<ContentRefusal>
       const composition = compositionOf(account.id, body);
       const created = body.image === undefined
         ? await createPost(log, context, { ...composition, mediaIds: body.media_ids ?? [] })
-        : await postFiles({ ...log, objects, takesVideos }, context, { ...composition, files: body.image });
+        : await postFiles({ ...log, objects, takesVideos }, context, { ...composition, files: body.image, cameraConsent: body.keep_camera_data });
       return created.ok ? answerOf(created, context.now) : created;
     },
   });
@@ -79,7 +83,7 @@ function answerOf({ postId, state, written }: { postId: PostId; state: PostState
 
 // A form has text only: what is JSON elsewhere is JSON text here. What cannot be read is left as it is for the schema to refuse.
 function bodyOf({ files, fields }: Form): unknown {
-  const { caption, filter, alt_texts: altTexts, location, comments_disabled: commentsDisabled } = fields;
+  const { caption, filter, alt_texts: altTexts, location, comments_disabled: commentsDisabled, keep_camera_data: consent } = fields;
   return {
     image: files,
     ...(caption === undefined ? {} : { caption }),
@@ -87,6 +91,7 @@ function bodyOf({ files, fields }: Form): unknown {
     ...(altTexts === undefined ? {} : { alt_texts: parsed(altTexts) }),
     ...(location === undefined ? {} : { location: parsed(location) }),
     ...(commentsDisabled === undefined ? {} : { comments_disabled: parsed(commentsDisabled) }),
+    ...(consent === undefined ? {} : { keep_camera_data: consent }),
   };
 }
 
