@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { MediaId, type AccountId } from '../../domain/ids.ts';
 import type { Position } from '../../domain/position.ts';
 import { streamOf } from '../../domain/streams.ts';
+import { webhookCdn } from '../../infra/cdn.ts';
 import { accounts } from '../../projections/accounts.ts';
 import { createBuildResolver } from '../../projections/builds.ts';
 import { codeVersions } from '../../projections/catalog.ts';
@@ -12,6 +13,7 @@ import { Runner } from '../../projections/runner.ts';
 import { Supervisor } from '../../projections/supervisor.ts';
 import { openContentWorld, type ContentWorld } from '../../testing/content-world.ts';
 import { eventually } from '../../testing/projector-world.ts';
+import { startPurgeServer } from '../../testing/purge-server.ts';
 import { startReactor, type TestReactor } from '../../testing/reactor.ts';
 import { deleteMedia } from './delete-media.ts';
 import { sweepOwedPurges } from './purge-cdn.ts';
@@ -94,6 +96,17 @@ const passed = (limitMs: number) => async (position: Position) =>
 
 const goPrivate = () => world.record(streamOf.account(ann), { type: 'AccountMadePrivate', data: { accountId: ann } });
 const goAway = () => world.record(streamOf.media(photo), { type: 'MediaDeleted', data: { mediaId: photo, ownerId: ann } });
+
+it('is asked for again until the network has taken both purges', async () => {
+  const network = await startPurgeServer();
+  network.answers.push(503, 204, 500);
+  await goAway();
+  reactor = await startReactor(world, [deleteMedia({ ...world, cdn: webhookCdn(network.url), passed: passed(30_000) })]);
+  await reactor.caughtUp();
+  const ours = network.purges.filter(({ body }) => JSON.stringify(body) === JSON.stringify({ prefixes: [`/media/media/${photo}/`] }));
+  expect(ours).toHaveLength(5);
+  await network.close();
+});
 
 describe.each([['made private', goPrivate], ['deleted', goAway]])('a cache that is asked for media that were just %s', (_, happen) => {
   it('ends without them, though the models gave them out after the first purge', async () => {

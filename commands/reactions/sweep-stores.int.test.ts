@@ -5,7 +5,10 @@ import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { AccountId, MediaId } from '../../domain/ids.ts';
 import { streamOf } from '../../domain/streams.ts';
+import { createHealthApp } from '../../infra/http/app.ts';
+import { listen } from '../../infra/http/server.ts';
 import { createFsObjectStore, type FsObjectStore } from '../../infra/object-store-fs.ts';
+import { startTelemetry } from '../../infra/telemetry.ts';
 import { openContentWorld, type ContentWorld } from '../../testing/content-world.ts';
 import { startReactor, type TestReactor } from '../../testing/reactor.ts';
 import { deleteMedia } from './delete-media.ts';
@@ -74,6 +77,29 @@ describe('the daily sample', () => {
     expect(await sweep(second).sweep(new Date(), never)).toBe(2);
     expect(await Promise.all(sizes.map((name) => read(keyOf(mediaId, name))))).toEqual(sizes.map((name) => `bytes of ${keyOf(mediaId, name)}`));
     expect(await sweep(second).sweep(new Date(), never)).toBe(0);
+  });
+
+  it('is told in the metrics, by what was found', async () => {
+    const telemetry = startTelemetry({ process: 'test' });
+    const server = await listen(createHealthApp({ log: world.log, health: {}, metrics: (request, response) => { telemetry.metricsHandler(request, response); } }), { port: 0, host: '127.0.0.1' });
+    const [restored, lost] = [await photo(), await photo()];
+    await damage(world.objectsDir, restored, 'small');
+    for (const dir of [world.objectsDir, secondDir]) await damage(dir, lost, 'large');
+    const daily = sweep(second);
+    const counted = async (result: string) => {
+      const text = await (await fetch(`http://127.0.0.1:${String(server.port)}/metrics`)).text();
+      return Number(new RegExp(`^media_integrity_total\\{[^}]*result="${result}"[^}]*\\} (\\d+)`, 'm').exec(text)?.[1]);
+    };
+    expect(await daily.sweep(new Date(), never)).toBe(2);
+    expect([await counted('restored'), await counted('lost')]).toEqual([1, 1]);
+    const whole = await counted('whole');
+    expect(whole).toBeGreaterThanOrEqual(4);
+    expect(await daily.sweep(new Date(), never)).toBe(1);
+    expect([await counted('restored'), await counted('lost'), await counted('whole')]).toEqual([1, 2, 2 * whole + 1]);
+    await world.objects.delete(keyOf(lost, 'large'));
+    for (const store of [world.objects, second]) await store.put(keyOf(lost, 'large'), Buffer.from(`bytes of ${keyOf(lost, 'large')}`), type);
+    await server.close();
+    await telemetry.shutdown();
   });
 
   it('says what is lost where there is no whole copy', async () => {
