@@ -4,6 +4,7 @@ import { openPool } from '../infra/postgres.ts';
 import { openVault } from '../infra/vault.ts';
 import { listBuilds } from '../projections/build-store.ts';
 import { allProjections, codeVersions, postgresProjections } from '../projections/catalog.ts';
+import { replayThreads } from '../projections/parallel-replay.ts';
 import { rebuild, RebuildInterruptedError, RebuildStoppedError, type RebuildDeps, type RebuildProgress } from '../projections/rebuild.ts';
 import { RebuildDiffersError } from '../projections/rebuild-check.ts';
 import { byStore, RebuildRunningError, type RebuildPlan } from '../projections/rebuild-plan.ts';
@@ -13,9 +14,6 @@ import { CliError, type CliContext, type ExitCode } from './context.ts';
 import type { Run } from './main.ts';
 import { showProgress, type Progress } from './progress.ts';
 import { chosenProjections, onPoisonOf, type AnyProjection } from './projection-names.ts';
-
-/** Beyond this PostgreSQL is what limits a replay. */
-const THREADS_AT_MOST = 6;
 
 export type RebuildChoice = { all?: boolean; outdated?: boolean; verify?: boolean; until?: string; onPoison?: string; json?: boolean };
 
@@ -81,7 +79,7 @@ export async function openDeps(context: CliContext): Promise<RebuildDeps> {
   const pool = context.own(openPool(DATABASE_URL, { size: postgresProjections.length + 6, name: 'shutterlog-rebuild', statementTimeoutMs: 600_000, synchronousCommit: false }), (opened) => opened.end());
   await prepareProjectionTables(pool);
   const { keys } = await openVault({ pool, masterKey: MASTER_KEY });
-  const parallel = { threads: Math.min(THREADS_AT_MOST, availableParallelism() - 1), eventStoreUrl: EVENTSTORE_URL, databaseUrl: DATABASE_URL, masterKey: MASTER_KEY };
+  const parallel = { threads: replayThreads(availableParallelism()), eventStoreUrl: EVENTSTORE_URL, databaseUrl: DATABASE_URL, masterKey: MASTER_KEY };
   return { pool, databaseUrl: DATABASE_URL, store: await context.store(), keys, log: context.log, versions: codeVersions, redis: () => context.redis(), parallel };
 }
 

@@ -1,6 +1,7 @@
 import { Cluster } from 'ioredis';
 import { z } from 'zod';
 import { chunksByGroup, oneGroup, packedCalls, type Packed } from './call-packing.ts';
+import { toFound, type IndexAnswers } from './index-answers.ts';
 import { createFunctionCaller, type FunctionCaller } from './redis-functions.ts';
 import type { RedisClient } from './redis.ts';
 
@@ -22,7 +23,7 @@ export type Bound = {
 };
 
 /** `absent`, or being computed by the holder of a lease, or complete: its newest entries, newest first. */
-export type Found = { readonly state: 'absent' } | { readonly state: 'computing' } | { readonly state: 'complete'; readonly entries: Entry[] };
+export type Found = { readonly state: 'absent' } | { readonly state: 'computing' } | { readonly state: 'complete'; readonly entries: readonly Entry[] };
 
 /** `busy`: somebody else computes it. `withheld`: indexes of its kind are not made at this moment. */
 export type Lease = 'taken' | 'busy' | 'present' | 'withheld';
@@ -63,11 +64,14 @@ export type SortedIndexes = {
 
 const CALLS_UNDER_WAY = 4;
 
+/** `answers` spares a reader of many indexes to read the same answers again. */
+export type IndexesOptions = { readonly prefix: string; readonly buckets: number; readonly answers?: IndexAnswers };
+
 /**
  * The indexes under one key prefix. Every key carries its bucket as the hash tag. On a single server one call carries
  * keys of all buckets; in a cluster each bucket has its own calls and its own registry of epochs.
  */
-export function createSortedIndexes(client: RedisClient, { prefix, buckets }: { prefix: string; buckets: number }): SortedIndexes {
+export function createSortedIndexes(client: RedisClient, { prefix, buckets, answers }: IndexesOptions): SortedIndexes {
   const call = createFunctionCaller(client);
   const clustered = client instanceof Cluster;
   const groupOf = clustered ? tagOf : oneGroup;
@@ -88,7 +92,7 @@ export function createSortedIndexes(client: RedisClient, { prefix, buckets }: { 
       for await (const keys of scan(client, `${prefix}${kind}:`)) await discard(writers, keys);
     },
     permit: async (writers, kind) => { await inEachGroup('index_permit', writers, kind); },
-    newest: async (keys, { limit, renewMs }) => newest(call, groupOf, { keys, args: [limit, renewMs] }),
+    newest: async (keys, { limit, renewMs }) => newest({ call, groupOf, read: answers === undefined ? (_key, answer) => toFound(answer) : (key, answer) => answers.found(key, answer) }, { keys, args: [limit, renewMs] }),
     lease: async (key, token, lifetimeMs) => {
       const kind = key.slice(prefix.length, key.indexOf(':', prefix.length));
       return z.enum(['taken', 'busy', 'present', 'withheld']).parse(await call('index_lease', [key, withheldOf(kind, groupOf(key))], [token, lifetimeMs]));
@@ -134,11 +138,13 @@ async function apply({ call, groupOf, registryOf }: Routing, { writers, bound, c
   return total;
 }
 
-async function newest(call: FunctionCaller, groupOf: (key: string) => string, { keys, args }: { keys: readonly string[]; args: number[] }): Promise<Found[]> {
+type Reading = Pick<Routing, 'call' | 'groupOf'> & { readonly read: (key: string, answer: string | null) => Found };
+
+async function newest({ call, groupOf, read }: Reading, { keys, args }: { keys: readonly string[]; args: number[] }): Promise<Found[]> {
   const found = new Map<string, Found>();
   await Promise.all([...chunksByGroup(keys, groupOf)].map(async ([, chunk]) => {
     const answers = z.array(z.string().nullable()).parse(await call('index_newest', chunk, args));
-    chunk.forEach((key, i) => found.set(key, toFound(answers[i] ?? null)));
+    chunk.forEach((key, i) => found.set(key, read(key, answers[i] ?? null)));
   }));
   return keys.map((key) => found.get(key) ?? { state: 'absent' });
 }
@@ -153,15 +159,6 @@ async function* scan(client: RedisClient, start: string): AsyncGenerator<string[
       if (keys.length > 0) yield keys;
     } while (cursor !== '0');
   }
-}
-
-function toFound(answer: string | null): Found {
-  if (answer === null) return { state: 'absent' };
-  if (answer === '?') return { state: 'computing' };
-  const words = answer === '' ? [] : answer.split(' ');
-  const entries: Entry[] = [];
-  for (let i = 0; i + 1 < words.length; i += 2) entries.push({ id: words[i] ?? '', score: Number(words[i + 1]) });
-  return { state: 'complete', entries };
 }
 
 function floorOf({ entries, cut }: Computed): [score: number, member: string] {

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Entry, SortedIndexes } from '../infra/sorted-indexes.ts';
 
 /** An index as a reader gets it: `hit` from Redis, else computed from PostgreSQL. */
-export type Obtained = { readonly entries: Entry[]; readonly from: 'hit' | 'miss' };
+export type Obtained = { readonly entries: readonly Entry[]; readonly from: 'hit' | 'miss' };
 
 export type IndexSource = {
   readonly key: string;

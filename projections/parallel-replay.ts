@@ -26,6 +26,14 @@ const RANGES_PER_THREAD = 2;
 /** A log shorter than this many ranges is replayed before threads would be up. */
 const WORTH_RANGES = 4;
 
+/** Beyond six PostgreSQL is what limits a replay. */
+const THREADS = { least: 2, most: 6 };
+
+/** How many threads read a long log on a machine with so many cores: the stores want one, but one thread alone would leave them idle while it parses. */
+export function replayThreads(cores: number): number {
+  return Math.min(THREADS.most, Math.max(THREADS.least, cores - 1));
+}
+
 type Range = { readonly index: number; readonly after: Position; readonly until: Position };
 type Given = Range & { readonly thread: Thread; ready: boolean; left: number };
 type Thread = { readonly worker: Worker; given: number };

@@ -13,6 +13,7 @@ import { definedFeeds } from '../../projections/fan-out.ts';
 import { followedCelebrities } from '../../projections/followed-celebrities.ts';
 import { homeFeed, homeFeeds } from '../../projections/home-feed.ts';
 import { BUCKETS, keysOf } from '../../projections/lane-keys.ts';
+import { replayThreads } from '../../projections/parallel-replay.ts';
 import { rebuild, type RebuildDeps, type RebuildProgress } from '../../projections/rebuild.ts';
 import { prepareProjectionTables } from '../../projections/schema.ts';
 import { storyTray, storyTrays } from '../../projections/story-tray.ts';
@@ -24,7 +25,6 @@ import { verifyPostgres } from '../../projections/verify.ts';
  * database, Redis, master key. Prints what it did as JSON, with the most memory that it had.
  */
 const [work = '', eventStoreUrl = '', databaseUrl = '', redisUrl = '', masterKey = ''] = process.argv.slice(2);
-const THREADS_AT_MOST = 6;
 const KEYS_PER_STEP = 200;
 const EVERYBODYS = [
   { name: homeFeed.name, indexes: definedFeeds(homeFeeds) },
@@ -39,7 +39,7 @@ const { keys } = await openVault({ pool, masterKey });
 const store = await openEventStore(eventStoreUrl);
 const redis = openRedis(redisUrl);
 await whenRedisReady(redis, 10_000);
-const parallel = { threads: Math.min(THREADS_AT_MOST, availableParallelism() - 1), eventStoreUrl, databaseUrl, masterKey };
+const parallel = { threads: replayThreads(availableParallelism()), eventStoreUrl, databaseUrl, masterKey };
 const deps: RebuildDeps = { pool, databaseUrl, store, keys, log: createLog({ process: 'bench', level: 'silent' }), versions: codeVersions, redis: async () => redis, parallel };
 const signal = new AbortController().signal;
 

@@ -40,6 +40,7 @@ const SUPER_LIST_KEPT_MS = 60_000;
  */
 export function createCandidateFinder({ indexes, superCelebrityFrom, kept: { most, ms } = KEPT }: CandidateDeps): FindCandidates {
   const kept = new LRUCache<string, readonly Entry[]>({ max: most, ttl: ms });
+  const merger = new Merger();
   let superCelebrities: { ids: Promise<ReadonlySet<string>>; at: number } | undefined;
   const superIds = (primary: ReadContext) => {
     if (superCelebrities === undefined || performance.now() - superCelebrities.at > SUPER_LIST_KEPT_MS) {
@@ -48,7 +49,7 @@ export function createCandidateFinder({ indexes, superCelebrityFrom, kept: { mos
     return superCelebrities.ids;
   };
 
-  async function postsOf(request: CandidateRequest, celebrities: readonly string[]): Promise<Entry[]> {
+  async function postsOf(request: CandidateRequest, celebrities: readonly string[]): Promise<(readonly Entry[])[]> {
     const supers = request.fresh || celebrities.length === 0 ? new Set<string>() : await superIds(request.primary);
     const known = new Map(celebrities.flatMap((id) => {
       const entries = supers.has(id) ? kept.get(id) : undefined;
@@ -62,7 +63,7 @@ export function createCandidateFinder({ indexes, superCelebrityFrom, kept: { mos
       known.set(id, entries);
       if (supers.has(id)) kept.set(id, entries);
     }
-    return chosen.flatMap((id) => known.get(id) ?? []);
+    return chosen.map((id) => known.get(id) ?? []);
   }
 
   // Of a viewer who follows more celebrities than are merged, only the newest post of each is looked at first.
@@ -77,7 +78,7 @@ export function createCandidateFinder({ indexes, superCelebrityFrom, kept: { mos
     const [feed, followed] = await readFeed(indexes, request);
     const celebrities = followed === undefined ? [] : followed.entries.map(({ id }) => id);
     const pulled = await postsOf(request, celebrities);
-    return { posts: merged(feed?.entries ?? [], pulled, request.now), from: feed?.from ?? 'miss' };
+    return { posts: merger.merged(feed?.entries ?? [], pulled, request.now.getTime()), from: feed?.from ?? 'miss' };
   };
 }
 
@@ -101,8 +102,27 @@ function readCelebrities(indexes: IndexReader, { primary, now, fresh }: Candidat
   return indexes.read(prefix, celebrities.map(source), { fresh, ...(most !== undefined && { most }) });
 }
 
-function merged(feed: readonly Entry[], pulled: readonly Entry[], now: Date): Candidate[] {
-  const since = now.getTime() - FEED.windowMs;
+type Merged = { readonly pulled: readonly (readonly Entry[])[]; readonly from: number; readonly until: number; readonly posts: readonly Candidate[] };
+
+/** Puts feeds and celebrities' posts together. Out of the same lists comes the same list, until an entry of it is too old. */
+class Merger {
+  readonly #last = new WeakMap<readonly Entry[], Merged>();
+
+  merged(feed: readonly Entry[], pulled: readonly (readonly Entry[])[], now: number): readonly Candidate[] {
+    const last = this.#last.get(feed);
+    if (last !== undefined && now >= last.from && now < last.until && areSame(pulled, last.pulled)) return last.posts;
+    const posts = merged(feed, pulled.flat(), now);
+    this.#last.set(feed, { pulled, from: now, until: (posts.at(-1)?.score ?? now) + FEED.windowMs, posts });
+    return posts;
+  }
+}
+
+function areSame<T>(some: readonly T[], others: readonly T[]): boolean {
+  return some.length === others.length && some.every((one, i) => one === others[i]);
+}
+
+function merged(feed: readonly Entry[], pulled: readonly Entry[], now: number): Candidate[] {
+  const since = now - FEED.windowMs;
   const recent = [...feed, ...pulled].filter(({ score }) => score > since);
   if (pulled.length === 0) return recent;
   // A post in both has the same place in both.

@@ -85,10 +85,10 @@ export async function explorePage(deps: FeedDeps, request: FeedRequest): Promise
   return firstPage(deps, request, await deps.ranker.explore({ ...request, page: request.limit }), 'miss');
 }
 
-async function firstPage(deps: FeedDeps, request: FeedRequest, { quality, ...order }: Order, from: FeedPage['from']): Promise<FeedPage> {
+async function firstPage(deps: FeedDeps, request: FeedRequest, order: Order, from: FeedPage['from']): Promise<FeedPage> {
   const { session, kept } = deps.sessions.begin(request.viewer, request.now.getTime(), order);
   const [page] = await Promise.all([pageOfSession(deps, request, session, { taken: new Set(), oldest: undefined }), kept]);
-  return { ...page, quality, from };
+  return { ...page, quality: order.quality, from };
 }
 
 /** Undefined when the session is lost, as when Redis was. */

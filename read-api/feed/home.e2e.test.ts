@@ -236,6 +236,21 @@ describe('paging', () => {
     expect(authorsOf(second.body).every((id) => id === ben)).toBe(true);
   });
 
+  it('begins again in the same session while nothing changed, and in another once there is a new post', async () => {
+    const ann = await person();
+    const [viewer, other] = [await viewerOf(ann), await viewerOf(ann)];
+    for (let i = 1; i <= 5; i += 1) await post(ann, i);
+    await world.feed(viewer);
+    const [first, again, twin] = [await world.feed(viewer, '?limit=2'), await world.feed(viewer, '?limit=2'), await world.feed(other, '?limit=2')];
+    expect([again.session, again.ids]).toEqual([first.session, first.ids]);
+    expect(twin.session).not.toBe(first.session);
+    expect((await world.feed(viewer, `?limit=2&cursor=${again.next ?? ''}`)).ids.filter((id) => first.ids.includes(id))).toEqual([]);
+    const fresh = await post(ann, 0);
+    const after = await world.feed(viewer, '?limit=10');
+    expect(after.session).not.toBe(first.session);
+    expect(after.ids).toContain(fresh);
+  });
+
   it('goes on by time, without repeats, when the session is lost', async () => {
     const authors = await Promise.all(Array.from({ length: 3 }, person));
     const viewer = await viewerOf(...authors);

@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import pLimit, { type LimitFunction } from 'p-limit';
 import type { CircuitBreaker } from '../../infra/circuit-breaker.ts';
+import { IndexAnswers } from '../../infra/index-answers.ts';
 import type { RedisClient } from '../../infra/redis.ts';
 import { createSortedIndexes, type Entry, type Found, type SortedIndexes } from '../../infra/sorted-indexes.ts';
 import { indexLifetimeMs, obtainIndex, type IndexSource } from '../../projections/computed-index.ts';
@@ -9,6 +10,7 @@ import { BUCKETS } from '../../projections/lane-keys.ts';
 const COMPUTATIONS_AT_ONCE = 8;
 const WAIT_FOR_OTHERS_MS = 1_000;
 const PREFIXES_REMEMBERED = 16;
+const ENTRIES_REMEMBERED = 400_000;
 /** What was computed and could not be written to Redis. */
 const KEPT = { max: 1_000, ttl: 1_000, ttlAutopurge: true };
 
@@ -33,6 +35,7 @@ export class IndexReader {
   readonly #computing: LimitFunction = pLimit(COMPUTATIONS_AT_ONCE);
   readonly #underWay = new Map<string, Promise<ReadIndex>>();
   readonly #kept = new LRUCache<string, readonly Entry[]>(KEPT);
+  readonly #answers = new IndexAnswers(ENTRIES_REMEMBERED);
   readonly #indexes = new LRUCache<string, SortedIndexes>({ max: PREFIXES_REMEMBERED });
 
   constructor({ redis, circuit }: { redis: RedisClient; circuit: CircuitBreaker }) {
@@ -75,7 +78,7 @@ export class IndexReader {
   #indexesOf(prefix: string): SortedIndexes {
     const known = this.#indexes.get(prefix);
     if (known !== undefined) return known;
-    const made = guarded(createSortedIndexes(this.#redis, { prefix: `${prefix}:`, buckets: BUCKETS }), this.#circuit);
+    const made = guarded(createSortedIndexes(this.#redis, { prefix: `${prefix}:`, buckets: BUCKETS, answers: this.#answers }), this.#circuit);
     this.#indexes.set(prefix, made);
     return made;
   }

@@ -14,7 +14,10 @@ export type RankRequest = { readonly read: ReadContext; readonly viewer: Account
 export type Order = { readonly ranked: readonly Ranked[]; readonly relaxedFrom: number; readonly quality: 'normal' | 'degraded' };
 
 export type Ranker = {
-  /** Orders the candidates of a home page, the best 200 by rank and the others behind them by time; recommendations are mixed in when `mix` says so. */
+  /**
+   * Orders the candidates of a home page, the best 200 by rank and the others behind them by time; recommendations are mixed
+   * in when `mix` says so. The same list of candidates gets the same order for ten seconds.
+   */
   home(request: RankRequest, candidates: readonly Candidate[], options: { mix: boolean }): Promise<Order>;
   /** Popular posts by accounts that the viewer does not follow. */
   explore(request: RankRequest): Promise<Order>;
@@ -29,6 +32,8 @@ const RECOMMENDATIONS = { max: 20_000, ttl: 300_000 };
 const POOL = { size: 300, windowMs: 7 * 24 * 3_600_000, freshMs: 60_000 };
 const RECOMMENDED_AT_MOST = 40;
 const FOLLOWING_AT_LEAST = 10;
+/** An order of the same candidates is not made again for so long: signals are older than that, and freshness falls by less than 0.1 %. */
+const ORDER_STANDS_MS = 10_000;
 const NO_TASTE: Taste = { authors: new Map(), tags: new Map() };
 
 type Known = { readonly rankable: Rankable; readonly freshUntil: number };
@@ -76,17 +81,25 @@ export function createRanker(tasteOf: TasteOf, { budgetMs = BUDGET_MS, popularFo
     return spreadAuthors([...best, ...rankables.filter((one) => !chosen.has(one))], request.page);
   };
 
+  const kept = new WeakMap<readonly Candidate[], KeptOrder>();
+
   return {
     home: async (request, candidates, { mix }) => {
+      const last = kept.get(candidates);
+      if (last !== undefined && stands(last, request, mix)) return last.order;
       const until = performance.now() + budgetMs;
       const taste = tasteOf(request.read, request.viewer, request.now).catch(() => NO_TASTE);
       const recommended = mix ? taste.then((one) => recommendedTo(request, one)).catch(() => []) : Promise.resolve([]);
       const spread = await inTime(until, taste.then((one) => rankHome(request, candidates, one)));
       if (spread === undefined) return { ranked: candidates.map(({ id }) => ({ id, recommended: false })), relaxedFrom: candidates.length, quality: 'degraded' };
-      const extra = new Set(await inTime(until, recommended) ?? []);
+      const wanted = await inTime(until, recommended);
+      const extra = new Set(wanted ?? []);
       for (const { id } of spread.posts) extra.delete(id);
       const mixed = withRecommendations(spread.posts.map(({ id }) => id), [...extra]).map((id) => ({ id, recommended: extra.has(id) }));
-      return { ranked: mixed, relaxedFrom: placeIn(mixed, spread), quality: 'normal' };
+      const order: Order = { ranked: mixed, relaxedFrom: placeIn(mixed, spread), quality: 'normal' };
+      // What came too late is in the next one.
+      if (wanted !== undefined) kept.set(candidates, { ...request, mix, order });
+      return order;
     },
     explore: async (request) => {
       const taste = await tasteOf(request.read, request.viewer, request.now).catch(() => NO_TASTE);
@@ -94,6 +107,14 @@ export function createRanker(tasteOf: TasteOf, { budgetMs = BUDGET_MS, popularFo
       return { ranked: posts.map(({ id }) => ({ id, recommended: true })), relaxedFrom, quality: 'normal' };
     },
   };
+}
+
+type KeptOrder = Pick<RankRequest, 'viewer' | 'page' | 'now'> & { readonly mix: boolean; readonly order: Order };
+
+/** Whether ranking the same candidates again would give the same order, but for the seconds by which all grew older. */
+function stands({ viewer, page, now, mix }: KeptOrder, request: RankRequest, mixed: boolean): boolean {
+  const age = request.now.getTime() - now.getTime();
+  return viewer === request.viewer && page === request.page && mix === mixed && age >= 0 && age < ORDER_STANDS_MS;
 }
 
 function placeIn(mixed: readonly Ranked[], { posts, relaxedFrom }: Spread): number {

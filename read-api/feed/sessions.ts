@@ -12,7 +12,7 @@ export type Ranked = { readonly id: string; readonly recommended: boolean };
 export type FeedSession = { readonly id: string; readonly startedAt: number; readonly ranked: readonly Ranked[]; readonly relaxedFrom: number };
 
 export type FeedSessions = {
-  /** Keeps an order for ten minutes. Resolves also when Redis is away: later pages then find it only in this process. */
+  /** Keeps an order for ten minutes; one that is kept already goes on in its session. Resolves also when Redis is away: later pages then find it only in this process. */
   begin(viewer: AccountId, startedAt: number, order: Pick<FeedSession, 'ranked' | 'relaxedFrom'>): { session: FeedSession; kept: Promise<void> };
   /** The session that the viewer began last in this process, if it is still known. */
   latest(viewer: AccountId): FeedSession | undefined;
@@ -29,14 +29,18 @@ const RECOMMENDED = '+';
 export function createFeedSessions({ redis, circuit }: { redis: RedisClient; circuit: CircuitBreaker }): FeedSessions {
   const remembered = new LRUCache<string, FeedSession>({ max: REMEMBERED, ttl: LIFETIME_MS });
   const newest = new LRUCache<string, FeedSession>({ max: REMEMBERED, ttl: LIFETIME_MS });
+  const begun = new WeakMap<Pick<FeedSession, 'ranked' | 'relaxedFrom'>, FeedSession>();
   const keyOf = keysOf('feed_sessions', 'session');
   return {
-    begin: (viewer, startedAt, { ranked, relaxedFrom }) => {
+    begin: (viewer, startedAt, order) => {
+      const known = begun.get(order);
+      if (known !== undefined) return { session: known, kept: Promise.resolve() };
+      const { ranked, relaxedFrom } = order;
       const session: FeedSession = { id: randomUUID(), startedAt, ranked, relaxedFrom };
       const key = keyOf(`${viewer}/${session.id}`);
       remembered.set(key, session);
       newest.set(viewer, session);
-      const kept = circuit.execute(() => redis.set(key, packed(session), 'PX', LIFETIME_MS)).then(() => undefined, () => undefined);
+      const kept = circuit.execute(() => redis.set(key, packed(session), 'PX', LIFETIME_MS)).then(() => { begun.set(order, session); }, () => undefined);
       return { session, kept };
     },
     latest: (viewer) => newest.get(viewer),
