@@ -68,7 +68,7 @@ export function createPresenter(addresses: MediaAddresses): Presenter {
     user_id: card.account_id, username: card.username, full_name: card.full_name, profile_picture: pictureOf(addresses, card), is_verified: card.is_verified, is_private: card.is_private,
   });
   const listedUser = (card: ListedUser) => ({ ...user(card), is_following: card.is_following });
-  const medium = rememberedMedia(addresses);
+  const fixedPart = rememberedPosts(addresses, user);
   return {
     user,
     listedUser,
@@ -76,7 +76,7 @@ export function createPresenter(addresses: MediaAddresses): Presenter {
       ...listedUser(card), profile_picture_urls: picturesOf(addresses, card), bio: card.bio, website: card.website, follower_count: card.followers, following_count: card.following, post_count: card.posts,
       is_followed_by: card.is_followed_by, has_requested: card.has_requested,
     }),
-    post: (card) => presentPost({ user, medium }, card),
+    post: (card) => ({ ...fixedPart(card), ...changingPart(card) }),
     comment: ({ author, created_at, ...card }) => ({
       comment_id: card.comment_id, post_id: card.post_id, parent_comment_id: card.parent_comment_id, user: user(author), text: card.text,
       like_count: card.like_count, reply_count: card.reply_count, is_liked: card.is_liked, created_at: created_at.toISOString(),
@@ -88,39 +88,35 @@ export function createPresenter(addresses: MediaAddresses): Presenter {
   };
 }
 
-type PresentMedium = (owner: UserCard, medium: PostMedium) => z.input<typeof MediumBody>;
+type FixedPart = Omit<z.input<typeof PostBody>, keyof ReturnType<typeof changingPart>>;
 
-// Cards are kept between requests and shown many times; only the addresses of private media run out.
-function rememberedMedia(addresses: MediaAddresses): PresentMedium {
-  const known = new WeakMap<PostMedium, z.input<typeof MediumBody>>();
-  return (owner, medium) => {
-    if (owner.is_private) return presentMedium(addresses, owner, medium);
-    const body = known.get(medium) ?? presentMedium(addresses, owner, medium);
-    known.set(medium, body);
-    return body;
-  };
-}
-
-function presentPost({ user, medium: presented }: { user: Presenter['user']; medium: PresentMedium }, card: PostCard): z.input<typeof PostBody> {
-  return {
+// Cards are kept between requests and shown many times, and all that are made of one have its list of media; only the
+// addresses of private media run out.
+function rememberedPosts(addresses: MediaAddresses, user: Presenter['user']): (card: PostCard) => FixedPart {
+  const known = new WeakMap<PostCard['media'], FixedPart>();
+  const presented = (card: PostCard): FixedPart => ({
     post_id: card.post_id,
     user: user(card.author),
-    media: card.media.map((medium) => presented(card.author, medium)),
+    media: card.media.map((medium) => presentMedium(addresses, card.author, medium)),
     caption: card.caption,
     hashtags: card.caption === null ? [] : hashtagsOf(card.caption),
     filter: card.filter,
     location: card.location,
-    like_count: card.like_count,
-    comment_count: card.comment_count,
-    is_liked: card.is_liked,
-    is_saved: card.is_saved,
     comments_disabled: card.comments_disabled,
     is_archived: card.status === 'archived',
     created_at: card.created_at.toISOString(),
     published_at: card.published_at?.toISOString() ?? null,
     edited_at: card.edited_at?.toISOString() ?? null,
+  });
+  return (card) => {
+    if (card.author.is_private) return presented(card);
+    const part = known.get(card.media) ?? presented(card);
+    known.set(card.media, part);
+    return part;
   };
 }
+
+const changingPart = ({ like_count, comment_count, is_liked, is_saved }: PostCard) => ({ like_count, comment_count, is_liked, is_saved });
 
 function presentMedium(addresses: MediaAddresses, owner: UserCard, medium: PostMedium): z.input<typeof MediumBody> {
   const { media_id, kind, width, height, blurhash, duration_ms, alt_text } = medium;

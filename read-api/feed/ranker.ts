@@ -25,7 +25,8 @@ export type Ranker = {
 
 /** 20 ms for what is known of posts, 30 ms for what the viewer likes: together, because they are looked up side by side. */
 const BUDGET_MS = 50;
-const SIGNALS = { max: 200_000, refreshAtOnce: 500 };
+/** About 200 bytes each. */
+const SIGNALS = { max: 500_000, refreshAtOnce: 500 };
 /** Counts of a new post grow faster than an old one's: they are looked up again after this share of its age, within bounds. */
 const FRESH = { shareOfAge: 0.01, leastMs: 30_000, mostMs: 900_000 };
 const RECOMMENDATIONS = { max: 20_000, ttl: 300_000 };
