@@ -5,31 +5,30 @@ import sharp from 'sharp';
 import { FILTER_NAMES } from '../media/filters.ts';
 import { processImage } from '../media/process-image.ts';
 import type { ImageOptions, ProcessedImage } from '../media/process-image.ts';
-import { VARIANTS, VARIANT_NAMES } from '../media/variants.ts';
-import type { Variant, VariantFormat } from '../media/variants.ts';
-import { drawPhoto } from './draw-photo.ts';
+import { ALL_NAMES, VARIANTS } from '../media/variants.ts';
+import type { Variant, VariantFormat, VariantName } from '../media/variants.ts';
 
 const DOCS = new URL('../docs/', import.meta.url);
 const IMAGES = new URL('media/', DOCS);
 const FORMATS: readonly VariantFormat[] = ['webp', 'avif', 'jpeg'];
 
-/** The photo of the page when none is named: drawn, so that the page shows no stranger's picture. */
-const SEED = 6;
+/** Sizes that the page shows in every format; what is larger is listed with its weight, and `large` shown once. */
+const SHOWN: readonly VariantName[] = ['thumbnail', 'small', 'medium'];
+const SHOWN_ONCE: readonly VariantName[] = ['large', 'profile_small', 'profile_medium'];
+
+type Source = { readonly photo: Buffer; /** Where the photo comes from and under which licence, as Markdown. */ readonly credit: string };
 
 /** Writes `docs/media.md` and its pictures: one photo in every size, format and filter, with what each weighs. */
-async function writePage(photo: Buffer): Promise<void> {
+async function writePage({ photo, credit }: Source): Promise<void> {
   await rm(IMAGES, { recursive: true, force: true });
   await mkdir(IMAGES, { recursive: true });
-  const [webp, avif, jpeg] = await Promise.all(FORMATS.map((format) => processed(photo, { format })));
-  if (!webp || !avif || !jpeg) throw new Error('a format is missing');
-  const sections = [
-    heading(webp, photo),
-    await sizes(webp),
-    await formats([webp, avif, jpeg]),
-    await filters(photo),
-    await placeholder(webp),
-  ];
+  const results: ProcessedImage[] = [];
+  for (const format of FORMATS) results.push(await processed(photo, { format, sizes: ALL_NAMES }));
+  const [webp] = results;
+  if (webp === undefined) throw new Error('there is no format');
+  const sections = [heading(webp, { photo, credit }), await sizes(results), await pictures(results), await filters(photo), await placeholder(webp)];
   await writeFile(new URL('media.md', DOCS), `${sections.join('\n\n')}\n`);
+  await writeFile(new URL('LICENSE.md', IMAGES), `The pictures in this folder are no part of the program and not under its licence. They are made of a photo: ${credit}\nThe changes are those that \`docs/media.md\` shows; the pictures are given on under the licence of the photo.\n`);
 }
 
 async function processed(photo: Buffer, options: ImageOptions): Promise<ProcessedImage> {
@@ -38,46 +37,60 @@ async function processed(photo: Buffer, options: ImageOptions): Promise<Processe
   return result;
 }
 
-function heading(result: ProcessedImage, photo: Buffer): string {
+function heading({ width, height }: ProcessedImage, { photo, credit }: Source): string {
   return `# One photo, every way it is served
 
-Made by \`node scripts/media-page.ts\` with the code that serves them. The source is a JPEG of ${String(result.width)} × ${String(result.height)} pixels and ${kilobytes(photo)}.
-One decode feeds all sizes of a format. Everything is upright, in sRGB and free of metadata.`;
+Made by \`node scripts/media-page.ts --photo FILE --credit TEXT\` with the code that serves them. The source is a JPEG of ${String(width)} × ${String(height)} pixels and ${kilobytes(photo)}, as the camera wrote it.
+One decode feeds all sizes of a format. Everything is upright, in sRGB and free of metadata.
+
+Photo: ${credit} The pictures on this page are made of it and under the same licence.`;
 }
 
-async function sizes({ variants }: ProcessedImage): Promise<string> {
-  const rows: string[] = [];
-  for (const variant of variants) {
-    const { edge, fit } = VARIANTS[variant.name];
-    const rule = fit === 'cover' ? `fills ${String(edge)} × ${String(edge)}, cropped` : `inside ${String(edge)} × ${String(edge)}, never enlarged`;
-    rows.push(`| ${variant.name} | ${rule} | ${String(variant.width)} × ${String(variant.height)} | ${kilobytes(variant.bytes)} | ![${variant.name}](${await keep(variant, `size-${variant.name}`)}) |`);
-  }
-  return `## Sizes (WebP)\n\n| size | rule | pixels | weight | |\n|---|---|--:|--:|---|\n${rows.join('\n')}`;
-}
-
-async function formats(results: readonly ProcessedImage[]): Promise<string> {
-  const rows = VARIANT_NAMES.map((name, index) => `| ${name} | ${results.map(({ variants }) => weight(variants[index])).join(' | ')} |`);
-  const shown = await Promise.all(results.map(async ({ variants }, index) => {
-    const medium = variants[VARIANT_NAMES.indexOf('medium')];
-    return medium ? `![${FORMATS[index] ?? ''}](${await keep(medium, 'format-medium')})` : '';
-  }));
-  return `## Formats
+async function sizes(results: readonly ProcessedImage[]): Promise<string> {
+  const rows = ALL_NAMES.map((name) => {
+    const { edge, fit } = VARIANTS[name];
+    const side = String(edge);
+    const rule = fit === 'cover' ? `fills ${side} × ${side}, cropped` : `inside ${side} × ${side}, never enlarged`;
+    const [{ width, height } = { width: 0, height: 0 }] = variantsOf(results, name);
+    return `| ${name} | ${rule} | ${String(width)} × ${String(height)} | ${variantsOf(results, name).map(({ bytes }) => kilobytes(bytes)).join(' | ')} |`;
+  });
+  return `## Sizes and formats
 
 WebP is always there; AVIF and progressive JPEG are made once, the first time that a client asks for them with \`Accept\`.
+The last two sizes are those of a profile picture, beside its thumbnail.
 
-| size | WebP | AVIF | JPEG |
-|---|--:|--:|--:|
-${rows.join('\n')}
-| medium | ${shown.join(' | ')} |`;
+| size | rule | pixels | WebP | AVIF | JPEG |
+|---|---|--:|--:|--:|--:|
+${rows.join('\n')}`;
+}
+
+async function pictures(results: readonly ProcessedImage[]): Promise<string> {
+  const rows: string[] = [];
+  for (const name of SHOWN) rows.push(`| ${name} | ${(await Promise.all(variantsOf(results, name).map((variant) => shown(variant, name)))).join(' | ')} |`);
+  const more: string[] = [];
+  for (const name of SHOWN_ONCE) {
+    const [webp] = variantsOf(results, name);
+    if (webp !== undefined) more.push(`${name}, WebP:\n\n${await shown(webp, name)}`);
+  }
+  return `## Side by side\n\n| size | WebP | AVIF | JPEG |\n|---|---|---|---|\n${rows.join('\n')}\n\n${more.join('\n\n')}`;
 }
 
 async function filters(photo: Buffer): Promise<string> {
-  const cells: string[] = [];
+  const rows: string[] = [];
   for (const filter of [undefined, ...FILTER_NAMES]) {
-    const { variants: [small] } = await processed(photo, { sizes: ['small'], ...(filter ? { filter } : {}) });
-    if (small) cells.push(`| ${filter ?? 'none'} | ${kilobytes(small.bytes)} | ![${filter ?? 'no filter'}](${await keep(small, `filter-${filter ?? 'none'}`)}) |`);
+    const look = filter === undefined ? {} : { filter };
+    const variants: Variant[] = [];
+    for (const format of FORMATS) variants.push(...(await processed(photo, { sizes: ['small'], format, blurhash: false, ...look })).variants);
+    const [webp] = variants;
+    if (webp !== undefined) rows.push(`| ${filter ?? 'none'} | ${variants.map(({ bytes }) => kilobytes(bytes)).join(' | ')} | ${await shown(webp, `filter-${filter ?? 'none'}`)} |`);
   }
-  return `## Filters (small, WebP)\n\nEach is one colour operation on every pixel; the formulas stand in \`media/filters.ts\`.\n\n| filter | weight | |\n|---|--:|---|\n${cells.join('\n')}`;
+  return `## Filters (small)
+
+Each is one colour operation on every pixel; the formulas stand in \`media/filters.ts\`.
+
+| filter | WebP | AVIF | JPEG | |
+|---|--:|--:|--:|---|
+${rows.join('\n')}`;
 }
 
 async function placeholder({ blurhash, width, height }: ProcessedImage): Promise<string> {
@@ -88,14 +101,14 @@ async function placeholder({ blurhash, width, height }: ProcessedImage): Promise
   return `## Blurhash\n\n\`${blurhash ?? ''}\`, ${String(blurhash?.length ?? 0)} characters that a client paints while the photo loads:\n\n![blurhash](media/blurhash.webp)`;
 }
 
-async function keep({ contentType, bytes }: Variant, name: string): Promise<string> {
-  const file = `${name}.${contentType === 'image/jpeg' ? 'jpg' : contentType.slice('image/'.length)}`;
-  await writeFile(new URL(file, IMAGES), bytes);
-  return `media/${file}`;
-}
+const variantsOf = (results: readonly ProcessedImage[], name: VariantName) => results.flatMap(({ variants }) => variants.filter((variant) => variant.name === name));
 
-function weight(variant: Variant | undefined): string {
-  return variant ? kilobytes(variant.bytes) : '';
+/** Keeps a picture beside the page and gives the Markdown that shows it. */
+async function shown({ contentType, bytes }: Variant, name: string): Promise<string> {
+  const type = contentType.slice('image/'.length);
+  const file = `${name}.${type === 'jpeg' ? 'jpg' : type}`;
+  await writeFile(new URL(file, IMAGES), bytes);
+  return `![${name} as ${type}](media/${file})`;
 }
 
 function kilobytes(bytes: Buffer): string {
@@ -103,8 +116,11 @@ function kilobytes(bytes: Buffer): string {
 }
 
 if (import.meta.main) {
-  const { values } = parseArgs({ options: { photo: { type: 'string' } } });
-  await writePage(values.photo ? await readFile(values.photo) : await drawPhoto(SEED, { width: 2400, height: 1800 }));
-  const files = await readdir(IMAGES);
-  console.log(`docs/media.md and ${String(files.length)} pictures written`);
+  const { values } = parseArgs({ options: { photo: { type: 'string' }, credit: { type: 'string' } } });
+  if (values.photo === undefined || values.credit === undefined) {
+    console.log('skipped: name a photo of a camera with --photo FILE, and where it comes from and its licence with --credit TEXT; docs/media.md stays as it is');
+  } else {
+    await writePage({ photo: await readFile(values.photo), credit: values.credit });
+    console.log(`docs/media.md and ${String((await readdir(IMAGES)).length)} files beside it written`);
+  }
 }
