@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { createHash } from 'node:crypto';
-import { Username } from '../domain/account.ts';
+import { Username } from '../domain/account-events.ts';
 import { signOperatorToken } from '../infra/jwt.ts';
 import { CliError, type CliContext, type ExitCode } from './context.ts';
 import { createApiClient } from './import/api-client.ts';

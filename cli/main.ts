@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { registerAccounts } from './accounts.ts';
 import { runWithContext, type CliContext, type ExitCode } from './context.ts';
 import { registerDeadLetters } from './dead-letters.ts';
 import { registerDoctor } from './doctor.ts';
@@ -26,6 +27,7 @@ registerProjections(program, run);
 registerDeadLetters(program, run);
 registerEvents(program, run);
 registerImport(program, run);
+registerAccounts(program, run);
 registerToken(program, run);
 registerDoctor(program, run);
 registerMedia(program, run);

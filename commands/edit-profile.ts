@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { accountDecider, Privacy } from '../domain/account.ts';
+import { Privacy } from '../domain/account-events.ts';
+import { accountDecider } from '../domain/account.ts';
 import { AccountId, MediaId } from '../domain/ids.ts';
 import { LIMITS } from '../domain/limits.ts';
 import { mediaDecider } from '../domain/media.ts';

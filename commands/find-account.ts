@@ -1,4 +1,5 @@
-import { accountDecider, Username, type ActiveAccount } from '../domain/account.ts';
+import { Username } from '../domain/account-events.ts';
+import { accountDecider, type ActiveAccount } from '../domain/account.ts';
 import type { AccountId } from '../domain/ids.ts';
 import { usernameReservation } from '../domain/reservation.ts';
 import { streamOf } from '../domain/streams.ts';

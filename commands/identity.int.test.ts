@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { accountDecider, Username } from '../domain/account.ts';
+import { Username } from '../domain/account-events.ts';
+import { accountDecider } from '../domain/account.ts';
 import { eventDefinitions, type DomainEvent } from '../domain/event-log.ts';
 import type { AccountId } from '../domain/ids.ts';
 import { streamOf } from '../domain/streams.ts';

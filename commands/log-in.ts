@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { Username } from '../domain/account.ts';
+import { Username } from '../domain/account-events.ts';
 import { refuse } from '../domain/decider.ts';
 import { AccountId } from '../domain/ids.ts';
 import { usernameReservation } from '../domain/reservation.ts';

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { accountDecider, Username } from '../domain/account.ts';
+import { Username } from '../domain/account-events.ts';
+import { accountDecider } from '../domain/account.ts';
 import { refuse } from '../domain/decider.ts';
 import type { AccountId } from '../domain/ids.ts';
 import { LIMITS } from '../domain/limits.ts';

@@ -1,49 +1,7 @@
-import { z } from 'zod';
+import { accountEvents, type AccountEvent, type Privacy } from './account-events.ts';
 import { accept, refuse, type Decider } from './decider.ts';
-import { defineEvent, personal, typesOf, type EventOf } from './event-definition.ts';
-import { AccountId, MediaId } from './ids.ts';
-import { LIMITS } from './limits.ts';
-import { boundedText } from './text.ts';
-
-export const Username = z.string().trim().toLowerCase().regex(/^[a-z0-9._]{3,30}$/, 'must be 3 to 30 of a-z, 0-9, dot and underscore');
-export const Privacy = z.enum(['public', 'private']);
-export type Privacy = z.infer<typeof Privacy>;
-
-// Events
-export const accountEvents = [
-  defineEvent({
-    type: 'AccountRegistered',
-    says: 'A person opened an account.',
-    subject: 'accountId',
-    data: {
-      accountId: AccountId,
-      username: personal(Username),
-      email: personal(z.email()),
-      fullName: personal(boundedText(LIMITS.fullName)),
-      privacy: Privacy,
-    },
-  }),
-  defineEvent({
-    type: 'ProfileEdited',
-    says: 'An account changed what its profile says; null clears a field, an absent one stays.',
-    subject: 'accountId',
-    data: {
-      accountId: AccountId,
-      fullName: personal(boundedText(LIMITS.fullName)).optional(),
-      bio: personal(boundedText(LIMITS.bio)).optional(),
-      website: personal(boundedText(LIMITS.website)).optional(),
-    },
-  }),
-  defineEvent({ type: 'ProfilePictureChosen', says: 'An account chose a profile picture; null removes it.', data: { accountId: AccountId, mediaId: MediaId.nullable() } }),
-  defineEvent({ type: 'AccountMadePrivate', says: 'From now on only accepted followers see the account.', data: { accountId: AccountId } }),
-  defineEvent({ type: 'AccountMadePublic', says: 'From now on everybody sees the account.', data: { accountId: AccountId } }),
-  defineEvent({ type: 'PasswordChanged', says: 'The account has a new password; the hash itself lives in the vault.', data: { accountId: AccountId } }),
-  defineEvent({ type: 'CelebrityStatusGranted', says: 'The account reached the celebrity line: its posts are pulled, no longer pushed.', data: { accountId: AccountId, followerCount: z.int().nonnegative(), threshold: z.int().positive() } }),
-  defineEvent({ type: 'CelebrityStatusRevoked', says: 'The account fell below the lower celebrity line: its posts are pushed again.', data: { accountId: AccountId, followerCount: z.int().nonnegative(), threshold: z.int().positive() } }),
-  defineEvent({ type: 'RegistrationAbandoned', says: 'The registration never finished; its reservations may be taken over.', data: { accountId: AccountId } }),
-  defineEvent({ type: 'AccountErased', says: 'The account and its personal data are gone for good.', data: { accountId: AccountId } }),
-] as const;
-export type AccountEvent = EventOf<(typeof accountEvents)[number]>;
+import { typesOf } from './event-definition.ts';
+import type { AccountId, MediaId } from './ids.ts';
 
 // State
 export type ActiveAccount = {
@@ -58,6 +16,7 @@ export type ActiveAccount = {
   readonly profileMediaId: MediaId | null;
   readonly privacy: Privacy;
   readonly celebrity: boolean;
+  readonly verified: boolean;
 };
 export type AccountState =
   | { readonly status: 'unregistered' }
@@ -89,6 +48,10 @@ function evolveActive(state: ActiveAccount, event: Exclude<AccountEvent, { type:
       return { ...state, celebrity: true };
     case 'CelebrityStatusRevoked':
       return { ...state, celebrity: false };
+    case 'AccountVerified':
+      return { ...state, verified: true };
+    case 'VerificationWithdrawn':
+      return { ...state, verified: false };
     default:
       return event satisfies never;
   }
@@ -97,7 +60,7 @@ function evolveActive(state: ActiveAccount, event: Exclude<AccountEvent, { type:
 type DataOf<T extends AccountEvent['type']> = Extract<AccountEvent, { type: T }>['data'];
 
 function registered({ accountId, username, email, fullName, privacy }: DataOf<'AccountRegistered'>): ActiveAccount {
-  return { status: 'active', accountId, username, email, fullName: fullName ?? '', bio: '', website: '', profileMediaId: null, privacy, celebrity: false };
+  return { status: 'active', accountId, username, email, fullName: fullName ?? '', bio: '', website: '', profileMediaId: null, privacy, celebrity: false, verified: false };
 }
 
 // In the event an absent field stays as it is and null clears it; an emptied data key makes the same null.
@@ -126,6 +89,8 @@ export type AccountCommand =
   | { readonly type: 'ChangePassword' }
   | { readonly type: 'GrantCelebrityStatus'; readonly followerCount: number; readonly threshold: number }
   | { readonly type: 'RevokeCelebrityStatus'; readonly followerCount: number; readonly threshold: number }
+  | { readonly type: 'VerifyAccount' }
+  | { readonly type: 'WithdrawVerification' }
   | { readonly type: 'EraseAccount' };
 export type AccountRefusal = 'account_not_found' | 'account_already_registered' | 'registration_abandoned' | 'profile_picture_unusable';
 
@@ -151,6 +116,10 @@ function change(state: ActiveAccount, command: Exclude<AccountCommand, { type: '
     case 'GrantCelebrityStatus':
     case 'RevokeCelebrityStatus':
       return changeCelebrity(state, command);
+    case 'VerifyAccount':
+      return state.verified ? accept<AccountEvent>() : accept<AccountEvent>({ type: 'AccountVerified', data: { accountId: state.accountId } });
+    case 'WithdrawVerification':
+      return state.verified ? accept<AccountEvent>({ type: 'VerificationWithdrawn', data: { accountId: state.accountId } }) : accept<AccountEvent>();
     default:
       return command satisfies never;
   }

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { expectLaws, specify } from '../testing/decider-spec.ts';
-import { accountDecider, Username, type AccountCommand, type AccountEvent } from './account.ts';
+import { Username, type AccountEvent } from './account-events.ts';
+import { accountDecider, type AccountCommand } from './account.ts';
 import { AccountId, MediaId } from './ids.ts';
 
 const ann = AccountId.parse('acc_01h2xcejqtf2nbrexx3vqjhp41');
@@ -35,6 +36,22 @@ describe('abandoning a registration', () => {
   it('changes nothing the second time', () => { given(abandoned).when(abandon).then(); });
   it('is refused for a registered account', () => { given(registered).when(abandon).thenRefused('account_already_registered'); });
   it('is refused for an erased account', () => { given(registered, erased).when(abandon).thenRefused('account_already_registered'); });
+});
+
+describe('the mark of a verified account', () => {
+  const verified: AccountEvent = { type: 'AccountVerified', data: { accountId: ann } };
+  const withdrawn: AccountEvent = { type: 'VerificationWithdrawn', data: { accountId: ann } };
+  const [verify, withdraw]: AccountCommand[] = [{ type: 'VerifyAccount' }, { type: 'WithdrawVerification' }];
+  it('is given and taken away once', () => {
+    given(registered).when(verify!).then(verified);
+    given(registered, verified).when(verify!).then();
+    given(registered, verified).when(withdraw!).then(withdrawn);
+    given(registered, verified, withdrawn).when(withdraw!).then();
+  });
+  it('is for active accounts only', () => {
+    given().when(verify!).thenRefused('account_not_found');
+    given(registered, verified, erased).when(withdraw!).thenRefused('account_not_found');
+  });
 });
 
 describe('editing the profile', () => {
@@ -101,7 +118,7 @@ describe('any history', () => {
   it('obeys the laws of deciders', () => {
     const change = fc.record({ fullName: fc.constantFrom('', 'A', 'B'), bio: fc.constantFrom('', 'x'), profileMediaId: fc.constantFrom(null, picture), privacy: fc.constantFrom('public' as const, 'private' as const) }, { requiredKeys: [] });
     const command: fc.Arbitrary<AccountCommand> = fc.oneof(
-      fc.constantFrom<AccountCommand>(register, abandon, grant, revoke, { type: 'ChangePassword' }),
+      fc.constantFrom<AccountCommand>(register, abandon, grant, revoke, { type: 'ChangePassword' }, { type: 'VerifyAccount' }, { type: 'WithdrawVerification' }),
       fc.record({ type: fc.constant('EditProfile' as const), change, pictureUsable: fc.boolean() }),
       fc.constant<AccountCommand>({ type: 'EraseAccount' }),
     );

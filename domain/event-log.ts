@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { accountEvents } from './account.ts';
+import { accountEvents } from './account-events.ts';
 import { blockEvents } from './block.ts';
 import { closeFriendEvents } from './close-friend.ts';
 import { commentEvents } from './comment.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Privacy } from './account.ts';
+import type { Privacy } from './account-events.ts';
 import { accept, refuse, type Decider } from './decider.ts';
 import { defineEvent, typesOf, type EventOf } from './event-definition.ts';
 import { AccountId } from './ids.ts';

@@ -31,6 +31,13 @@ describe('accounts', () => {
     expect(tables['account']).toMatchObject([{ is_private: true, is_celebrity: false, was_celebrity: true }]);
   });
 
+  it('shows who is verified, until that is withdrawn or the account is erased', async () => {
+    const { tables } = await spec.project([registered(ann, 'ann'), registered(ben, 'ben'), happened('AccountVerified', { accountId: ann }), happened('AccountVerified', { accountId: ben }), happened('VerificationWithdrawn', { accountId: ben })]);
+    expect(tables['account']).toMatchObject([{ account_id: ann, is_verified: true }, { account_id: ben, is_verified: false }]);
+    const later = await spec.project([registered(ann, 'ann'), happened('AccountVerified', { accountId: ann }), erased(ann)]);
+    expect(later.tables['account']).toMatchObject([{ status: 'erased', is_verified: false }]);
+  });
+
   it('keeps of an erased account that it was there, and nothing that comes later', async () => {
     const { tables } = await spec.project([
       registered(ann, 'ann'), happened('ProfileEdited', { accountId: ann, bio: 'sea' }), happened('CelebrityStatusGranted', { accountId: ann, followerCount: 1, threshold: 1 }),
@@ -58,6 +65,7 @@ describe('accounts', () => {
       fc.tuple(account, fc.constantFrom('sun', 'sea', null)).map(([accountId, bio]) => happened('ProfileEdited', { accountId, bio })),
       account.map((accountId) => happened('AccountMadePrivate', { accountId })),
       account.map((accountId) => happened('CelebrityStatusGranted', { accountId, followerCount: 1, threshold: 1 })),
+      account.map((accountId) => happened('AccountVerified', { accountId })),
       account.map(erased),
     );
     await fc.assert(fc.asyncProperty(fc.array(fact, { maxLength: 15 }), fc.array(fc.integer({ min: 1, max: 6 }), { minLength: 1, maxLength: 4 }), async (history, splits) => {

@@ -8,7 +8,7 @@ import { searchable, trigramIndex } from './text-search.ts';
 
 const handles = [
   'AccountRegistered', 'ProfileEdited', 'ProfilePictureChosen', 'AccountMadePrivate', 'AccountMadePublic',
-  'CelebrityStatusGranted', 'CelebrityStatusRevoked', 'RegistrationAbandoned', 'AccountErased',
+  'CelebrityStatusGranted', 'CelebrityStatusRevoked', 'AccountVerified', 'VerificationWithdrawn', 'RegistrationAbandoned', 'AccountErased',
 ] as const;
 type Handled = EventOfType<(typeof handles)[number]>;
 
@@ -16,7 +16,7 @@ type Handled = EventOfType<(typeof handles)[number]>;
 export const accounts: PostgresProjection = {
   store: 'postgres',
   name: 'accounts',
-  version: 1,
+  version: 2,
   handles,
   ddl: (schema) => `
     create table ${schema}.account (
@@ -97,6 +97,8 @@ function changeBy(event: Change): Partial<AccountRow> {
     case 'AccountMadePublic': return { is_private: false };
     case 'CelebrityStatusGranted': return { is_celebrity: true, was_celebrity: true };
     case 'CelebrityStatusRevoked': return { is_celebrity: false };
+    case 'AccountVerified': return { is_verified: true };
+    case 'VerificationWithdrawn': return { is_verified: false };
     default: return unreachable(event);
   }
 }

@@ -4,7 +4,7 @@ import { v7 as uuidv7 } from 'uuid';
 import type { NameHolders } from '../commands/find-account.ts';
 import type { CommandContext, Log } from '../commands/handle.ts';
 import { registerAccount, type RegisterAccountInput } from '../commands/register-account.ts';
-import { Username } from '../domain/account.ts';
+import { Username } from '../domain/account-events.ts';
 import type { AccountId } from '../domain/ids.ts';
 import type { Actor } from '../domain/metadata.ts';
 import { listen } from '../infra/http/server.ts';

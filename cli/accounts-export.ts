@@ -1,0 +1,87 @@
+import { writeFileSync } from 'node:fs';
+import { z } from 'zod';
+import { loadState, type Log } from '../commands/handle.ts';
+import { accountDecider } from '../domain/account.ts';
+import type { AccountId } from '../domain/ids.ts';
+import type { RecordedEvent } from '../domain/recorded-event.ts';
+import { streamOf } from '../domain/streams.ts';
+import { shareOfLog } from '../infra/event-store.ts';
+import { openPersonalData, type DataKeys } from '../infra/personal-data.ts';
+import { vaultedAccount } from '../infra/vault-account.ts';
+import type { CliContext, ExitCode } from './context.ts';
+import { showProgress } from './progress.ts';
+
+const ActedBy = z.object({ actorId: z.string(), occurredAt: z.string() });
+const BATCH = 500;
+
+/**
+ * Writes one JSON document of all that is held about an account: its profile, what the vault knows of it (never a
+ * secret), and every event of the log that it caused or that names it. What others wrote about it stays sealed.
+ */
+export async function exportAccount(context: CliContext, { accountId, ...log }: Log & { readonly accountId: AccountId }, { out, json }: { out?: string; json?: boolean }): Promise<ExitCode> {
+  const shown = showProgress('export', { unit: 'permille of the log', json: json === true });
+  const events = [];
+  for await (const batch of eventsAbout(context, log, accountId, (permille) => { shown.at(permille, 1_000); })) {
+    const opened = await openPersonalData(batch, ownAlone(log.keys, accountId));
+    events.push(...opened.map((event) => describeEvent(event, accountId)));
+  }
+  shown.end();
+  const document = { account_id: accountId, exported_at: new Date().toISOString(), account: await profileOf(log, accountId), vault: await vaultOf(context, accountId), events };
+  const text = `${JSON.stringify(document, null, 2)}\n`;
+  if (out === undefined) process.stdout.write(text);
+  else writeFileSync(out, text, { mode: 0o600 });
+  return 0;
+}
+
+async function* eventsAbout(context: CliContext, { store }: Log, accountId: AccountId, report: (permille: number) => void): AsyncIterable<RecordedEvent[]> {
+  const head = await store.head();
+  let batch: RecordedEvent[] = [];
+  let read = 0;
+  for await (const event of store.readAll()) {
+    context.signal.throwIfAborted();
+    if (isAbout(event, accountId)) batch.push(event);
+    read += 1;
+    if (read % BATCH !== 0) continue;
+    report(Math.floor(shareOfLog(event.position, head) * 1_000));
+    yield batch;
+    batch = [];
+  }
+  yield batch;
+}
+
+function isAbout({ data, metadata, streamId }: RecordedEvent, accountId: AccountId): boolean {
+  return ActedBy.safeParse(metadata).data?.actorId === accountId || streamId.includes(accountId) || names(data, accountId);
+}
+
+function names(value: unknown, accountId: AccountId): boolean {
+  if (typeof value !== 'object' || value === null) return value === accountId;
+  return Object.values(value).some((inside) => names(inside, accountId));
+}
+
+/** The account's own key; the fields that others' keys seal read null. */
+function ownAlone(keys: DataKeys, accountId: AccountId): DataKeys {
+  return {
+    forAccounts: async (wanted) => {
+      const own = await keys.forAccounts(new Set([accountId].filter((id) => wanted.has(id))));
+      return new Map([...wanted].map((id) => [id, own.get(id) ?? null]));
+    },
+  };
+}
+
+function describeEvent({ streamId, type, createdAt, data, metadata }: RecordedEvent, accountId: AccountId) {
+  const { data: meta } = ActedBy.safeParse(metadata);
+  const by = meta?.actorId === accountId ? 'account' : meta?.actorId === 'system' ? 'system' : 'other';
+  return { at: meta?.occurredAt ?? createdAt.toISOString(), type, by, stream: streamId, data };
+}
+
+async function profileOf(log: Log, accountId: AccountId): Promise<object> {
+  const state = await loadState(log, accountDecider, streamOf.account(accountId));
+  if (state.status !== 'active') return { status: state.status };
+  const { username, email, fullName, bio, website, profileMediaId, privacy, celebrity, verified } = state;
+  return { status: state.status, username, email, full_name: fullName, bio, website, profile_media_id: profileMediaId, privacy, celebrity, verified };
+}
+
+async function vaultOf(context: CliContext, accountId: AccountId): Promise<object> {
+  const { dataKey, erasedAt, passwordChangedAt, sessions, recordedRequests } = await vaultedAccount(context.pool(), accountId);
+  return { data_key: dataKey, erased_at: erasedAt, password_changed_at: passwordChangedAt, sessions, recorded_requests: recordedRequests };
+}
