@@ -49,16 +49,18 @@ export function openLogFeed({ databaseUrl, source, log }: LogFeedDeps, onChange:
     give: async (buildId) => { await leases?.give(buildId); },
     follow: async (builds, handled) => {
       await unfollow();
+      // One that comes later has not had what this subscription has handed out by then: it has to wait for its own.
       const [first, ...others] = builds();
       if (first === undefined) return;
+      const open = () => [first, ...others].filter(({ closed }) => !closed);
       // From where the build that is furthest behind stands; lanes leave out what they have had.
       const after = others.reduce<Position>((low, { position }) => (position < low ? position : low), first.position);
       const end = new AbortController();
       const done = source.follow({
         after, handled, signal: end.signal,
         deliver: async (events, passed) => {
-          for (const build of builds()) build.deliver(events, passed);
-          while (!end.signal.aborted && waitingIn(builds()) > WAITING_AT_MOST) await delay(5);
+          for (const build of open()) build.deliver(events, passed);
+          while (!end.signal.aborted && waitingIn(open()) > WAITING_AT_MOST) await delay(5);
         },
       });
       done.catch((error: unknown) => { log.error({ err: error }, 'the source of lanes failed'); });

@@ -11,7 +11,7 @@ import { prepareProjectionTables } from '../projections/schema.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/postgres.ts';
 import { happened } from '../testing/projection-spec.ts';
 import { eventually } from '../testing/projector-world.ts';
-import { openReadWorld, startRunner, type ReadWorld } from '../testing/read-world.ts';
+import { openReadWorld, startProjecting, type ReadWorld } from '../testing/read-world.ts';
 import { createReadApi } from './app.ts';
 import { createReader, type Reader } from './reading.ts';
 
@@ -49,7 +49,7 @@ async function apiWith(readers: { fileReader?: Reader }): Promise<string> {
 
 describe('with a replica that is behind', () => {
   it('a file of an account that has just become private is refused, as the primary says', async () => {
-    const feed = await startRunner({ ...world, pool: replica });
+    const feed = await startProjecting({ ...world, pool: replica, databaseUrl: database.url });
     const ann = await world.person('ann');
     const path = `/media/media/${await world.medium(ann)}/small.webp`;
     await world.objects.put(path.slice('/media/'.length), Buffer.from('photo'), { contentType: 'image/webp' });

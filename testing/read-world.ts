@@ -13,9 +13,9 @@ import { createFsObjectStore, type FsObjectStore } from '../infra/object-store-f
 import { noLimits } from '../infra/rate-limit.ts';
 import { createBuildResolver } from '../projections/builds.ts';
 import { codeVersions, lanedModels, postgresProjections } from '../projections/catalog.ts';
-import { ensureLiveBuild } from '../projections/flip.ts';
 import { createFreshness } from '../projections/freshness.ts';
 import { Runner } from '../projections/runner.ts';
+import { Supervisor } from '../projections/supervisor.ts';
 import { createReadApi } from '../read-api/app.ts';
 import { createPresenter, type Presenter } from '../read-api/presentation.ts';
 import type { ReadRefusal } from '../read-api/problem.ts';
@@ -54,7 +54,7 @@ export type ExtraRoutes = (world: ProjectorWorld, api: { reader: Reader; present
 /** Opens the world; close it when the tests are done. */
 export async function openReadWorld(withExtra?: ExtraRoutes): Promise<ReadWorld> {
   const base = await openProjectorWorld();
-  const runner = await startRunner(base);
+  const projecting = await startProjecting(base);
   const directory = await mkdtemp(join(tmpdir(), 'shutterlog-objects-'));
   const objects = createFsObjectStore({ dir: directory, secret: SECRET, uploadBaseUrl: '', downloadBaseUrl: '' });
   const tokens = createTokens(SECRET);
@@ -84,7 +84,7 @@ export async function openReadWorld(withExtra?: ExtraRoutes): Promise<ReadWorld>
     close: async () => {
       await server.close();
       await extra?.close();
-      await runner.close();
+      await projecting.close();
       await objects.close();
       await base.close();
       await rm(directory, { recursive: true, force: true });
@@ -93,14 +93,11 @@ export async function openReadWorld(withExtra?: ExtraRoutes): Promise<ReadWorld>
 }
 
 /** Feeds all PostgreSQL models of a database from a log, from where they stand. */
-export async function startRunner({ pool, keys, store, log }: Pick<ProjectorWorld, 'pool' | 'keys' | 'store' | 'log'>): Promise<Runner> {
+export async function startProjecting({ pool, databaseUrl, keys, store, log }: Pick<ProjectorWorld, 'pool' | 'databaseUrl' | 'keys' | 'store' | 'log'>): Promise<Supervisor> {
   const runner = new Runner({ pool, keys, store, log, limits: { events: 500, bytes: 1e7 }, attempts: 1, firstDelayMs: 1, onPoison: async () => 'stop' });
-  const builds = await Promise.all(postgresProjections.map((projection) => ensureLiveBuild(pool, { projection, storeId: store.storeId })));
-  runner.attach(builds.flatMap((build, i) => {
-    const projection = postgresProjections[i];
-    return build === undefined || projection === undefined ? [] : [{ build, projection, position: START_OF_LOG, events: 0 }];
-  }));
-  return runner;
+  const supervisor = new Supervisor({ pool, databaseUrl, store, log, projections: postgresProjections, runner });
+  await supervisor.start();
+  return supervisor;
 }
 
 type Makers = Pick<ReadWorld, 'person' | 'medium' | 'post' | 'story' | 'follow'>;
