@@ -12,7 +12,16 @@ const LINE_EVERY_MS = 1_000;
 
 /** Starts to show one step of work, counted in `unit`s (plural). `json` asks for lines on a terminal, too. */
 export function showProgress(step: string, options: { unit: string; json: boolean }): Progress {
-  return process.stderr.isTTY && !options.json ? bar(step, options.unit) : lines(step, options.unit);
+  return forPeople(options) ? bar(step, options.unit) : lines(step, options.unit);
+}
+
+/** Says something beside the progress: a sentence on a terminal, a JSON line elsewhere. */
+export function remark(sentence: string, facts: Readonly<Record<string, unknown>>, options: { json: boolean }): void {
+  process.stderr.write(`${forPeople(options) ? sentence : JSON.stringify({ ...facts, message: sentence })}\n`);
+}
+
+function forPeople({ json }: { json: boolean }): boolean {
+  return process.stderr.isTTY && !json;
 }
 
 function bar(step: string, unit: string): Progress {

@@ -7,9 +7,11 @@ import { openRedis, whenRedisReady } from '../infra/redis.ts';
 import { createSortedIndexes } from '../infra/sorted-indexes.ts';
 import { openVault } from '../infra/vault.ts';
 import { runCli } from '../testing/cli.ts';
-import { listBuilds, quoted } from '../projections/build-store.ts';
+import { createBuild, listBuilds, quoted } from '../projections/build-store.ts';
 import { allProjections } from '../projections/catalog.ts';
 import { BUCKETS, keysOf } from '../projections/lane-keys.ts';
+import { likes } from '../projections/likes.ts';
+import { saves } from '../projections/saves.ts';
 import { happened } from '../testing/projection-spec.ts';
 import { eventually, openProjectorWorld, type ProjectorWorld } from '../testing/projector-world.ts';
 import { createTestRedis, type TestRedis } from '../testing/redis.ts';
@@ -85,6 +87,17 @@ describe('shutterlog projections', () => {
     await world.append(happened('AccountFollowed', { followerId: newId.account(), followeeId: newId.account() }));
     await level();
     expect((await shutterlog('projections', 'verify', '--all')).code).toBe(0);
+  }, LIMIT_MS);
+
+  it('says of each model whether it goes on where a rebuild was interrupted, or begins again and why', async () => {
+    const left = await Promise.all([createBuild(world.pool, { projection: likes, storeId: world.store.storeId, state: 'building' }), createBuild(world.pool, { projection: { ...saves, version: 99 }, storeId: world.store.storeId, state: 'building' })]);
+    const { code, err } = await shutterlog('projections', 'rebuild', 'likes', 'saves', '--json');
+    expect(code).toBe(0);
+    const said = err.trim().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>).filter(({ begins }) => begins !== undefined);
+    expect(said).toEqual([
+      expect.objectContaining({ projection: 'likes', build: left[0].id, begins: 'where it was interrupted' }),
+      expect.objectContaining({ projection: 'saves', begins: 'again', instead_of: left[1].id, message: expect.stringMatching(/^saves: beginning again .* \(it is of version 99, the code has 1\)$/) }),
+    ]);
   }, LIMIT_MS);
 
   it('ends with 3 when a model differs, and lists what does', async () => {

@@ -12,7 +12,7 @@ import { prepareProjectionTables } from '../projections/schema.ts';
 import { buildAside, placeInLog, type SideBuildOptions } from '../projections/side-build.ts';
 import { CliError, type CliContext, type ExitCode } from './context.ts';
 import type { Run } from './main.ts';
-import { showProgress, type Progress } from './progress.ts';
+import { remark, showProgress, type Progress } from './progress.ts';
 import { chosenProjections, onPoisonOf, type AnyProjection } from './projection-names.ts';
 
 export type RebuildChoice = { all?: boolean; outdated?: boolean; verify?: boolean; until?: string; onPoison?: string; json?: boolean };
@@ -40,7 +40,7 @@ async function rebuildChosen(context: CliContext, names: readonly string[], opti
   const how = { onPoison, signal: context.signal, report: steps.report };
   try {
     if (options.until !== undefined) return await aside(deps, chosen, { ...how, until: options.until, json: options.json === true, all: options.all === true });
-    const done = await rebuild(deps, { ...how, projections: chosen, planned: announce, verify: options.verify === true });
+    const done = await rebuild(deps, { ...how, projections: chosen, planned: (plan) => { announce(plan, options.json === true); }, verify: options.verify === true });
     const summary = { rebuilt: chosen.map(({ name }) => name), builds: done.builds.map(({ id }) => id), events: done.events, seconds: round(done.seconds), events_per_second: Math.round(done.events / Math.max(done.seconds, 1e-3)) };
     console.log(options.json === true ? JSON.stringify(summary) : `rebuilt ${summary.rebuilt.join(', ')}: ${String(summary.events)} events in ${String(summary.seconds)} s; readers have been switched, projections rollback goes back`);
     return 0;
@@ -92,9 +92,13 @@ async function outdated({ pool, store }: RebuildDeps, names: readonly string[], 
   return allProjections.filter(({ name, version }) => !foreign.includes(name) && live.get(name)?.version !== version);
 }
 
-function announce({ postgres, lanes }: RebuildPlan): void {
-  for (const { build, resumed } of [...postgres, ...lanes]) {
-    if (resumed) console.error(`${build.projection}: going on with build ${String(build.id)}, which an interrupted rebuild left`);
+function announce({ postgres, lanes }: RebuildPlan, json: boolean): void {
+  for (const { build, resumed, insteadOf } of [...postgres, ...lanes]) {
+    const { projection, id } = build;
+    if (resumed) remark(`${projection}: going on with build ${String(id)}, which an interrupted rebuild left`, { projection, build: id, begins: 'where it was interrupted' }, { json });
+    if (insteadOf === undefined) continue;
+    const { build: left, why } = insteadOf;
+    remark(`${projection}: beginning again with build ${String(id)}: build ${String(left.id)}, which an interrupted rebuild left, is of no use (${why})`, { projection, build: id, begins: 'again', instead_of: left.id, why }, { json });
   }
 }
 

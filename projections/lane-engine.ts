@@ -4,16 +4,15 @@ import type { DataKeys } from '../infra/personal-data.ts';
 import type { Pool } from '../infra/postgres.ts';
 import type { RedisClient } from '../infra/redis.ts';
 import { NO_BACKPRESSURE, type Backpressure } from './backpressure.ts';
-import { listBuilds, quoted, type Build } from './build-store.ts';
-import { createBuildResolver, type CodeVersions } from './builds.ts';
+import type { CodeVersions } from './builds.ts';
 import { createFreshness } from './freshness.ts';
+import { createLaneModels } from './lane-models.ts';
 import { parkEvent } from './lane-positions.ts';
 import type { LaneProjection } from './lane-projection.ts';
 import { openLogFeed, type OpenLaneFeed } from './lane-feed.ts';
 import { createLogSource } from './lane-source.ts';
 import { Lanes } from './lanes.ts';
 import { createPace } from './pace.ts';
-import type { Builds } from './projection.ts';
 import { poisonRule, readSettings } from './settings.ts';
 
 export type LaneEngineOptions = {
@@ -42,7 +41,6 @@ const LIMITS = { events: 2_000, bytes: 8 * 1024 * 1024 };
 /** The lanes of a projector process; `start` and `close` them. */
 export function createLanes(options: LaneEngineOptions): Lanes {
   const { pool, databaseUrl, redis, store, keys, log, projections, versions } = options;
-  const live = createBuildResolver(pool, versions);
   return new Lanes({
     pool, store, log, projections,
     openFeed: options.openFeed ?? ((onChange) => openLogFeed({ databaseUrl, log, source: createLogSource({ store, keys, log, limits: LIMITS }) }, onChange)),
@@ -52,7 +50,7 @@ export function createLanes(options: LaneEngineOptions): Lanes {
       now: options.now ?? (() => new Date()),
       backpressure: options.backpressure ?? NO_BACKPRESSURE,
       pace: createPace(options.burstRate ?? BURST_RATE),
-      buildsFor: async (build) => (build.state === 'building' ? companionsOf(pool, await live.resolve()) : live.resolve()),
+      buildsFor: createLaneModels(pool, versions),
       park: async (build, poison) => {
         const setting = await readSettings(pool);
         if (poisonRule(setting(build.projection), poison.event.id) === 'stop') return false;
@@ -61,14 +59,4 @@ export function createLanes(options: LaneEngineOptions): Lanes {
       },
     },
   });
-}
-
-/** The models that a new build reads: those that are new with it, else the live ones. */
-export async function companionsOf(pool: Pool, live: Builds): Promise<Builds> {
-  const building = new Map((await listBuilds(pool)).filter(({ state }) => state === 'building').map((build) => [build.projection, build] satisfies [string, Build]));
-  return {
-    schema: (name) => { const build = building.get(name); return build === undefined ? live.schema(name) : quoted(build.location); },
-    prefix: (name) => building.get(name)?.location ?? live.prefix(name),
-    id: (name) => building.get(name)?.id ?? live.id(name),
-  };
 }

@@ -1,6 +1,5 @@
 import { listBuilds } from './build-store.ts';
-import { resolveBuilds } from './builds.ts';
-import { companionsOf } from './lane-engine.ts';
+import { companionsOf } from './lane-models.ts';
 import type { RebuildDeps, RebuildProgress } from './rebuild.ts';
 import type { RebuildPlan } from './rebuild-plan.ts';
 import type { Replay } from './replay.ts';
@@ -44,7 +43,7 @@ export async function checkPlan(deps: RebuildDeps, plan: RebuildPlan, checking: 
 async function checkLanes(deps: RebuildDeps, plan: RebuildPlan, { signal, report }: Checking): Promise<string[]> {
   const lines: string[] = [];
   for (const { projection, build } of plan.lanes) {
-    const models = await companionsOf(deps.pool, await resolveBuilds(deps.pool, deps.versions));
+    const models = await companionsOf(deps.pool, deps.versions, build);
     const shown = { signal, report: (keys: number) => { report({ step: 'comparing', done: keys, total: keys, estimated: true }); } };
     const { differences } = await verifyLanes({ ...deps, redis: await deps.redis() }, projection, shown, { build, models });
     lines.push(...differences.map(({ key, live, expected }) => `${projection.name} ${key}: rebuilt ${JSON.stringify(live)}, by definition ${JSON.stringify(expected)}`));

@@ -5,9 +5,10 @@ import type { Pool } from '../infra/postgres.ts';
 import type { RedisClient } from '../infra/redis.ts';
 import { createSortedIndexes } from '../infra/sorted-indexes.ts';
 import { listBuilds, type Build } from './build-store.ts';
-import { resolveBuilds, type CodeVersions } from './builds.ts';
-import { companionsOf, createLanes } from './lane-engine.ts';
+import type { CodeVersions } from './builds.ts';
+import { createLanes } from './lane-engine.ts';
 import { BUCKETS } from './lane-keys.ts';
+import { companionsOf } from './lane-models.ts';
 import { createLanes as createLaneRows, earliestCheckpoint } from './lane-positions.ts';
 import type { LaneContext, LaneProjection } from './lane-projection.ts';
 import type { Lanes } from './lanes.ts';
@@ -34,7 +35,7 @@ type Filling = { readonly signal: AbortSignal; readonly report: (keysDone: numbe
 export async function fillLanes(deps: LaneRebuildDeps, targets: readonly Target<LaneProjection>[], filling: Filling): Promise<void> {
   for (const { projection, build } of targets) {
     if (build.filled) continue;
-    const builds = await companionsOf(deps.pool, await resolveBuilds(deps.pool, deps.versions));
+    const builds = await companionsOf(deps.pool, deps.versions, build);
     await createLaneRows(deps.pool, build, await earliestCheckpoint(deps.pool, projection.reads.map((model) => builds.id(model))));
     await projection.build(contextOf(deps, build, builds), { from: await liveContext(deps, build, builds), ...filling });
     filling.signal.throwIfAborted();

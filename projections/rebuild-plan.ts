@@ -13,7 +13,8 @@ export class RebuildRunningError extends Error {
   }
 }
 
-export type Target<P> = { readonly projection: P; readonly build: Build; readonly resumed: boolean };
+/** `insteadOf` is what an interrupted rebuild left and this one had to throw away. */
+export type Target<P> = { readonly projection: P; readonly build: Build; readonly resumed: boolean; readonly insteadOf?: { readonly build: Build; readonly why: string } };
 
 /** What a rebuild makes: new builds, or those that an interrupted rebuild left behind. */
 export type RebuildPlan = { readonly postgres: readonly Target<PostgresProjection>[]; readonly lanes: readonly Target<LaneProjection>[] };
@@ -45,29 +46,39 @@ export async function claimRebuild(leases: Leases, projections: readonly (Postgr
 
 /**
  * Finds or makes the builds of a rebuild. One that an interrupted rebuild left is taken up where it stands, if it is of
- * this code's version and of this log; else it is thrown away. The caller has claimed the projections.
+ * this code's version and of this log, and its models are taken up too; else it is thrown away. The caller has claimed
+ * the projections.
  */
 export async function planRebuild(planning: Planning, projections: readonly (PostgresProjection | LaneProjection)[]): Promise<RebuildPlan> {
   const { postgres, lanes } = byStore(projections);
   await refuseUnfinishedReads(planning.pool, projections, lanes);
-  const targets = async <P extends PostgresProjection | LaneProjection>(some: readonly P[]) => {
-    const made: Target<P>[] = [];
-    for (const projection of some) made.push(await targetOf(planning, projection));
-    return made;
-  };
-  return { postgres: await targets(postgres), lanes: await targets(lanes) };
+  const models: Target<PostgresProjection>[] = [];
+  for (const projection of postgres) models.push(await targetOf(planning, projection));
+  const indexes: Target<LaneProjection>[] = [];
+  for (const projection of lanes) {
+    const anew = models.find((model) => !model.resumed && projection.reads.includes(model.projection.name));
+    indexes.push(await targetOf(planning, projection, anew === undefined ? undefined : `${anew.projection.name}, which it reads, is built anew`));
+  }
+  return { postgres: models, lanes: indexes };
 }
 
-async function targetOf<P extends PostgresProjection | LaneProjection>(planning: Planning, projection: P): Promise<Target<P>> {
+async function targetOf<P extends PostgresProjection | LaneProjection>(planning: Planning, projection: P, obstacle?: string): Promise<Target<P>> {
   const { pool, storeId } = planning;
   const left = (await listBuilds(pool, projection.name)).find(({ state }) => state === 'building');
-  if (left !== undefined && left.version === projection.version && left.storeId === storeId) {
+  const why = left === undefined ? undefined : obstacle ?? whyUseless(left, { version: projection.version, storeId });
+  if (left !== undefined && why === undefined) {
     await letRunAgain(pool, left);
     return { projection, build: left, resumed: true };
   }
   // Nobody has ever read from it.
   if (left !== undefined) await removeData(pool, left, planning.removeKeys);
-  return { projection, build: await createBuild(pool, { projection, storeId, state: 'building' }), resumed: false };
+  const build = await createBuild(pool, { projection, storeId, state: 'building' });
+  return { projection, build, resumed: false, ...(left !== undefined && why !== undefined && { insteadOf: { build: left, why } }) };
+}
+
+function whyUseless(left: Build, { version, storeId }: { version: number; storeId: string }): string | undefined {
+  if (left.storeId !== storeId) return 'it was made from another log';
+  return left.version === version ? undefined : `it is of version ${String(left.version)}, the code has ${String(version)}`;
 }
 
 async function letRunAgain(pool: Pool, build: Build): Promise<void> {

@@ -1,0 +1,41 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { openProjectorWorld, type ProjectorWorld } from '../testing/projector-world.ts';
+import { createBuild, listBuilds, type Build } from './build-store.ts';
+import { codeVersions } from './catalog.ts';
+import { ensureLiveBuild, flip } from './flip.ts';
+import { follows } from './follows.ts';
+import { homeFeed } from './home-feed.ts';
+import { companionsOf, createLaneModels } from './lane-models.ts';
+import { removeData } from './sweep.ts';
+
+let world: ProjectorWorld;
+let live: Build;
+beforeAll(async () => { world = await openProjectorWorld(); });
+afterAll(() => world.close());
+beforeEach(async () => {
+  await world.pool.query(`update projections.live_builds set builds = '{}'`);
+  for (const build of await listBuilds(world.pool)) await removeData(world.pool, build, async () => undefined);
+  live = (await ensureLiveBuild(world.pool, { projection: follows, storeId: world.store.storeId }))!;
+});
+
+const building = (projection: typeof follows | typeof homeFeed) => createBuild(world.pool, { projection, storeId: world.store.storeId, state: 'building' });
+
+describe('the models of a build on Redis', () => {
+  it('are those that are new with it until readers are switched, then the live ones, whatever is rebuilt afterwards', async () => {
+    const modelsOf = createLaneModels(world.pool, codeVersions);
+    const [model, feed] = [await building(follows), await building(homeFeed)];
+    expect((await modelsOf(feed)).id('follows')).toBe(model.id);
+    expect(await flip(world.pool, [model.id, feed.id])).toBe('flipped');
+    expect((await modelsOf(feed)).id('follows')).toBe(model.id);
+    const next = await building(follows);
+    expect((await modelsOf(feed)).id('follows')).toBe(model.id);
+    expect((await companionsOf(world.pool, codeVersions, await building(homeFeed))).id('follows')).toBe(next.id);
+  });
+
+  it('are the live ones when a later rebuild begins to build them while it waits to be taken up again', async () => {
+    const modelsOf = createLaneModels(world.pool, codeVersions);
+    const feed = await building(homeFeed);
+    await building(follows);
+    expect((await modelsOf(feed)).id('follows')).toBe(live.id);
+  });
+});

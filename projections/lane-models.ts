@@ -1,0 +1,40 @@
+import type { Pool } from '../infra/postgres.ts';
+import { listBuilds, quoted, type Build } from './build-store.ts';
+import { createBuildResolver, resolveBuilds, type CodeVersions } from './builds.ts';
+import type { Builds } from './projection.ts';
+
+/** Far more than a resolver of builds remembers. */
+const SETTLED_AFTER_MS = 5_000;
+
+/**
+ * Tells which PostgreSQL builds a build on Redis reads at this moment, whatever it was when it was taken up. What it tells
+ * of one build never goes back: models that were seen to have passed a place are not followed by some that have not.
+ */
+export function createLaneModels(pool: Pool, versions: CodeVersions): (build: Build) => Promise<Builds> {
+  const live = createBuildResolver(pool, versions);
+  const switchedAt = new Map<number, number>();
+  return async (build) => {
+    const seenSwitched = switchedAt.get(build.id);
+    if (build.state !== 'building' || (seenSwitched !== undefined && performance.now() - seenSwitched > SETTLED_AFTER_MS)) return live.resolve();
+    const builds = await listBuilds(pool);
+    if (builds.some(({ id, state }) => id === build.id && state === 'building')) return withCompanions(builds, build, await live.resolve());
+    if (seenSwitched === undefined) switchedAt.set(build.id, performance.now());
+    // What the resolver remembers may be from before the switch.
+    return resolveBuilds(pool, versions);
+  };
+}
+
+/** The models that a new build is filled from and compared with: those that are new with it, else the live ones. */
+export async function companionsOf(pool: Pool, versions: CodeVersions, build: Build): Promise<Builds> {
+  return withCompanions(await listBuilds(pool), build, await resolveBuilds(pool, versions));
+}
+
+// Models that are built by a later rebuild are none of its business: they stand at the start of the log.
+function withCompanions(builds: readonly Build[], { id: before }: Build, live: Builds): Builds {
+  const companions = new Map(builds.filter(({ id, state }) => state === 'building' && id < before).map((build) => [build.projection, build] satisfies [string, Build]));
+  return {
+    schema: (name) => { const build = companions.get(name); return build === undefined ? live.schema(name) : quoted(build.location); },
+    prefix: (name) => companions.get(name)?.location ?? live.prefix(name),
+    id: (name) => companions.get(name)?.id ?? live.id(name),
+  };
+}
