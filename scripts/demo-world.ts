@@ -7,7 +7,7 @@ import { drawPhoto } from './draw-photo.ts';
 
 /**
  * Fills a new stack with a small world through its public API: ten accounts that follow each other, posts with drawn
- * photos, likes, comments and a story. Its last line is the demo login as JSON. Fixed idempotency keys make a second try
+ * photos, likes, comments and a story. It prints how far it is, and as its last line the demo login, as JSON. Fixed idempotency keys make a second try
  * after a failure go on where the first one ended.
  */
 const Environment = z.object({ WRITE_API_URL: z.url(), READ_API_URL: z.url(), JWT_SECRET: z.string().min(32) });
@@ -36,24 +36,33 @@ const env = Environment.parse(process.env);
 const write = createApiClient(env.WRITE_API_URL, { operatorToken: () => signOperatorToken(env.JWT_SECRET, new Date()) });
 const password = createHash('sha256').update(`demo ${env.JWT_SECRET}`).digest('base64url').slice(0, 14);
 
+/** Posting a photo and making it ready takes by far the longest, the rest goes by in a moment. */
+const POSTS = (ACCOUNTS.length - 1) * POSTS_EACH;
+const made = { done: 0, total: ACCOUNTS.length + 2 * POSTS + 3 };
+const advance = (): void => {
+  made.done += 1;
+  console.log(JSON.stringify(made));
+};
+
 const sessions = await registerAll();
-await followAll(sessions);
+await followAll(sessions).then(advance);
 const posts = await postAll(sessions);
 await waitUntilReady(posts);
-await react(sessions, posts);
-await story(sessions[1]);
+await react(sessions, posts).then(advance);
+await story(sessions[1]).then(advance);
 console.log(JSON.stringify({ username: DEMO, password }));
 
 async function registerAll(): Promise<Session[]> {
-  const made: Session[] = [];
+  const all: Session[] = [];
   for (const { username, name, bio } of ACCOUNTS) {
     const body = { username, email: `${username}@example.org`, password, full_name: name };
     const answer = await write.send({ method: 'POST', path: '/v1/users/register', body, idempotencyKey: `demo-register-${username}` });
     const accessToken = z.object({ access_token: z.string() }).parse(answer).access_token;
     await write.send({ method: 'PUT', path: `/v1/users/${username}`, body: { bio }, accessToken });
-    made.push({ username, accessToken });
+    all.push({ username, accessToken });
+    advance();
   }
-  return made;
+  return all;
 }
 
 /** The demo account follows everybody; the others follow those after them, so that feeds differ. */
@@ -64,14 +73,15 @@ async function followAll(all: readonly Session[]): Promise<void> {
 
 async function postAll(all: readonly Session[]): Promise<{ id: string; author: Session }[]> {
   const plan = all.slice(1).flatMap((author, a) => Array.from({ length: POSTS_EACH }, (_, n) => ({ author, number: a * POSTS_EACH + n })));
-  const made: { id: string; author: Session }[] = [];
+  const composed: { id: string; author: Session }[] = [];
   await each(plan, async ({ author, number }) => {
     const mediaId = await uploadPhoto(author, number);
     const body = { caption: CAPTIONS[number % CAPTIONS.length], media_ids: [mediaId], alt_texts: ['A drawn landscape'] };
     const answer = await write.send({ method: 'POST', path: '/v1/posts', body, accessToken: author.accessToken, idempotencyKey: `demo-post-${number}` });
-    made.push({ id: z.object({ post_id: z.string() }).parse(answer).post_id, author });
+    composed.push({ id: z.object({ post_id: z.string() }).parse(answer).post_id, author });
+    advance();
   });
-  return made;
+  return composed;
 }
 
 async function uploadPhoto(owner: Session, seed: number): Promise<string> {
@@ -91,17 +101,18 @@ async function waitUntilReady(all: readonly { id: string; author: Session }[]): 
   await each(all, async ({ id, author }) => {
     for (;;) {
       const answer = await read.send({ method: 'GET', path: `/v1/posts/${id}/status`, accessToken: author.accessToken }).catch(() => ({ status: 'processing' }));
-      if (z.object({ status: z.string() }).parse(answer).status !== 'processing') return;
+      if (z.object({ status: z.string() }).parse(answer).status !== 'processing') break;
       if (Date.now() > deadline) throw new Error(`${id} was not published within two minutes`);
       await new Promise((resolve) => { setTimeout(resolve, 100); });
     }
+    advance();
   });
 }
 
-async function react(all: readonly Session[], made: readonly { id: string; author: Session }[]): Promise<void> {
-  const likes = made.flatMap(({ id, author }, p) => all.filter((from, i) => from !== author && (p * 7 + i * 3) % 5 < 2).map((from) => ({ id, from })));
+async function react(all: readonly Session[], shown: readonly { id: string; author: Session }[]): Promise<void> {
+  const likes = shown.flatMap(({ id, author }, p) => all.filter((from, i) => from !== author && (p * 7 + i * 3) % 5 < 2).map((from) => ({ id, from })));
   await each(likes, async ({ id, from }) => { await write.send({ method: 'POST', path: `/v1/posts/${id}/like`, accessToken: from.accessToken }); });
-  await each(made.filter((_, p) => p % 3 === 0), async ({ id, author }, p) => {
+  await each(shown.filter((_, p) => p % 3 === 0), async ({ id, author }, p) => {
     const from = all.find((one) => one !== author && one.username !== DEMO);
     if (from === undefined) return;
     await write.send({ method: 'POST', path: `/v1/posts/${id}/comments`, body: { text: COMMENTS[p % COMMENTS.length] }, accessToken: from.accessToken, idempotencyKey: `demo-comment-${id}` });

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { localEnvironment, readAddresses, removeAddresses, writeAddresses } from './addresses.ts';
 import { appEnvironment } from './app-environment.ts';
 import { edgeTarget, isLive } from './edge-routes.ts';
+import { showMaking } from './making.ts';
 import { readOptions, readSettings } from './options.ts';
 import { ensureSecrets, readSecrets } from './secrets.ts';
 import { boundedPrinter, loggedTrouble, terminalLine } from './terminal.ts';
@@ -22,6 +23,17 @@ describe('options', () => {
     const read = () => readSettings({ PORT: 'four thousand', JWT_SECRET: 'too-short-secret', RATE_LIMITS: '' });
     expect(read).toThrow(/^PORT: .+\nJWT_SECRET: .+$/);
     expect(read).not.toThrow('too-short-secret');
+  });
+});
+
+describe('progress away from a terminal', () => {
+  it('is a plain line now and then', () => {
+    const said: string[] = [];
+    let now = 0;
+    const shown = showMaking('demo world', (line) => said.push(line), { terminal: false, now: () => now });
+    for (let done = 0; done <= 12; done += 1, now += 1_000) shown.at(done, 12);
+    shown.end();
+    expect(said).toEqual(['  demo world    41 %', '  demo world    83 %']);
   });
 });
 

@@ -34,6 +34,21 @@ describe('programs of the machine', () => {
     expect(() => ensurePrograms([redis], silent)).toThrow('Redis not found, and no package manager that this script knows is on PATH: run "apt-get install redis-server", or set REDIS_URL to a running server');
   });
 
+  it('are installed once another program lets go of the package manager, and the person is told why it takes so long', () => {
+    // Locked at the first call of either step.
+    script('apt-get', `[ -e ${folder}/$1 ] || { : > ${folder}/$1; echo "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 7 (apt-get)" >&2; exit 100; }
+[ $1 = update ] || { printf '#!/bin/sh\\n' > ${folder}/redis-server; /bin/chmod +x ${folder}/redis-server; }`);
+    const said: string[] = [];
+    expect(ensurePrograms([redis], (line) => said.push(line), { limitMs: 60_000, pauseMs: 1 })).toEqual([join(folder, 'redis-server')]);
+    const waiting = 'another program is using apt-get: waiting for it, up to 1 minutes';
+    expect(said).toEqual(['installing redis-server with apt-get (may take some minutes)', waiting, waiting]);
+  });
+
+  it('are named when the package manager stays locked', () => {
+    script('apt-get', 'echo "E: Unable to acquire the dpkg frontend lock (/var/lib/dpkg/lock-frontend), is another process using it?" >&2; exit 100');
+    expect(() => ensurePrograms([redis], silent, { limitMs: 0, pauseMs: 1 })).toThrow('another program has been using apt-get for 0 minutes: run "apt-get install redis-server"');
+  });
+
   it('are named with the reason when the package manager fails', () => {
     script('brew', 'echo "no network" >&2; exit 1');
     expect(() => ensurePrograms([redis], silent)).toThrow('brew failed: no network: run "brew install redis"');

@@ -18,13 +18,16 @@ export type Program = {
 export type PackageManager = 'apt-get' | 'dnf' | 'apk' | 'brew';
 
 const INSTALL: Record<PackageManager, string[][]> = {
-  'apt-get': [['apt-get', 'update', '-qq'], ['apt-get', 'install', '-y', '-qq', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=120']],
+  'apt-get': [['apt-get', 'update', '-qq'], ['apt-get', 'install', '-y', '-qq', '--no-install-recommends']],
   dnf: [['dnf', 'install', '-y', '-q']],
   apk: [['apk', 'add', '-q']],
   brew: [['brew', 'install', '-q']],
 };
 const MANAGERS = ['apt-get', 'dnf', 'apk', 'brew'] as const;
 const INSTALL_LIMIT_MS = 900_000;
+/** Another installation may hold the package manager, as on a machine that has just started and updates itself. */
+const LOCK_PATIENCE = { limitMs: 300_000, pauseMs: 2_000 };
+const LOCKED = /could not get lock|unable to (?:acquire|lock)|temporarily unavailable|waiting for (?:process|lock)|already locked/i;
 
 export const POSTGRES: Program = {
   title: 'PostgreSQL',
@@ -57,15 +60,15 @@ export function findProgram(binary: string, folders: string[] = []): string | un
  * The paths of the programs, installing those that are missing with the system's package manager where this process may.
  * Throws StartError that says what to install when it may not, or when the installation fails.
  */
-export function ensurePrograms(programs: Program[], say: (line: string) => void): string[] {
+export function ensurePrograms(programs: Program[], say: (line: string) => void, patience = LOCK_PATIENCE): string[] {
   const missing = programs.filter((program) => locate(program) === undefined);
-  if (missing.length > 0) install(missing, say);
+  if (missing.length > 0) install(missing, say, patience);
   return programs.map((program) => locate(program) ?? refuse([program], 'it is not there even after its package was installed'));
 }
 
 const locate = (program: Program) => findProgram(program.binary, program.folders?.() ?? []);
 
-function install(missing: Program[], say: (line: string) => void): void {
+function install(missing: Program[], say: (line: string) => void, patience: typeof LOCK_PATIENCE): void {
   const manager = MANAGERS.find((name) => findProgram(name) !== undefined);
   if (manager === undefined) refuse(missing, 'no package manager that this script knows is on PATH');
   const prefix = privilege(manager);
@@ -76,11 +79,30 @@ function install(missing: Program[], say: (line: string) => void): void {
   for (const [index, step] of steps.entries()) {
     const last = index === steps.length - 1;
     const [command = '', ...args] = [...prefix, ...step, ...(last ? packages : [])];
-    // RUNLEVEL=1 keeps Debian's packages from starting servers of their own on the usual ports.
-    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1', HOMEBREW_NO_AUTO_UPDATE: '1' };
-    const done = spawnSync(command, args, { env, encoding: 'utf8', timeout: INSTALL_LIMIT_MS, stdio: ['ignore', 'pipe', 'pipe'] });
+    const done = runUnlocked(command, args, { patience, onLocked: () => { say(`another program is using ${manager}: waiting for it, up to ${patience.limitMs / 60_000} minutes`); } });
+    if (isLocked(done)) refuse(missing, `another program has been using ${manager} for ${patience.limitMs / 60_000} minutes`, manager);
     if (last && done.status !== 0) refuse(missing, `${manager} failed: ${lastLineOf(done.stderr)}`, manager);
   }
+}
+
+type Done = { readonly status: number | null; readonly stderr: string };
+
+/** Runs a step of the package manager again, until its limit, while it only says that somebody else holds its lock. */
+function runUnlocked(command: string, args: string[], { patience, onLocked }: { patience: typeof LOCK_PATIENCE; onLocked: () => void }): Done {
+  const deadline = Date.now() + patience.limitMs;
+  // RUNLEVEL=1 keeps Debian's packages from starting servers of their own on the usual ports.
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1', HOMEBREW_NO_AUTO_UPDATE: '1', LC_ALL: 'C' };
+  for (let told = false; ; told = true) {
+    const done = spawnSync(command, args, { env, encoding: 'utf8', timeout: INSTALL_LIMIT_MS, stdio: ['ignore', 'pipe', 'pipe'] });
+    if (!isLocked(done) || Date.now() >= deadline) return done;
+    if (!told) onLocked();
+    // A process, so that Ctrl-C reaches it and ends the waiting.
+    if (spawnSync(process.execPath, ['-e', `setTimeout(() => {}, ${patience.pauseMs})`], { stdio: 'ignore' }).status !== 0) return done;
+  }
+}
+
+function isLocked({ status, stderr }: Done): boolean {
+  return status !== 0 && LOCKED.test(stderr);
 }
 
 function privilege(manager: PackageManager): string[] | undefined {

@@ -5,6 +5,7 @@ import { APP_NAMES, startApp, type AppName } from './apps.ts';
 import { openChildRegistry } from './child-registry.ts';
 import { createChildren, type Child, type Children } from './children.ts';
 import { canCreateDemoWorld, createDemoWorld, declineDemoWorld, readDemoWorld } from './demo-world.ts';
+import { checkOthers } from './given-servers.ts';
 import { withoutEmpty, type LocalOptions, type LocalSettings, type Ports } from './options.ts';
 import { bringModelsUpToDate } from './outdated-models.ts';
 import { planAppPorts, planStorePorts } from './port-plan.ts';
@@ -66,7 +67,7 @@ async function startAll(run: Run): Promise<void> {
   print(`Shutterlog in ${dataDir}`);
   if (created) print(`  Made random secrets in ${join(dataDir, 'secrets')}: keep a copy, losing them loses all personal data`);
   const stores = planStores({ dataDir, children, secrets, env, print, ports: await planStorePorts(dataDir) });
-  await Promise.all([stores.postgres, stores.redis, stores.eventStore].map((store) => startStore(run, store)));
+  await Promise.all([checkOthers(env), ...[stores.postgres, stores.redis, stores.eventStore].map((store) => startStore(run, store))]);
 
   const input: AppEnvironmentInput = {
     env, secrets, ports, host: options.host, publicUrl: options.publicUrl, dataDir,
@@ -119,7 +120,7 @@ async function makeDemoWorld({ options, children }: Run, env: Record<string, str
   if (empty) { declineDemoWorld(dataDir); return; }
   if (!canCreateDemoWorld()) return;
   try {
-    await step('demo world', print, async () => ({ result: await createDemoWorld(dataDir, children, env), detail: 'made for the first start; --empty goes without' }));
+    await step('demo world', print, async () => ({ result: await createDemoWorld(dataDir, { children, env, print }), detail: 'made for the first start; --empty goes without' }));
   } catch (error) {
     // Everything else works: an empty network is a better start than none.
     print(describeFailure(error));

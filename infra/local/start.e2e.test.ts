@@ -43,6 +43,24 @@ describe('npm start', () => {
     expect(profile.body).toMatchObject({ username: account.username, full_name: account.full_name });
   });
 
+  it('makes a small world the first time, says how far it is, and lets its demo account in', async () => {
+    const { process: supervisor, ended, lines, addresses } = await start({ args: [] });
+    expect(lines.filter((line) => /^ {2}demo world +\d+ %$/.test(line)).length).toBeGreaterThan(0);
+    const [, username, password] = lines.map((line) => /Demo login +(\S+) \/ (\S+)/.exec(line)).find((found) => found !== null) ?? [];
+    const login = await send(`${addresses.edgeUrl}/v1/users/login`, { json: { username, password } });
+    const feed = await send(`${addresses.edgeUrl}/v1/feed?order=latest`, { token: textAt(login, 'access_token') });
+    expect(feed.body).toMatchObject({ posts: Array.from({ length: 20 }, () => ({ media: [{ type: 'image' }] })), pagination: { has_more: true } });
+    supervisor.kill('SIGINT');
+    await ended;
+  });
+
+  it('says in one line which server of the environment is away, starts nothing and fails', async () => {
+    const started = start({ env: { KAFKA_BROKERS: '127.0.0.1:1' } });
+    await expect(started).rejects.toThrow(/^KAFKA_BROKERS: Kafka does not answer there: .+$/m);
+    expect(supervisors[0]?.exitCode).toBe(1);
+    await expect(started).rejects.not.toThrow(/write-api|\n {4}at /);
+  });
+
   it('stops all its processes on SIGINT, takes its addresses away and ends with 0', async () => {
     const { process: supervisor, ended, lines } = await start();
     const running = children();

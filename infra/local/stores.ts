@@ -1,15 +1,12 @@
 import { join } from 'node:path';
-import { Redis } from 'ioredis';
-import pg from 'pg';
 import type { Child, Children } from './children.ts';
 import { eventStoreUrl, startEventStore } from './event-store-process.ts';
+import { checkEventStore, checkPostgres, checkRedis } from './given-servers.ts';
 import type { StorePorts } from './port-plan.ts';
 import { startPostgres, postgresUrl } from './postgres-server.ts';
 import { ensurePrograms, POSTGRES, REDIS } from './programs.ts';
-import { reasonOf } from './readiness.ts';
 import { redisUrl, startRedis } from './redis-server.ts';
 import type { Secrets } from './secrets.ts';
-import { StartError } from './start-error.ts';
 
 /** A store as the start sees it: started here (`start`), or somebody else's that only has to answer (`check`). */
 export type Store = { name: string; url: string; shown: string } & ({ start: () => Promise<Child> } | { check: () => Promise<void> });
@@ -25,8 +22,6 @@ export type StoreOptions = {
   print: (line: string) => void;
 };
 
-const ANSWER_LIMIT_MS = 5_000;
-
 /** Decides where each store comes from, installing missing programs. Nothing runs yet. */
 export function planStores(options: StoreOptions): Stores {
   const { DATABASE_URL, REDIS_URL, EVENTSTORE_URL } = options.env;
@@ -35,13 +30,13 @@ export function planStores(options: StoreOptions): Stores {
   return {
     postgres: DATABASE_URL === undefined
       ? privatePostgres(options, programs.get(POSTGRES) ?? POSTGRES.binary)
-      : { name: 'postgres', url: DATABASE_URL, shown: 'DATABASE_URL', check: () => checkPostgres(DATABASE_URL) },
+      : { name: 'postgres', url: DATABASE_URL, shown: 'DATABASE_URL', check: () => checkPostgres('DATABASE_URL', DATABASE_URL) },
     redis: REDIS_URL === undefined
       ? privateRedis(options, programs.get(REDIS) ?? REDIS.binary)
       : { name: 'redis', url: REDIS_URL, shown: 'REDIS_URL', check: () => checkRedis(REDIS_URL) },
     eventStore: EVENTSTORE_URL === undefined
       ? embeddedEventStore(options)
-      : { name: 'event store', url: EVENTSTORE_URL, shown: 'EVENTSTORE_URL', check: () => Promise.resolve() },
+      : { name: 'event store', url: EVENTSTORE_URL, shown: 'EVENTSTORE_URL', check: () => checkEventStore(EVENTSTORE_URL) },
   };
 }
 
@@ -61,30 +56,4 @@ function privateRedis({ children, dataDir, ports, secrets }: StoreOptions, progr
 function embeddedEventStore({ children, dataDir, ports }: StoreOptions): Store {
   const options = { children, directory: join(dataDir, 'eventstore'), port: ports.eventStore };
   return { name: 'event store', url: eventStoreUrl(ports.eventStore), shown: `127.0.0.1:${ports.eventStore} (embedded)`, start: () => startEventStore(options) };
-}
-
-async function checkPostgres(connectionString: string): Promise<void> {
-  const client = new pg.Client({ connectionString, connectionTimeoutMillis: ANSWER_LIMIT_MS });
-  client.on('error', () => undefined);
-  try {
-    await client.connect();
-  } catch (error) {
-    throw new StartError(`DATABASE_URL: PostgreSQL does not answer there: ${reasonOf(error)}`);
-  } finally {
-    await client.end().catch(() => undefined);
-  }
-}
-
-async function checkRedis(addresses: string): Promise<void> {
-  const client = new Redis(addresses.split(',')[0]?.trim() ?? addresses, { lazyConnect: true, retryStrategy: null, connectTimeout: ANSWER_LIMIT_MS });
-  let failure: unknown;
-  client.on('error', (error) => { failure = error; });
-  try {
-    await client.connect();
-    await client.ping();
-  } catch (error) {
-    throw new StartError(`REDIS_URL: Redis does not answer there: ${reasonOf(failure ?? error)}`);
-  } finally {
-    client.disconnect();
-  }
 }
