@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
+import { moveInto, removeEmptyFolders, syncFolder, unless, unlinkIfThere } from './object-store-disk.ts';
 import type { ListedObject, ObjectInfo, ObjectSource } from './object-store.ts';
 
 /**
@@ -73,7 +74,6 @@ interface CommitOptions {
 /** Turns staged bytes into the object `key` in one step, durable when it resolves. The staged file is gone afterwards. */
 export async function commit(root: string, key: string, staged: StagedBytes, options: CommitOptions): Promise<ObjectInfo | null> {
   const path = recordPath(root, key);
-  await mkdir(dirname(path), { recursive: true });
   const bytesPath = path + randomBytes(8).toString('hex');
   const record: ObjectRecord = {
     size: staged.size,
@@ -84,7 +84,8 @@ export async function commit(root: string, key: string, staged: StagedBytes, opt
     last_modified: new Date().toISOString(),
   };
   const previous = await readRecord(root, key);
-  await rename(staged.path, bytesPath);
+  // From here on the folder is not empty, so nobody removes it.
+  await moveInto(staged.path, bytesPath);
   const placed = await placeRecord(path, staged.path, record, options.onlyIfAbsent);
   if (!placed) {
     await unlinkIfThere(bytesPath);
@@ -119,7 +120,7 @@ export async function findObject(root: string, key: string): Promise<{ info: Obj
   return record && { info: toInfo(key, record), path: recordPath(root, key) + record.bytes };
 }
 
-/** Removes an object, its record first. Removing none is no error. */
+/** Removes an object, its record first, and the folders that are empty without it. Removing none is no error. */
 export async function removeObject(root: string, key: string): Promise<void> {
   const record = await readRecord(root, key);
   if (!record) return;
@@ -127,11 +128,13 @@ export async function removeObject(root: string, key: string): Promise<void> {
   await unlinkIfThere(path);
   await unlinkIfThere(path + record.bytes);
   await syncFolder(dirname(path));
+  await removeEmptyFolders(dirname(path), join(root, 'objects'));
 }
 
 /** Walks the records in key order. Folders sort by their name with `/` behind it, which makes the walk agree with key order. */
 export async function* listObjects(root: string, prefix: string, startAfter: string): AsyncGenerator<ListedObject> {
-  for await (const key of keysBelow(root, '', prefix)) {
+  // The folders in a prefix are walked straight down: the first one may hold a folder for every medium there is.
+  for await (const key of keysBelow(root, prefix.slice(0, prefix.lastIndexOf('/') + 1), prefix)) {
     if (key <= startAfter) continue;
     const record = await readRecord(root, key);
     if (record) yield { key, size: record.size, lastModified: new Date(record.last_modified) };
@@ -171,27 +174,5 @@ function toInfo(key: string, record: ObjectRecord): ObjectInfo {
     checksumSha256: record.checksum_sha256,
     etag: `"${record.checksum_sha256}"`,
     lastModified: new Date(record.last_modified),
-  };
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
-}
-
-/** Removes a file; none there is no error. */
-export async function unlinkIfThere(path: string): Promise<void> {
-  await unlink(path).catch(unless('ENOENT', undefined));
-}
-
-/** A `catch` handler that turns one system error code into a value and lets every other error pass. */
-export function unless<T>(code: string, value: T): (error: unknown) => T {
-  return (error) => {
-    if (error instanceof Error && 'code' in error && error.code === code) return value;
-    throw error;
   };
 }

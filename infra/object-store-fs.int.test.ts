@@ -143,6 +143,24 @@ describe('file system object store', () => {
     expect(await store.head('tree/x/y')).toMatchObject({ size: 5 });
   });
 
+  test('leaves no folder behind when its last object goes, and loses none that comes at that moment', async () => {
+    const folders = async () => (await readdir(join(dir, 'objects'))).filter((name) => name === 'crowd');
+    const names = Array.from({ length: 40 }, (_, index) => `crowd/one/${String(index)}`);
+    await store.put('crowd/two/kept', bytes, { contentType: 'text/plain' });
+    for (let round = 0; round < 5; round += 1) {
+      await Promise.all(names.map(async (key) => {
+        await store.put(key, bytes, { contentType: 'text/plain' });
+        await store.delete(key);
+      }));
+      await store.put('crowd/one/last', bytes, { contentType: 'text/plain' });
+      expect(await store.head('crowd/one/last')).not.toBeNull();
+      await store.delete('crowd/one/last');
+    }
+    expect(await readdir(join(dir, 'objects', 'crowd'))).toEqual(['two']);
+    await store.delete('crowd/two/kept');
+    expect(await folders()).toEqual([]);
+  });
+
   test('sweeps what a crash left behind, not what is under way', async () => {
     await store.acceptUpload(await incoming('swept'));
     expect(await store.sweep(new Date(Date.now() - 60_000))).toBe(0);

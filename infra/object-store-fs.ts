@@ -6,7 +6,8 @@ import { Readable } from 'node:stream';
 import { z } from 'zod';
 import { ChecksumMismatch, IMMUTABLE_CACHE_CONTROL, checkedKey, resolveRange } from './object-store.ts';
 import type { ByteRange, DownloadGrant, ObjectInfo, ObjectRead, ObjectSource, ObjectStore, PutOptions, UploadGrant, UploadGrantOptions } from './object-store.ts';
-import { TooManyBytes, commit, findObject, listObjects, openSource, removeObject, stage, unless, unlinkIfThere } from './object-store-files.ts';
+import { unless, unlinkIfThere } from './object-store-disk.ts';
+import { TooManyBytes, commit, findObject, listObjects, openSource, removeObject, stage } from './object-store-files.ts';
 import type { StagedBytes } from './object-store-files.ts';
 import { signQuery, verifyQuery } from './object-store-signing.ts';
 
