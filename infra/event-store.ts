@@ -39,6 +39,9 @@ export type EventStore = {
   close(): Promise<void>;
 };
 
+/** A log to whoever only reads it. What feeds, rebuilds or compares read models gets no more: by it nothing can be appended. */
+export type ReadableLog = Pick<EventStore, 'storeId' | 'readAll' | 'subscribe' | 'milestones' | 'head'>;
+
 /** The stream that holds nothing but the log's own identity. */
 export const STORE_STREAM = 'shutterlog-store';
 const StoreCreated = z.object({ storeId: z.uuid() });

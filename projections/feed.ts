@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { START_OF_LOG, type Position } from '../domain/position.ts';
 import type { RecordedEvent } from '../domain/recorded-event.ts';
-import type { EventStore } from '../infra/event-store.ts';
+import type { ReadableLog } from '../infra/event-store.ts';
 import type { Log } from '../infra/log.ts';
 import { advance, applyShare, FencedError, shareOf, type Fed, type Share } from './apply-batch.ts';
 import type { StoppedAt } from './build-store.ts';
@@ -13,7 +13,7 @@ import { applyCarefully, type Carefully } from './poison.ts';
 import { traceProjected } from './trace-projected.ts';
 
 export type FeedDeps = Carefully & {
-  readonly store: EventStore;
+  readonly store: ReadableLog;
   readonly log: Log;
   readonly limits: GatherLimits;
 };

@@ -1,6 +1,6 @@
 import { metrics } from '@opentelemetry/api';
 import type { Config } from '../infra/config.ts';
-import type { EventStore } from '../infra/event-store.ts';
+import type { ReadableLog } from '../infra/event-store.ts';
 import type { HealthCheck } from '../infra/http/health.ts';
 import { kafkaAddress, openKafka } from '../infra/kafka.ts';
 import type { Log } from '../infra/log.ts';
@@ -14,7 +14,7 @@ export type KafkaEngineDeps = {
   readonly config: Pick<Config, 'KAFKA_BROKERS' | 'KAFKA_PREFIX'>;
   readonly pool: Pool;
   readonly databaseUrl: string;
-  readonly store: EventStore;
+  readonly store: ReadableLog;
   readonly keys: DataKeys;
   readonly log: Log;
 };

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Position } from '../domain/position.ts';
-import type { EventStore } from '../infra/event-store.ts';
+import type { ReadableLog } from '../infra/event-store.ts';
 import type { Log } from '../infra/log.ts';
 import type { DataKeys } from '../infra/personal-data.ts';
 import { describe } from './failures.ts';
@@ -23,7 +23,7 @@ export type LaneSource = {
   readonly trouble: string | undefined;
 };
 
-type SourceDeps = { readonly store: EventStore; readonly keys: DataKeys; readonly log: Log; readonly limits: GatherLimits };
+type SourceDeps = { readonly store: ReadableLog; readonly keys: DataKeys; readonly log: Log; readonly limits: GatherLimits };
 
 const LONGEST_PAUSE_MS = 5_000;
 

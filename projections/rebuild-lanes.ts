@@ -1,4 +1,4 @@
-import type { EventStore } from '../infra/event-store.ts';
+import type { ReadableLog } from '../infra/event-store.ts';
 import type { Log } from '../infra/log.ts';
 import type { DataKeys } from '../infra/personal-data.ts';
 import type { Pool } from '../infra/postgres.ts';
@@ -20,7 +20,7 @@ export type LaneRebuildDeps = {
   readonly pool: Pool;
   readonly databaseUrl: string;
   readonly redis: RedisClient;
-  readonly store: EventStore;
+  readonly store: ReadableLog;
   readonly keys: DataKeys;
   readonly log: Log;
   readonly versions: CodeVersions;

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { EventStore } from '../infra/event-store.ts';
+import type { ReadableLog } from '../infra/event-store.ts';
 import type { Log } from '../infra/log.ts';
 import type { DataKeys } from '../infra/personal-data.ts';
 import type { Pool } from '../infra/postgres.ts';
@@ -21,7 +21,7 @@ export type RebuildDeps = Pick<ReplayDeps, 'parallel'> & {
   /** On the primary, with a connection for each projection and some more. Commits need not wait for the disk. */
   readonly pool: Pool;
   readonly databaseUrl: string;
-  readonly store: EventStore;
+  readonly store: ReadableLog;
   readonly keys: DataKeys;
   readonly log: Log;
   readonly versions: CodeVersions;

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Kafka, Message } from 'kafkajs';
 import type { Position } from '../domain/position.ts';
 import type { RecordedEvent } from '../domain/recorded-event.ts';
-import type { EventStore } from '../infra/event-store.ts';
+import type { ReadableLog } from '../infra/event-store.ts';
 import { ensureTopics } from '../infra/kafka.ts';
 import type { Log } from '../infra/log.ts';
 import type { Pool } from '../infra/postgres.ts';
@@ -20,7 +20,7 @@ export type RelayOptions = {
   readonly prefix: string;
   readonly pool: Pool;
   readonly databaseUrl: string;
-  readonly store: EventStore;
+  readonly store: ReadableLog;
   readonly log: Log;
   /** Publish without waiting for the lead: for tests of what fences relays that both believe to have it. */
   readonly uninvited?: boolean;

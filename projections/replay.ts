@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Position } from '../domain/position.ts';
-import type { EventStore } from '../infra/event-store.ts';
+import type { ReadableLog } from '../infra/event-store.ts';
 import type { Log } from '../infra/log.ts';
 import type { DataKeys } from '../infra/personal-data.ts';
 import type { Pool } from '../infra/postgres.ts';
@@ -16,7 +16,7 @@ import { Runner } from './runner.ts';
 
 export type ReplayDeps = {
   readonly pool: Pool;
-  readonly store: EventStore;
+  readonly store: ReadableLog;
   readonly keys: DataKeys;
   readonly log: Log;
   /** Lets a long log be read by several threads, each with its own connections; without it one does all. */

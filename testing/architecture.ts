@@ -69,3 +69,21 @@ function packageOf(target: string): string {
 
 const OUR_FOLDERS = ['domain/', 'commands/', 'projections/', 'read-api/', 'write-api/', 'infra/', 'cli/', 'media/', 'web/', ...FREE];
 const isOurs = (target: string) => OUR_FOLDERS.some((folder) => target.startsWith(folder)) && /\.(?:ts|mjs|js|json|lua)$/.test(target);
+
+/** The files that run when one is imported, itself included: what it imports, and what that imports, but for types. */
+export function reachableFrom(files: readonly SourceFile[], start: string): string[] {
+  const byPath = new Map(files.map((file) => [file.path, file]));
+  const reached = new Set([start]);
+  for (const path of reached) {
+    const file = byPath.get(path);
+    const targets = file === undefined ? [] : valueImportsOf(file).filter((target) => byPath.has(target));
+    for (const target of targets) reached.add(target);
+  }
+  return [...reached];
+}
+
+function valueImportsOf(file: SourceFile): string[] {
+  // Types are erased before the program runs: what stays in the compiled text is what is imported.
+  const { outputText } = ts.transpileModule(file.text, { compilerOptions: { verbatimModuleSyntax: true, target: ts.ScriptTarget.ESNext, module: ts.ModuleKind.ESNext } });
+  return importsOf({ path: file.path, text: outputText });
+}

@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { RULES, violations } from './architecture.ts';
+import type { ReadableLog } from '../infra/event-store.ts';
+import type { PostgresProjection } from '../projections/projection.ts';
+import type { RebuildDeps } from '../projections/rebuild.ts';
+import { reachableFrom, RULES, violations } from './architecture.ts';
 import { sourceFiles } from './source-files.ts';
 
 const clean = RULES.map((rule) => ({ path: `${rule.folder}a.ts`, text: '' }));
@@ -28,5 +31,39 @@ describe('the arrows between folders', () => {
 
   it('do not leave out a new folder', () => {
     expect(violations([...clean, { path: 'helpers/a.ts', text: '' }], RULES)).toEqual(['helpers/a.ts lies in a folder without a rule']);
+  });
+});
+
+describe('a read model', () => {
+  // What reactions act by: commands, messages, files, caches and the vault. The log itself has to be opened by somebody.
+  const EFFECTS = /^(?:commands|media|write-api|cli)\/|^infra\/(?:kafka|object-store|media-store|vault|cdn|passwords|jwt)/;
+
+  it('reaches nothing that reactions act by', () => {
+    const files = sourceFiles();
+    const reached = reachableFrom(files, 'projections/catalog.ts');
+    expect(reached).toContain('projections/posts.ts');
+    expect(reached.filter((path) => EFFECTS.test(path))).toEqual([]);
+    const opens = files.filter(({ text }) => /\b(?:openEventStore|EventStoreDBClient)\b/.test(text)).map(({ path }) => path);
+    expect(opens.filter((path) => path.startsWith('projections/') && reached.includes(path))).toEqual([]);
+    expect(opens).toContain('projections/main.ts');
+  });
+
+  it('would be found out, however far away the import stands', () => {
+    const planted = [
+      { path: 'projections/catalog.ts', text: "import { posts } from './posts.ts';\nimport type { Cdn } from '../infra/kafka.ts';\nexport const all = [posts];" },
+      { path: 'projections/posts.ts', text: "export { purge as posts } from './helper.ts';" },
+      { path: 'projections/helper.ts', text: "import { webhookCdn } from '../infra/cdn.ts';\nexport const purge = webhookCdn;" },
+      { path: 'infra/cdn.ts', text: '' },
+      { path: 'infra/kafka.ts', text: '' },
+    ];
+    expect(reachableFrom(planted, 'projections/catalog.ts').filter((path) => EFFECTS.test(path))).toEqual(['infra/cdn.ts']);
+  });
+
+  it('is fed and rebuilt from a log that it cannot append to, by type', () => {
+    type Given = Parameters<PostgresProjection['apply']>[number] | RebuildDeps['store'];
+    // @ts-expect-error: neither what apply is given nor what a rebuild is given has a way to append.
+    const append = (given: Given) => given.append;
+    const read = (log: RebuildDeps['store']): ReadableLog => log;
+    expect([append, read]).toHaveLength(2);
   });
 });

@@ -25,6 +25,8 @@ import { openProjectorWorld, type ProjectorWorld } from './projector-world.ts';
 /** A log, a database, a vault and an object store of their own, for tests of commands and reactions. */
 export type ContentWorld = Omit<ProjectorWorld, 'keys' | 'append'> & Log & {
   readonly vault: Vault;
+  /** What wraps the keys of the vault. */
+  readonly masterKey: string;
   readonly objects: FsObjectStore;
   /** The folder of the object store. */
   readonly objectsDir: string;
@@ -58,14 +60,15 @@ const anything: Decider<null, readonly AnyEvent[], AnyEvent, never> = {
 /** Opens a world; its object store takes signed uploads over HTTP on a port of its own. */
 export async function openContentWorld(): Promise<ContentWorld> {
   const base = await openProjectorWorld();
-  const vault = await openVault({ pool: base.pool, masterKey: randomBytes(32).toString('base64') });
+  const masterKey = randomBytes(32).toString('base64');
+  const vault = await openVault({ pool: base.pool, masterKey });
   const { objects, objectsDir, close: closeObjects } = await openObjects();
   const log: Log = { store: base.store, keys: vault.keys };
   const as = (actor: Actor): CommandContext => ({ commandId: uuidv7(), actorId: actor, correlationId: 'test', causationId: 'test', now: new Date() });
   const record = async (streamId: string, ...events: AnyEvent[]) => {
     await handle(log, as('system'), { decider: anything, streamId, command: events, owners: () => [] });
   };
-  const world = { ...base, ...log, vault, objects, objectsDir, as, record };
+  const world = { ...base, ...log, vault, masterKey, objects, objectsDir, as, record };
   return {
     ...world,
     account: async (privacy = 'public') => {
