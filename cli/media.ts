@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { mediaBuckets } from '../infra/media-store.ts';
-import { applyBucketRules } from '../infra/object-store-lifecycle.ts';
+import { applyBucketRules, type RuleOutcome } from '../infra/object-store-lifecycle.ts';
 import { CliError, type CliContext, type ExitCode } from './context.ts';
 import type { Run } from './main.ts';
 
@@ -21,10 +21,15 @@ async function apply(context: CliContext, json: boolean): Promise<ExitCode> {
   const buckets = mediaBuckets(context.config());
   if (buckets.length === 0) throw new CliError('media lie in MEDIA_DIR, which has no such rules; they are for S3 buckets (S3_ENDPOINT)', 2);
   const applied = [];
-  for (const bucket of buckets) applied.push({ bucket: bucket.bucket, ...(await applyBucketRules(bucket, { mediaPrefix: MEDIA_PREFIX })) });
-  if (json) console.log(JSON.stringify(applied));
-  else for (const { bucket, lifecycle, encryption } of applied) console.log(`${bucket}: lifecycle ${lifecycle}, encryption ${encryption}`);
-  const unsupported = applied.some(({ lifecycle, encryption }) => lifecycle === 'unsupported' || encryption === 'unsupported');
-  if (unsupported && !json) console.error('this server knows no such rules');
-  return unsupported ? 1 : 0;
+  for (const bucket of buckets) applied.push({ bucket: bucket.bucket, rules: await applyBucketRules(bucket, { mediaPrefix: MEDIA_PREFIX }) });
+  const outcomes = applied.flatMap(({ rules: { lifecycle, encryption } }) => [lifecycle, encryption]);
+  if (json) console.log(JSON.stringify(applied.map(({ bucket, rules: { lifecycle, encryption } }) => ({ bucket, lifecycle: lifecycle.is, encryption: encryption.is, reasons: reasonsOf([lifecycle, encryption]) }))));
+  else {
+    for (const { bucket, rules: { lifecycle, encryption } } of applied) console.log(`${bucket}: lifecycle ${lifecycle.is}, encryption ${encryption.is}`);
+    if (outcomes.some(({ is }) => is === 'unsupported')) console.error('this server keeps no such rules');
+    for (const reason of new Set(reasonsOf(outcomes))) console.error(`this server refused rules: ${reason}`);
+  }
+  return outcomes.every(({ is }) => is === 'applied') ? 0 : 1;
 }
+
+const reasonsOf = (outcomes: readonly RuleOutcome[]) => outcomes.flatMap((outcome) => (outcome.is === 'refused' ? [outcome.reason] : []));

@@ -19,8 +19,8 @@ describe.skipIf(!address)('bucket rules', () => {
     if (!address) return;
     const { bucket, remove } = await createTestBucket(address);
     const applied = await applyBucketRules({ ...connection(address), bucket }, { mediaPrefix: 'media/' });
-    expect(applied.lifecycle).toMatch(/^(applied|unsupported)$/);
-    expect(applied.encryption).toMatch(/^(applied|unsupported)$/);
+    expect(applied.lifecycle.is).toMatch(/^(applied|unsupported)$/);
+    expect(applied.encryption.is).toMatch(/^(applied|unsupported)$/);
     await remove();
   });
 
