@@ -165,7 +165,7 @@ export class LaneBuild {
 
   async #context(): Promise<LaneContext> {
     const { pool, buildsFor, now, pace } = this.#deps;
-    return { read: { sql: pool, builds: await buildsFor(this.build) }, indexes: this.#opened.indexes, prefix: this.build.location, now, pace, level: await this.#gate.level() };
+    return { read: { sql: pool, builds: await buildsFor(this.build) }, indexes: this.#opened.indexes, prefix: this.build.location, now, level: await this.#gate.level(), pace: (deliveries) => pace(deliveries, this.#closing.signal) };
   }
 
   async #whenModelsPassed(position: Position): Promise<void> {

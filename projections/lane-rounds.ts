@@ -66,6 +66,7 @@ export class LaneRounds {
   }
 }
 
+// An AbortError: the lanes are being closed, and none of the batches need be tried alone.
 function concernsAll(error: unknown): boolean {
-  return isOutage(error) || error instanceof StaleEpochError || error instanceof EpochUnknownError;
+  return isOutage(error) || (error instanceof Error && error.name === 'AbortError') || error instanceof StaleEpochError || error instanceof EpochUnknownError;
 }

@@ -42,4 +42,12 @@ describe('rounds of lanes', () => {
     const both = await Promise.allSettled([stale.run(writer(1), log), stale.run(writer(2), log)]);
     expect(both.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
   });
+
+  it('are given up together, each batch untried, when the lanes are closed', async () => {
+    let tries = 0;
+    const closing = new LaneRounds(async () => { tries += 1; AbortSignal.abort().throwIfAborted(); });
+    const outcomes = await Promise.allSettled([1, 2, 3].map((lane) => closing.run(writer(lane), log)));
+    expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
+    expect(tries).toBe(1);
+  });
 });

@@ -1,15 +1,23 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Waits until so many more deliveries may be made. */
-export type Pace = (deliveries: number) => Promise<void>;
+/** Waits until so many more deliveries may be made. Rejects with an AbortError when `signal` says to stop waiting. */
+export type Pace = (deliveries: number, signal?: AbortSignal) => Promise<void>;
 
 /** Lets through so many deliveries a second on average; whoever comes too early waits, in the order of the calls. */
 export function createPace(perSecond: number, clock: () => number = () => performance.now()): Pace {
   let freeAt = 0;
-  return async (deliveries) => {
+  return async (deliveries, signal) => {
     const now = clock();
     const begins = Math.max(now, freeAt);
-    freeAt = begins + deliveries * 1_000 / perSecond;
-    if (begins > now) await delay(begins - now);
+    const takesMs = deliveries * 1_000 / perSecond;
+    freeAt = begins + takesMs;
+    if (begins <= now) return;
+    try {
+      await delay(begins - now, undefined, { signal });
+    } catch (error) {
+      // What is not delivered holds nobody else up.
+      freeAt -= takesMs;
+      throw error;
+    }
   };
 }

@@ -14,4 +14,14 @@ describe('a pace', () => {
     clock.now = 1_000;
     await pace(10);
   });
+
+  it('lets go of whoever is told to stop, and holds nobody else up for it', async () => {
+    const pace = createPace(1, () => 0);
+    const stop = new AbortController();
+    await pace(0.01);
+    const stopped = pace(10_000, stop.signal);
+    stop.abort();
+    await expect(stopped).rejects.toMatchObject({ name: 'AbortError' });
+    await pace(0.01);
+  });
 });

@@ -32,7 +32,7 @@ export type FeedDeps = { readonly databaseUrl: string; readonly store: EventStor
 const keys: DataKeys = { forAccounts: async () => new Map() };
 
 /** Starts to feed the models that feeds read, and the lanes, from a log without personal data; small groups of events by default. */
-export async function startLaneProjector(at: Addresses, options: { now: () => Date; log?: Log; openFeed?: (deps: FeedDeps) => OpenLaneFeed; group?: number; backpressure?: Backpressure }): Promise<RunningProjector> {
+export async function startLaneProjector(at: Addresses, options: { now: () => Date; log?: Log; openFeed?: (deps: FeedDeps) => OpenLaneFeed; group?: number; backpressure?: Backpressure; burstRate?: number }): Promise<RunningProjector> {
   const log = options.log ?? createLog({ process: 'test-projector', level: process.env['TEST_LOG_LEVEL'] ?? 'silent' });
   const store = await openEventStore(at.eventStore);
   const pool = openPool(at.database, { size: 10, name: 'lane-projector', synchronousCommit: false });
@@ -42,7 +42,7 @@ export async function startLaneProjector(at: Addresses, options: { now: () => Da
   const runner = new Runner({ pool, keys, store, log, limits: { events: options.group ?? 500, bytes: 1e7 }, attempts: 3, firstDelayMs: 10, onPoison: async () => 'stop' });
   const supervisor = new Supervisor({ pool, databaseUrl: at.database, store, log, projections, runner });
   await supervisor.start();
-  const lanes = createLanes({ pool, databaseUrl: at.database, redis, store, keys, log, projections: LANE_PROJECTIONS, versions: VERSIONS, now: options.now, backpressure: options.backpressure ?? NO_BACKPRESSURE, ...(options.openFeed === undefined ? {} : { openFeed: options.openFeed({ databaseUrl: at.database, store, keys, log }) }) });
+  const lanes = createLanes({ pool, databaseUrl: at.database, redis, store, keys, log, projections: LANE_PROJECTIONS, versions: VERSIONS, now: options.now, backpressure: options.backpressure ?? NO_BACKPRESSURE, ...(options.burstRate === undefined ? {} : { burstRate: options.burstRate }), ...(options.openFeed === undefined ? {} : { openFeed: options.openFeed({ databaseUrl: at.database, store, keys, log }) }) });
   await lanes.start();
   return {
     lanes, pool, redis, store,
