@@ -3,6 +3,7 @@ import type { RecordedEvent } from '../../domain/recorded-event.ts';
 import { STORE_STREAM, type EventStore } from '../event-store.ts';
 import type { Pool } from '../postgres.ts';
 import { dumpVault } from '../vault-archive.ts';
+import { asOnlyExport } from './archive-lock.ts';
 import { ArchiveError, readManifest, writeLines, writeManifest, writeSegment, type Manifest } from './segment.ts';
 import type { ArchiveStorage } from './storage.ts';
 
@@ -22,9 +23,13 @@ const SEGMENT_EVENTS = 20_000;
 /**
  * Writes the log behind the archive's last segment, then the vault with its keys still wrapped: every key that an
  * exported event needs was committed before the event. Run again it adds what is new and replaces the vault. Resolves with the manifest;
- * throws ArchiveError when the archive belongs to another log.
+ * throws ArchiveError when the archive belongs to another log, or another export writes into it.
  */
 export async function exportLog(options: ExportOptions): Promise<Manifest> {
+  return asOnlyExport(options.pool, options.storage.place, (lost) => writeArchive({ ...options, signal: AbortSignal.any([options.signal, lost]) }));
+}
+
+async function writeArchive(options: ExportOptions): Promise<Manifest> {
   const { store, storage, signal } = options;
   let manifest: Manifest = await readManifest(storage) ?? { format: 1, storeId: store.storeId, segments: [], obsolete: [] };
   if (manifest.storeId !== store.storeId) throw new ArchiveError(`the archive holds log ${manifest.storeId}, the connected one is ${store.storeId}: export into another folder`);
@@ -37,6 +42,7 @@ export async function exportLog(options: ExportOptions): Promise<Manifest> {
   }
   const earlier = manifest.vault === undefined ? [] : [manifest.vault.file];
   const vault = await writeLines(storage, `vault-${manifest.segments.length}`, await dumpVault(options.pool), async (file) => {
+    signal.throwIfAborted();
     if (earlier.includes(file)) return;
     manifest = { ...manifest, obsolete: [...new Set([...manifest.obsolete, file])] };
     await writeManifest(storage, manifest);

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { AccountId } from '../../domain/ids.ts';
 import { listBuilds, quoted } from '../../projections/build-store.ts';
 import { postgresProjections } from '../../projections/catalog.ts';
@@ -10,36 +10,39 @@ import { eventMix } from '../../testing/event-mix.ts';
 import { erased } from '../../testing/facts.ts';
 import type { Fact } from '../../testing/projection-spec.ts';
 import { openProjectorWorld, type ProjectorWorld } from '../../testing/projector-world.ts';
+import { connection, createTestBucket, s3ForTests, type S3Address } from '../../testing/s3-server.ts';
 import { createFsObjectStore } from '../object-store-fs.ts';
+import { createS3ObjectStore } from '../object-store-s3.ts';
 import type { ObjectStore } from '../object-store.ts';
 import { openVault } from '../vault.ts';
+import { restoreVault } from '../vault-archive.ts';
 import { exportLog } from './export.ts';
 import { checkArchive, importLog } from './import.ts';
+import { readLines, readManifest } from './segment.ts';
 import { archiveInObjectStore, type ArchiveStorage } from './storage.ts';
 
 // The whole way round: a log with every kind of fact, exported in two goes to an object store, imported elsewhere, and the
 // models of both logs compared by digests.
 const never = new AbortController().signal;
 const masterKey = Buffer.alloc(32, 3).toString('base64');
-let [source, target]: ProjectorWorld[] = [];
-let folder: string;
-let objects: ObjectStore;
-let storage: ArchiveStorage;
 
-beforeAll(async () => {
-  [source, target] = await Promise.all([openProjectorWorld(), openProjectorWorld()]);
-  folder = await mkdtemp(join(tmpdir(), 'archive-objects-'));
+type Place = { readonly objects: ObjectStore; close(): Promise<void> };
+
+async function inFolder(): Promise<Place> {
+  const folder = await mkdtemp(join(tmpdir(), 'archive-objects-'));
   const base = 'http://127.0.0.1:9';
-  objects = createFsObjectStore({ dir: folder, secret: 'x'.repeat(40), uploadBaseUrl: base, downloadBaseUrl: base });
-  storage = archiveInObjectStore(objects, 'backups/one');
-  await openVault({ pool: source.pool, masterKey });
-});
-afterAll(async () => {
-  await Promise.all([source?.close(), target?.close()]);
-  await rm(folder, { recursive: true, force: true });
-});
+  const objects = createFsObjectStore({ dir: folder, secret: 'x'.repeat(40), uploadBaseUrl: base, downloadBaseUrl: base });
+  return { objects, close: async () => { await objects.close(); await rm(folder, { recursive: true, force: true }); } };
+}
 
-const exported = (from: ProjectorWorld) => exportLog({ store: from.store, pool: from.pool, storage, signal: never, onSegment: () => undefined, segmentEvents: 500 });
+const address = s3ForTests();
+async function onS3(s3: S3Address): Promise<Place> {
+  const { bucket, remove } = await createTestBucket(s3);
+  const objects = createS3ObjectStore({ ...connection(s3), bucket });
+  return { objects, close: async () => { await objects.close(); await remove(); } };
+}
+
+const exportTo = (storage: ArchiveStorage, from: ProjectorWorld) => exportLog({ store: from.store, pool: from.pool, storage, signal: never, onSegment: () => undefined, segmentEvents: 500 });
 
 async function digests({ pool, ...world }: ProjectorWorld): Promise<Record<string, unknown>> {
   const versions = new Map(postgresProjections.map(({ name, version }) => [name, version]));
@@ -58,25 +61,39 @@ async function digests({ pool, ...world }: ProjectorWorld): Promise<Record<strin
   return all;
 }
 
-it('gives every model the same digest on the other side, with what the first and the second export brought', async () => {
-  const facts: Fact[] = [];
-  for (const fact of eventMix(29)) {
-    facts.push(fact);
-    if (facts.length >= 3_000) break;
-  }
-  const gone = facts.filter(({ type }) => type === 'AccountRegistered').slice(0, 3).map(({ data }) => erased((data as { accountId: AccountId }).accountId));
-  await source!.append(...facts.slice(0, 1_800));
-  const first = await exported(source!);
-  await source!.append(...facts.slice(1_800), ...gone);
-  const second = await exported(source!);
-  expect(second.segments.slice(0, first.segments.length)).toEqual(first.segments);
-  const names: string[] = [];
-  for await (const { key } of objects.list('backups/one/')) names.push(key);
-  expect(names.filter((name) => name.startsWith('backups/one/vault-'))).toHaveLength(1);
+describe.each([['a folder', inFolder], ...(address === null ? [] : [['a real S3 server', () => onS3(address)] satisfies [string, () => Promise<Place>]])] satisfies [string, () => Promise<Place>][])('an archive in the object store on %s', (_, open) => {
+  let [source, target]: ProjectorWorld[] = [];
+  let place: Place;
+  beforeAll(async () => {
+    [source, target, place] = await Promise.all([openProjectorWorld(), openProjectorWorld(), open()]);
+    await openVault({ pool: source.pool, masterKey });
+  });
+  afterAll(() => Promise.all([source?.close(), target?.close(), place.close()]));
 
-  await checkArchive(storage, second);
-  await importLog({ store: target!.store, storage, manifest: second, signal: never, onEvents: () => undefined });
-  const [there, here] = [await digests(source!), await digests(target!)];
-  expect(here).toEqual(there);
-  expect(there['accounts.account']).not.toEqual({ rows: '0', digest: null });
-}, 120_000);
+  it('gives every model the same digest on the other side, with what the first and the second export brought', async () => {
+    const storage = archiveInObjectStore(place.objects, 'backups/one');
+    const facts: Fact[] = [];
+    for (const fact of eventMix(29)) {
+      facts.push(fact);
+      if (facts.length >= 3_000) break;
+    }
+    const gone = facts.filter(({ type }) => type === 'AccountRegistered').slice(0, 3).map(({ data }) => erased((data as { accountId: AccountId }).accountId));
+    await source!.append(...facts.slice(0, 1_800));
+    const first = await exportTo(storage, source!);
+    await source!.append(...facts.slice(1_800), ...gone);
+    const second = await exportTo(storage, source!);
+    expect(second.segments.slice(0, first.segments.length)).toEqual(first.segments);
+    const names: string[] = [];
+    for await (const { key } of place.objects.list('backups/one/')) names.push(key);
+    expect(names.filter((name) => name.startsWith('backups/one/vault-'))).toHaveLength(1);
+
+    const read = (await readManifest(storage))!;
+    expect(read).toEqual(second);
+    await checkArchive(storage, read);
+    await restoreVault({ pool: target!.pool, masterKey }, await readLines(storage, read.vault!));
+    await importLog({ store: target!.store, storage, manifest: read, signal: never, onEvents: () => undefined });
+    const [there, here] = [await digests(source!), await digests(target!)];
+    expect(here).toEqual(there);
+    expect(there['accounts.account']).not.toEqual({ rows: '0', digest: null });
+  }, 120_000);
+});

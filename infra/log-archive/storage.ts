@@ -1,10 +1,12 @@
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import type { ObjectStore } from '../object-store.ts';
 
 /** Where an archive lies: named files that are written whole or not at all. */
 export type ArchiveStorage = {
+  /** Says which archive it is, the same to every process that means the same one. */
+  readonly place: string;
   /** The bytes of a file, or undefined when there is none. */
   read(name: string): Promise<Buffer | undefined>;
   /** Writes or replaces a file; it is durable when this resolves. */
@@ -16,6 +18,7 @@ export type ArchiveStorage = {
 /** An archive in a folder, made when absent, readable by its owner alone: it holds password hashes and wrapped keys. */
 export function archiveFolder(folder: string): ArchiveStorage {
   return {
+    place: resolve(folder),
     read: (name) => readFile(join(folder, name)).catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return undefined;
       throw error;
@@ -40,6 +43,7 @@ export function archiveFolder(folder: string): ArchiveStorage {
 /** An archive under a prefix of an object store. */
 export function archiveInObjectStore(store: ObjectStore, prefix: string): ArchiveStorage {
   return {
+    place: `${prefix} in the object store`,
     read: async (name) => {
       const found = await store.get(`${prefix}/${name}`);
       return found.ok ? buffer(found.body) : undefined;
