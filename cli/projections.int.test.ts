@@ -8,10 +8,12 @@ import { createSortedIndexes } from '../infra/sorted-indexes.ts';
 import { openVault } from '../infra/vault.ts';
 import { runCli } from '../testing/cli.ts';
 import { createBuild, listBuilds, quoted } from '../projections/build-store.ts';
-import { allProjections } from '../projections/catalog.ts';
+import { allProjections, codeVersions } from '../projections/catalog.ts';
+import { homeFeed } from '../projections/home-feed.ts';
 import { BUCKETS, keysOf } from '../projections/lane-keys.ts';
 import { likes } from '../projections/likes.ts';
 import { saves } from '../projections/saves.ts';
+import { verifyLanes } from '../projections/verify-lanes.ts';
 import { happened } from '../testing/projection-spec.ts';
 import { eventually, openProjectorWorld, type ProjectorWorld } from '../testing/projector-world.ts';
 import { createTestRedis, type TestRedis } from '../testing/redis.ts';
@@ -65,7 +67,9 @@ describe('shutterlog projections', () => {
     expect(rows).toHaveLength(allProjections.length);
     for (const row of rows) expect(row).toMatchObject({ checkpoint: row['head'], lag_events: 0, lag_seconds: 0, state: 'following', version: expect.any(Number), store: expect.stringMatching(/^(postgres|redis)$/) });
     const text = await shutterlog('projections', 'status', 'follows');
-    expect(text.out).toMatch(/follows +postgres +1 +\d+ +following +0/);
+    const place = await world.store.head();
+    expect(text.out).toMatch(new RegExp(`follows +postgres +1 +\\d+ +following +0 +0\\.0 +0 +${place}\n`));
+    expect(text.out).toMatch(new RegExp(`head of the log +${place}\n`));
   }, LIMIT_MS);
 
   it('takes an unknown name, no name and a wrong option for wrong use', async () => {
@@ -105,7 +109,7 @@ describe('shutterlog projections', () => {
     await world.pool.query(`update ${quoted(location)}.follow_count set followers = 77 where account_id = (select min(account_id) from ${quoted(location)}.follow_count)`);
     const { code, out } = await shutterlog('projections', 'verify', 'follows', '--json');
     expect(code).toBe(3);
-    expect(JSON.parse(out)).toMatchObject({ differences: [{ projection: 'follows', table: 'follow_count', live: { followers: 77 } }] });
+    expect(JSON.parse(out)).toMatchObject({ differences: [{ projection: 'follows', table: 'follow_count', live: { followers: 77 } }], more_differences: 0 });
     const refused = await shutterlog('projections', 'rebuild', 'follows', '--verify');
     expect(refused.code).toBe(3);
     expect(refused.err).toContain('readers keep what they have');
@@ -135,6 +139,8 @@ describe('shutterlog projections', () => {
     expect(differences).toHaveLength(2);
     expect(differences).toContainEqual({ projection: 'home-feed', key: more, live: [{ id, score }], expected: [] });
     expect(differences).toContainEqual(expect.objectContaining({ key: broken, broken: expect.stringContaining('WRONGTYPE') }));
+    const counted = await verifyLanes({ pool: world.pool, redis: client, store: world.store, versions: codeVersions }, homeFeed, { listed: 1, signal: new AbortController().signal, report: () => undefined });
+    expect({ listed: counted.differences.length, more: counted.more }).toEqual({ listed: 1, more: 1 });
     const sampled = await shutterlog('projections', 'verify', 'home-feed', '--sample', '5', '--json');
     expect((JSON.parse(sampled.out) as { keys: number }).keys).toBe(5);
     await client.del(...keys);

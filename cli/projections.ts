@@ -55,22 +55,24 @@ async function status(context: CliContext, chosen: readonly AnyProjection[], jso
 }
 
 function print(rows: readonly ProjectionStatus[]): void {
-  console.log(columns(['projection', 'store', 'ver', 'build', 'state', 'lag events', 'lag s', 'events/s']));
+  console.log(columns(['projection', 'store', 'ver', 'build', 'state', 'lag events', 'lag s', 'events/s', 'checkpoint']));
   for (const row of rows) {
     console.log(columns([row.entry.name, row.entry.store, ...liveColumns(row)]));
     for (const line of remarksOn(row)) console.log(`  ${line}`);
   }
+  // One log has one head.
+  for (const { head } of rows.slice(0, 1)) console.log(columns(['head of the log', '', '', '', '', '', '', '', head]));
 }
 
-const WIDTHS = [16, 9, 3, 6, 10, 11, 9, 9];
+const WIDTHS = [16, 9, 3, 6, 10, 11, 9, 9, 32];
 
 function columns(values: readonly string[]): string {
   return values.map((value, i) => value.padEnd(WIDTHS[i] ?? 0)).join(' ').trimEnd();
 }
 
 function liveColumns({ live, state }: ProjectionStatus): string[] {
-  if (live === undefined) return ['-', '-', state, '-', '-', '-'];
-  return [String(live.build.version), String(live.build.id), state, lagOf(live), live.lag.seconds.toFixed(1), String(live.perSecond)];
+  if (live === undefined) return ['-', '-', state, '-', '-', '-', '-'];
+  return [String(live.build.version), String(live.build.id), state, lagOf(live), live.lag.seconds.toFixed(1), String(live.perSecond), live.checkpoint];
 }
 
 function lagOf({ lag }: BuildStatus): string {
@@ -83,7 +85,7 @@ function remarksOn({ entry, state, stopped, deadLetters, others }: ProjectionSta
     ...(state === 'refused' ? [`built from another log; run: shutterlog projections rebuild ${entry.name}`] : []),
     ...(state === 'outdated' ? [`the code has version ${String(entry.version)}; run: shutterlog projections rebuild --outdated`] : []),
     ...(deadLetters > 0 ? [`${String(deadLetters)} dead letters`] : []),
-    ...others.map((other) => `build ${String(other.build.id)} ${other.build.state}, version ${String(other.build.version)}, ${lagOf(other)} events behind`),
+    ...others.map((other) => `build ${String(other.build.id)} ${other.build.state}, version ${String(other.build.version)}, ${lagOf(other)} events behind, ${String(other.perSecond)} events/s, at ${other.checkpoint}`),
   ];
 }
 

@@ -67,9 +67,9 @@ async function aside(deps: RebuildDeps, chosen: readonly AnyProjection[], { unti
   return 0;
 }
 
-function reportDifferences({ message, lines }: RebuildDiffersError, json: boolean): ExitCode {
-  if (json) console.log(JSON.stringify({ error: message, differences: lines }));
-  else for (const line of [...lines, message]) console.error(line);
+function reportDifferences({ message, lines, more }: RebuildDiffersError, json: boolean): ExitCode {
+  if (json) console.log(JSON.stringify({ error: message, differences: lines, more_differences: more }));
+  else for (const line of [...lines, ...(more > 0 ? [`… and ${String(more)} more`] : []), message]) console.error(line);
   return 3;
 }
 

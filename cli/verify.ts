@@ -13,10 +13,10 @@ import { openDeps } from './rebuild.ts';
 
 type Choice = { all?: boolean; sample?: string; json?: boolean };
 
-/** Differences that are listed in full on a terminal; `--json` lists all. */
+/** Differences that are listed on a terminal; `--json` lists as many of each store as a comparison keeps. */
 const SHOWN_AT_MOST = 100;
 
-type Result = { readonly keys: number; readonly seconds: number; readonly differences: readonly unknown[]; readonly lines: readonly string[] };
+type Result = { readonly keys: number; readonly seconds: number; readonly differences: readonly unknown[]; readonly lines: readonly string[]; /** Differences that are counted only. */ readonly more: number };
 
 /** `projections verify`: recomputes read models and compares; exit 3 when one is not what the log says. */
 export function registerVerify(group: Command, run: Run): void {
@@ -31,15 +31,17 @@ async function verify(context: CliContext, chosen: readonly AnyProjection[], opt
   const { postgres, lanes } = byStore(chosen);
   const results = [await inPostgres(context, postgres, { sample, json }), await inRedis(context, lanes, { sample, json })];
   const differences = results.flatMap((one) => one.differences);
+  const more = results.reduce((sum, one) => sum + one.more, 0);
   const keys = results.reduce((sum, one) => sum + one.keys, 0);
   const seconds = results.reduce((sum, one) => sum + one.seconds, 0);
   if (json) {
-    console.log(JSON.stringify({ verified: chosen.map(({ name }) => name), keys, seconds: Math.round(seconds * 10) / 10, differences }));
+    console.log(JSON.stringify({ verified: chosen.map(({ name }) => name), keys, seconds: Math.round(seconds * 10) / 10, differences, more_differences: more }));
   } else {
     const lines = results.flatMap((one) => one.lines);
     for (const line of lines.slice(0, SHOWN_AT_MOST)) console.log(line);
-    if (lines.length > SHOWN_AT_MOST) console.log(`… and ${String(lines.length - SHOWN_AT_MOST)} more; --json lists all`);
-    console.log(`${chosen.map(({ name }) => name).join(', ')}: ${String(keys)} keys compared, ${differences.length === 0 ? 'all equal' : `${String(differences.length)} differ`}`);
+    const hidden = Math.max(0, lines.length - SHOWN_AT_MOST);
+    if (hidden + more > 0) console.log(`… and ${String(hidden + more)} more${hidden > 0 ? `; --json lists ${more > 0 ? String(lines.length) : 'all'}` : ''}`);
+    console.log(`${chosen.map(({ name }) => name).join(', ')}: ${String(keys)} keys compared, ${differences.length === 0 ? 'all equal' : `${String(differences.length + more)} differ`}`);
   }
   return differences.length === 0 ? 0 : 3;
 }
@@ -54,7 +56,7 @@ function sampleOf(text: string | undefined): number | undefined {
 type How = { readonly sample: number | undefined; readonly json: boolean };
 
 async function inPostgres(context: CliContext, projections: ReturnType<typeof byStore>['postgres'], { sample, json }: How): Promise<Result> {
-  if (projections.length === 0) return { keys: 0, seconds: 0, differences: [], lines: [] };
+  if (projections.length === 0) return { keys: 0, seconds: 0, differences: [], lines: [], more: 0 };
   let shown = showProgress('replaying', { unit: 'events', json });
   let step = 'replaying';
   const report = (progress: { step: 'replaying' | 'comparing'; done: number; total: number }) => {
@@ -66,8 +68,8 @@ async function inPostgres(context: CliContext, projections: ReturnType<typeof by
     shown.at(progress.done, progress.total);
   };
   try {
-    const { keys, findings, seconds } = await verifyPostgres(await openDeps(context), projections, { sample, signal: context.signal, report });
-    return { keys, seconds, differences: findings.map(presentRow), lines: findings.map(lineOfRow) };
+    const { keys, findings, more, seconds } = await verifyPostgres(await openDeps(context), projections, { sample, signal: context.signal, report });
+    return { keys, seconds, more, differences: findings.map(presentRow), lines: findings.map(lineOfRow) };
   } finally {
     shown.end();
   }
@@ -75,12 +77,13 @@ async function inPostgres(context: CliContext, projections: ReturnType<typeof by
 
 async function inRedis(context: CliContext, projections: ReturnType<typeof byStore>['lanes'], { sample, json }: How): Promise<Result> {
   const started = performance.now();
-  const found: { keys: number; differences: unknown[]; lines: string[] } = { keys: 0, differences: [], lines: [] };
+  const found: { keys: number; differences: unknown[]; lines: string[]; more: number } = { keys: 0, differences: [], lines: [], more: 0 };
   for (const projection of projections) {
     const shown = showProgress(`comparing ${projection.name}`, { unit: 'keys', json });
     const deps = { pool: context.pool(), redis: await context.redis(), store: await context.store(), versions: codeVersions };
-    const { keys, differences } = await verifyLanes(deps, projection, { sample, signal: context.signal, report: (done) => { shown.at(done, done); } }).finally(() => { shown.end(); });
+    const { keys, differences, more } = await verifyLanes(deps, projection, { sample, signal: context.signal, report: (done) => { shown.at(done, done); } }).finally(() => { shown.end(); });
     found.keys += keys;
+    found.more += more;
     found.differences.push(...differences.map((difference) => ({ projection: projection.name, ...difference })));
     found.lines.push(...differences.map((difference) => lineOfKey(projection.name, difference)));
   }

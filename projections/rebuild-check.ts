@@ -9,11 +9,13 @@ import { compareWithLive } from './verify.ts';
 /** A new build is not equal to the live one: readers were not switched. */
 export class RebuildDiffersError extends Error {
   override readonly name = 'RebuildDiffersError';
-  /** One line for each key that differs. */
+  /** One line for each key that differs, and how many more do. */
   readonly lines: readonly string[];
-  constructor(lines: readonly string[]) {
-    super(`${String(lines.length)} keys of the new builds differ from the live ones; readers keep what they have, and the new builds stay for the next rebuild`);
+  readonly more: number;
+  constructor(lines: readonly string[], more: number) {
+    super(`${String(lines.length + more)} keys of the new builds differ from the live ones; readers keep what they have, and the new builds stay for the next rebuild`);
     this.lines = lines;
+    this.more = more;
   }
 }
 
@@ -28,25 +30,30 @@ export async function checkPlan(deps: RebuildDeps, plan: RebuildPlan, checking: 
   const live = (await listBuilds(deps.pool)).filter(({ state, storeId }) => state === 'live' && storeId === deps.store.storeId);
   const comparable = plan.postgres.filter(({ projection }) => live.some((build) => build.projection === projection.name && build.version === projection.version));
   const lines: string[] = [];
+  let more = 0;
   if (comparable.length > 0) {
     // What is compared must stand still: the new builds are moved to exactly where each live one stands.
     await replay.pause();
-    const { findings } = await compareWithLive(deps, comparable, { signal, report: ({ step, done, total }) => { report({ step, done, total, estimated: false }); } });
+    const { findings, more: others } = await compareWithLive(deps, comparable, { signal, report: ({ step, done, total }) => { report({ step, done, total, estimated: false }); } });
     lines.push(...findings.map(({ projection, difference: { table, key, live: now, expected } }) => `${projection}.${table} ${JSON.stringify(key)}: live ${JSON.stringify(now)}, rebuilt ${JSON.stringify(expected)}`));
+    more += others;
     await replay.start(plan.postgres, checking);
     await replay.catchUp(report, mayGoOn);
   }
-  lines.push(...await checkLanes(deps, plan, checking));
-  if (lines.length > 0) throw new RebuildDiffersError(lines);
+  for (const found of await checkLanes(deps, plan, checking)) {
+    lines.push(...found.lines);
+    more += found.more;
+  }
+  if (lines.length > 0) throw new RebuildDiffersError(lines, more);
 }
 
-async function checkLanes(deps: RebuildDeps, plan: RebuildPlan, { signal, report }: Checking): Promise<string[]> {
-  const lines: string[] = [];
+async function checkLanes(deps: RebuildDeps, plan: RebuildPlan, { signal, report }: Checking): Promise<{ lines: string[]; more: number }[]> {
+  const found: { lines: string[]; more: number }[] = [];
   for (const { projection, build } of plan.lanes) {
     const models = await companionsOf(deps.pool, deps.versions, build);
     const shown = { signal, report: (keys: number) => { report({ step: 'comparing', done: keys, total: keys, estimated: true }); } };
-    const { differences } = await verifyLanes({ ...deps, redis: await deps.redis() }, projection, shown, { build, models });
-    lines.push(...differences.map(({ key, live, expected }) => `${projection.name} ${key}: rebuilt ${JSON.stringify(live)}, by definition ${JSON.stringify(expected)}`));
+    const { differences, more } = await verifyLanes({ ...deps, redis: await deps.redis() }, projection, shown, { build, models });
+    found.push({ more, lines: differences.map(({ key, live, expected }) => `${projection.name} ${key}: rebuilt ${JSON.stringify(live)}, by definition ${JSON.stringify(expected)}`) });
   }
-  return lines;
+  return found;
 }

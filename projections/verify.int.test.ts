@@ -40,7 +40,7 @@ afterEach(async () => {
 });
 
 const deps = (): RebuildDeps => ({ ...world, versions: new Map(postgresProjections.map(({ name, version }) => [name, version])), redis: () => Promise.reject(new Error('no Redis here')) });
-const verify = (projections: readonly PostgresProjection[], sample?: number): Promise<Verified> => verifyPostgres(world, projections, { sample, signal: new AbortController().signal, report: () => undefined });
+const verify = (projections: readonly PostgresProjection[], sample?: number, listed?: number): Promise<Verified> => verifyPostgres(world, projections, { sample, ...(listed === undefined ? {} : { listed }), signal: new AbortController().signal, report: () => undefined });
 const schemaOf = async (name: string) => quoted((await listBuilds(world.pool, name)).find(({ state }) => state === 'live')!.location);
 const pair = () => ({ followerId: newId.account(), followeeId: newId.account() });
 
@@ -69,6 +69,21 @@ describe('verify', () => {
     expect(found).toContainEqual({ projection: 'follows', table: 'follow_count', key: { account_id: two.followeeId }, live: { followers: 6, following: 0 }, expected: { followers: 1, following: 0 } });
     expect(found).toContainEqual({ projection: 'follows', table: 'follow', key: { follower_id: three.followerId, followee_id: three.followeeId }, live: null, expected: { since: expect.stringMatching(/^2026/) } });
     expect(found).toContainEqual({ projection: 'follows', table: 'follow_request', key: { follower_id: 'nobody', followee_id: 'nobody else' }, live: { requested_at: '2001-01-01T00:00:00+00:00' }, expected: null });
+  });
+
+  it('lists the first of very many differences and counts the others', async () => {
+    const schema = await schemaOf('follows');
+    const { rowCount } = await world.pool.query(`update ${schema}.follow_count set followers = followers + 5`);
+    try {
+      const differing = (await verify([follows])).findings.length;
+      expect(differing).toBeGreaterThanOrEqual(rowCount!);
+      const { findings, more } = await verify([follows], undefined, 7);
+      expect(findings).toHaveLength(7);
+      expect(more).toBe(differing - 7);
+      for (const { difference: { live, expected } } of findings) expect([live, expected]).not.toContain(undefined);
+    } finally {
+      await world.pool.query(`update ${schema}.follow_count set followers = followers - 5`);
+    }
   });
 
   it('is mended by a rebuild, which --verify does not let pass unseen', async () => {

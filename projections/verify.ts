@@ -17,14 +17,21 @@ export type VerifyProgress = { readonly step: 'replaying' | 'comparing'; readonl
 export type VerifyOptions = {
   /** Compare about this many keys of each table instead of all. */
   readonly sample?: number | undefined;
+  /** Differences that are listed; the others are counted, so that a model that is all wrong does not fill the memory. */
+  readonly listed?: number;
   readonly signal: AbortSignal;
   readonly report: (progress: VerifyProgress) => void;
 };
 
+/** Differences that are listed with both values unless another number is asked for. */
+export const LISTED_AT_MOST = 1_000;
+
 /** What a comparison found about one model. */
 export type Finding = { readonly projection: string; readonly difference: RowDifference };
 
-export type Verified = { readonly keys: number; readonly findings: readonly Finding[]; readonly seconds: number };
+/** `more` counts the differences beyond those that are listed. */
+export type Compared = { readonly keys: number; readonly findings: readonly Finding[]; readonly more: number };
+export type Verified = Compared & { readonly seconds: number };
 
 const REACH_LIMIT_MS = 60_000;
 const LOOK_EVERY_MS = 50;
@@ -37,7 +44,7 @@ const LOOK_EVERY_MS = 50;
  */
 export async function verifyPostgres(deps: VerifyDeps, projections: readonly PostgresProjection[], options: VerifyOptions): Promise<Verified> {
   const started = performance.now();
-  if (projections.length === 0) return { keys: 0, findings: [], seconds: 0 };
+  if (projections.length === 0) return { keys: 0, findings: [], more: 0, seconds: 0 };
   const live = await liveBuilds(deps, projections);
   const leases = await Leases.open(deps.databaseUrl);
   const targets: Target<PostgresProjection>[] = [];
@@ -49,8 +56,8 @@ export async function verifyPostgres(deps: VerifyDeps, projections: readonly Pos
     }
     const standing = await readCheckpoints(deps.pool, live.map(({ id }) => id));
     await bringTo(deps, targets, placesOf(targets, live, (id) => standing.get(id)?.position), options);
-    const { keys, findings } = await compareWithLive(deps, targets, options);
-    return { keys, findings, seconds: (performance.now() - started) / 1_000 };
+    const compared = await compareWithLive(deps, targets, options);
+    return { ...compared, seconds: (performance.now() - started) / 1_000 };
   } finally {
     for (const { build } of targets) await removeData(deps.pool, build, async () => undefined);
     await leases.close();
@@ -61,36 +68,42 @@ export async function verifyPostgres(deps: VerifyDeps, projections: readonly Pos
  * Compares builds that nobody feeds at the moment with the live ones, at the places where those stand. Moves the builds on
  * to there; a difference counts when it is there at a second, later place as well.
  */
-export async function compareWithLive(deps: VerifyDeps, targets: readonly Target<PostgresProjection>[], options: VerifyOptions): Promise<{ keys: number; findings: Finding[] }> {
-  const first = await compareOnce(deps, targets, options);
+export async function compareWithLive(deps: VerifyDeps, targets: readonly Target<PostgresProjection>[], options: VerifyOptions): Promise<Compared> {
+  const first = await compareOnce(deps, targets, options, () => true);
   if (first.findings.length === 0) return first;
-  const second = await compareOnce(deps, targets, options);
-  const remaining = new Set(first.findings.map(identityOf));
-  return { keys: first.keys, findings: second.findings.filter((finding) => remaining.has(identityOf(finding))) };
+  // Where the first look could not list all, the second one stands for itself.
+  if (first.more > 0) return compareOnce(deps, targets, options, () => true);
+  const known = new Set(first.findings.map(identityOf));
+  const second = await compareOnce(deps, targets, options, (finding) => known.has(identityOf(finding)));
+  return { keys: first.keys, findings: second.findings, more: second.more };
 }
 
 function identityOf({ projection, difference: { table, key } }: Finding): string {
   return JSON.stringify([projection, table, key]);
 }
 
-async function compareOnce(deps: VerifyDeps, targets: readonly Target<PostgresProjection>[], options: VerifyOptions): Promise<{ keys: number; findings: Finding[] }> {
+async function compareOnce(deps: VerifyDeps, targets: readonly Target<PostgresProjection>[], options: VerifyOptions, counts: (finding: Finding) => boolean): Promise<Compared> {
   const live = await liveBuilds(deps, targets.map(({ projection }) => projection));
   await liveHasReached(deps.pool, live, targets, options.signal);
   return inSnapshot(deps.pool, async (snapshot) => {
     const standing = await readCheckpoints(snapshot, live.map(({ id }) => id));
     await bringTo(deps, targets, placesOf(targets, live, (id) => standing.get(id)?.position), options);
-    const findings: Finding[] = [];
-    let keys = 0;
+    const found: { keys: number; findings: Finding[]; more: number } = { keys: 0, findings: [], more: 0 };
+    const take = (finding: Finding) => {
+      if (!counts(finding)) return;
+      if (found.findings.length < (options.listed ?? LISTED_AT_MOST)) found.findings.push(finding);
+      else found.more += 1;
+    };
     for (const { projection, build } of targets) {
       const sides = { live: { sql: snapshot, schema: schemaOf(live, projection.name) }, expected: { sql: deps.pool, schema: quoted(build.location) } };
       for (const table of projection.tables) {
         options.signal.throwIfAborted();
         const ranges = options.sample === undefined ? undefined : await sampleRanges(sides.expected, table, options.sample);
-        const compared = (more: number) => { keys += more; options.report({ step: 'comparing', done: keys, total: keys }); };
-        for await (const difference of compareTable(sides.live, sides.expected, table, { ranges, compared })) findings.push({ projection: projection.name, difference });
+        const compared = (more: number) => { found.keys += more; options.report({ step: 'comparing', done: found.keys, total: found.keys }); };
+        for await (const difference of compareTable(sides.live, sides.expected, table, { ranges, compared })) take({ projection: projection.name, difference });
       }
     }
-    return { keys, findings };
+    return found;
   });
 }
 
