@@ -19,7 +19,6 @@ export type PostFilesInput = Omit<CreatePostInput, 'mediaIds'> & {
   /** What may be kept of what the camera wrote into them; without it date and camera, but not the place. */
   readonly cameraConsent: CameraConsent | undefined;
 };
-const UNKNOWN_TYPE = 'application/octet-stream';
 
 type Deps = RequestUploadDeps & { readonly objects: ObjectStore };
 
@@ -50,9 +49,8 @@ async function keepFile(deps: Deps, context: CommandContext, { owner, ordinal, f
   return { mediaId, refused: completed.ok ? undefined : completed };
 }
 
-// Programs that send forms know types by file names only: for a name that says nothing, the content speaks.
+// Programs that send forms guess the type from the file's name: only where the content says nothing does that count.
 async function typeOf({ path, contentType }: StagedFile): Promise<string> {
-  if (contentType !== UNKNOWN_TYPE) return contentType;
   const file = await open(path);
   try {
     const { buffer, bytesRead } = await file.read(Buffer.alloc(SNIFF_BYTES), 0, SNIFF_BYTES, 0);

@@ -279,8 +279,10 @@ describe('a form with files', () => {
     expect(await create(ann, { media_ids: [await api.ready(ann)], keep_camera_data: 'none' })).toMatchObject(problem(400, 'validation_failed'));
   });
 
-  it('takes a file whose name says nothing by its content', async () => {
-    expect((await postForm(ann, form([[await aPhoto(), 'application/octet-stream', 'photo']]))).status).toBe(201);
+  it.each([['nothing', 'application/octet-stream', 'photo'], ['something else', 'image/webp', 'photo.webp']])('takes a file whose name says %s by its content', async (_what, type, name) => {
+    const created = await postForm(ann, form([[await aPhoto(), type, name]]));
+    expect(created.status).toBe(201);
+    expect(await api.settled(postIdOf(created))).toBe('published');
   });
 
   it.each([

@@ -50,6 +50,8 @@ describe('npm start', () => {
     const login = await send(`${addresses.edgeUrl}/v1/users/login`, { json: { username, password } });
     const feed = await send(`${addresses.edgeUrl}/v1/feed?order=latest`, { token: textAt(login, 'access_token') });
     expect(feed.body).toMatchObject({ posts: Array.from({ length: 20 }, () => ({ media: [{ type: 'image' }] })), pagination: { has_more: true } });
+    const tour = await takeTour(addresses.edgeUrl);
+    for (const said of ['"status":"following"', '"status":"ready"', '"caption":"First light #morning"', '"liked":true', '"text":"What a light."']) expect(tour).toContain(said);
     supervisor.kill('SIGINT');
     await ended;
   });
@@ -100,6 +102,13 @@ describe('npm start', () => {
     expect((await send(`${addresses.edgeUrl}/health/ready`)).status).toBe(200);
   });
 });
+
+/** The requests of the README, word for word but for the address, as far as the commands that look behind them. */
+async function takeTour(edgeUrl: string): Promise<string> {
+  const [, script = ''] = /## Five minutes with curl[^]*?```sh\n([^]*?)# 5\./.exec(readFileSync(join(PROJECT_ROOT, 'README.md'), 'utf8')) ?? [];
+  const { stdout } = await promisify(execFile)('bash', ['-euc', script.replaceAll('http://127.0.0.1:4000', edgeUrl)], { cwd: dataDir, timeout: 120_000 });
+  return stdout;
+}
 
 const account = { username: 'first.light', email: 'first.light@example.org', password: 'a long enough password', full_name: 'First Light' };
 
