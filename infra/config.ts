@@ -51,6 +51,12 @@ const Environment = z.object({
   OTEL_EXPORTER_OTLP_ENDPOINT: url(['http', 'https']).optional(),
   LOG_LEVEL: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
   RATE_LIMITS: oneOf(['on', 'off']).default('on'),
+  /** What one account may do; of failed log-ins, one account from one address in 15 minutes. */
+  LIMIT_REQUESTS_PER_HOUR: count(1_000),
+  LIMIT_POSTS_PER_DAY: count(50),
+  LIMIT_FOLLOWS_PER_HOUR: count(200),
+  LIMIT_LIKES_PER_HOUR: count(500),
+  LIMIT_FAILED_LOGINS: count(10),
   CELEBRITY_THRESHOLD: count(10_000),
   CELEBRITY_REVOKE_BELOW: count(9_000),
   SUPER_CELEBRITY_THRESHOLD: count(1_000_000),

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { USUAL_LIMITS } from '../testing/limits.ts';
 import { createTestRedis, type TestRedis } from '../testing/redis.ts';
 import { createLimits, noLimits } from './rate-limit.ts';
 import { openRedis, whenRedisReady, type RedisClient } from './redis.ts';
@@ -17,7 +18,7 @@ afterAll(async () => {
   await server.close();
 });
 
-const small = { requests: { capacity: 5, windowMs: 3_600_000 }, posts: { capacity: 2, windowMs: 3_600_000 }, failed_logins: { capacity: 3, windowMs: 3_600_000 } };
+const small = { ...USUAL_LIMITS, requests: { capacity: 5, windowMs: 3_600_000 }, posts: { capacity: 2, windowMs: 3_600_000 }, failed_logins: { capacity: 3, windowMs: 3_600_000 } };
 
 describe('rate limits', () => {
   it('let exactly the allowed number of concurrent requests through', async () => {
@@ -30,7 +31,7 @@ describe('rate limits', () => {
   });
 
   it('count each subject for itself', async () => {
-    const limits = createLimits({ redis, limits: { requests: { capacity: 1, windowMs: 3_600_000 } } });
+    const limits = createLimits({ redis, limits: { ...USUAL_LIMITS, requests: { capacity: 1, windowMs: 3_600_000 } } });
     const [ann, bob] = [randomUUID(), randomUUID()];
     expect((await limits.take(ann, ['requests']))?.allowed).toBe(true);
     expect((await limits.take(ann, ['requests']))?.allowed).toBe(false);
@@ -47,7 +48,7 @@ describe('rate limits', () => {
   });
 
   it('fill up again with time', async () => {
-    const limits = createLimits({ redis, limits: { requests: { capacity: 2, windowMs: 200 } } });
+    const limits = createLimits({ redis, limits: { ...USUAL_LIMITS, requests: { capacity: 2, windowMs: 200 } } });
     const ann = randomUUID();
     await limits.take(ann, ['requests']);
     await limits.take(ann, ['requests']);

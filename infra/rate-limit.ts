@@ -1,5 +1,6 @@
 import { metrics } from '@opentelemetry/api';
 import { z } from 'zod';
+import type { Config } from './config.ts';
 import type { LimitState, RateLimiter } from './http/services.ts';
 import type { RedisClient } from './redis.ts';
 
@@ -9,14 +10,16 @@ export type BucketName = 'requests' | 'posts' | 'follows' | 'likes' | 'failed_lo
 
 const HOUR_MS = 3_600_000;
 
-/** What one account may do (and for failed log-ins: one account from one address). */
-export const DEFAULT_LIMITS: Readonly<Record<BucketName, Bucket>> = {
-  requests: { capacity: 1_000, windowMs: HOUR_MS },
-  posts: { capacity: 50, windowMs: 24 * HOUR_MS },
-  follows: { capacity: 200, windowMs: HOUR_MS },
-  likes: { capacity: 500, windowMs: HOUR_MS },
-  failed_logins: { capacity: 10, windowMs: HOUR_MS / 4 },
-};
+/** The buckets that the settings ask for. */
+export function limitsOf(config: Pick<Config, 'LIMIT_REQUESTS_PER_HOUR' | 'LIMIT_POSTS_PER_DAY' | 'LIMIT_FOLLOWS_PER_HOUR' | 'LIMIT_LIKES_PER_HOUR' | 'LIMIT_FAILED_LOGINS'>): Readonly<Record<BucketName, Bucket>> {
+  return {
+    requests: { capacity: config.LIMIT_REQUESTS_PER_HOUR, windowMs: HOUR_MS },
+    posts: { capacity: config.LIMIT_POSTS_PER_DAY, windowMs: 24 * HOUR_MS },
+    follows: { capacity: config.LIMIT_FOLLOWS_PER_HOUR, windowMs: HOUR_MS },
+    likes: { capacity: config.LIMIT_LIKES_PER_HOUR, windowMs: HOUR_MS },
+    failed_logins: { capacity: config.LIMIT_FAILED_LOGINS, windowMs: HOUR_MS / 4 },
+  };
+}
 
 /** Counts requests and failed log-ins. */
 export type Limits = RateLimiter & {
@@ -65,15 +68,14 @@ const PAUSE_MS = 5_000;
 
 type Options = {
   readonly redis: RedisClient;
-  readonly limits?: Partial<Record<BucketName, Bucket>>;
+  readonly limits: Readonly<Record<BucketName, Bucket>>;
   readonly prefix?: string;
   /** How long Redis may take before a request is let through uncounted; 250 ms unless said otherwise. */
   readonly answerLimitMs?: number;
 };
 
 /** Limits counted in Redis by one atomic script. While Redis is away nobody is limited, and a metric says so. */
-export function createLimits({ redis, limits = {}, prefix = 'limit', answerLimitMs = ANSWER_LIMIT_MS }: Options): Limits {
-  const buckets = { ...DEFAULT_LIMITS, ...limits };
+export function createLimits({ redis, limits: buckets, prefix = 'limit', answerLimitMs = ANSWER_LIMIT_MS }: Options): Limits {
   const unlimited = metrics.getMeter('shutterlog').createCounter('shutterlog_rate_limit_open_total', { description: 'Requests let through uncounted because Redis did not answer' });
   let pausedUntil = 0;
   const draw = async (subject: string, names: readonly BucketName[], count: number): Promise<LimitState | undefined> => {

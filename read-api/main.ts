@@ -7,7 +7,7 @@ import { createLog } from '../infra/log.ts';
 import { createMediaAddresses } from '../infra/media-addresses.ts';
 import { openMediaStore } from '../infra/media-store.ts';
 import { openPool } from '../infra/postgres.ts';
-import { createLimits, noLimits } from '../infra/rate-limit.ts';
+import { createLimits, limitsOf, noLimits } from '../infra/rate-limit.ts';
 import { openRedis } from '../infra/redis.ts';
 import { watchSaturation } from '../infra/saturation.ts';
 import { startTelemetry } from '../infra/telemetry.ts';
@@ -54,7 +54,7 @@ await runProcess(log, async (own) => {
     onWish: (wish) => { formatWishes.add(wish).catch(() => undefined); },
     addresses,
     authenticator: createAuthenticator(createTokens(config.JWT_SECRET), createSessions(primary)),
-    rateLimiter: config.RATE_LIMITS === 'off' ? noLimits() : createLimits({ redis }),
+    rateLimiter: config.RATE_LIMITS === 'off' ? noLimits() : createLimits({ redis, limits: limitsOf(config) }),
     feedRoutes: feeds,
     log,
     health: {

@@ -17,6 +17,7 @@ import { createWriteApi, type WriteApiDeps } from '../write-api/app.ts';
 import { createAuthenticator } from '../infra/authenticator.ts';
 import { identityRoutes } from '../write-api/identity-routes.ts';
 import { isWriteRefusal } from '../write-api/problem.ts';
+import { USUAL_LIMITS } from './limits.ts';
 import { openProjectorWorld, type ProjectorWorld } from './projector-world.ts';
 import { createTestRedis } from './redis.ts';
 
@@ -57,7 +58,7 @@ export async function openIdentityWorld(): Promise<IdentityWorld> {
   const jwtSecret = randomBytes(32).toString('hex');
   const tokens = createTokens(jwtSecret);
   const as = (actor: Actor, now = new Date()): CommandContext => ({ commandId: uuidv7(), actorId: actor, correlationId: 'test', causationId: 'test', now });
-  const limits = (changes: Partial<Record<BucketName, Bucket>> = {}) => createLimits({ redis, limits: changes, prefix: uuidv7(), answerLimitMs: PATIENT_MS });
+  const limits = (changes: Partial<Record<BucketName, Bucket>> = {}) => createLimits({ redis, limits: { ...USUAL_LIMITS, ...changes }, prefix: uuidv7(), answerLimitMs: PATIENT_MS });
   const common = { ...base, ...vault, vault, masterKey, redis, passwords, tokens, jwtSecret, as, limits, holders: new LRUCache<string, AccountId>({ max: 1_000 }) };
   const closers: (() => Promise<void>)[] = [];
   return {

@@ -58,7 +58,7 @@ function fetchKafka(cacheDir: string): string {
     writeFileSync(join(fetching, 'pom.xml'), POM);
     const args = ['-q', '-B', '-f', join(fetching, 'pom.xml'), 'dependency:copy-dependencies', `-DoutputDirectory=${join(fetching, 'jars')}`];
     const done = spawnSync(maven, args, { encoding: 'utf8', timeout: FETCH_LIMIT_MS });
-    if (done.status !== 0) throw new StartError(`Kafka's jars could not be fetched: ${firstError(done.stdout)}`);
+    if (done.status !== 0) throw new StartError(`Kafka's jars could not be fetched: ${done.error?.message ?? firstError(done.stdout + done.stderr)}`);
     if (!existsSync(libraries)) renameSync(join(fetching, 'jars'), libraries);
   } finally {
     rmSync(fetching, { recursive: true, force: true });

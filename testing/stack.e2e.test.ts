@@ -1,9 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { send } from './http.ts';
 import { startStack, type TestStack } from './stack.ts';
 
+const OpenApi = z.object({ paths: z.record(z.string(), z.record(z.string(), z.unknown())), components: z.record(z.string(), z.unknown()) });
+
 let stack: TestStack;
-beforeAll(async () => { stack = await startStack(); });
+beforeAll(async () => { stack = await startStack({ env: { LIMIT_REQUESTS_PER_HOUR: '2' } }); });
 afterAll(async () => { await stack.stop(); });
 
 describe('a whole stack for tests', () => {
@@ -11,6 +14,22 @@ describe('a whole stack for tests', () => {
     for (const url of [stack.edgeUrl, stack.writeUrl, stack.readUrl, stack.projectorUrl, stack.reactorUrl]) {
       expect((await send(`${url}/health/ready`)).status, url).toBe(200);
     }
+  });
+
+  it('describes under its one origin what both APIs do', async () => {
+    const documentOf = async (url: string) => OpenApi.parse((await send(`${url}/openapi.json`)).body);
+    const [whole, writes, reads] = [await documentOf(stack.edgeUrl), await documentOf(stack.writeUrl), await documentOf(stack.readUrl)];
+    for (const part of [writes, reads]) {
+      for (const [path, operations] of Object.entries(part.paths)) expect(whole.paths[path], path).toMatchObject(operations);
+      expect(whole.components).toMatchObject(part.components);
+    }
+    expect(Object.keys(whole.paths['/v1/posts/{id}'] ?? {}).toSorted()).toEqual(['delete', 'get', 'put']);
+  });
+
+  it('limits by the settings', async () => {
+    const register = () => send(`${stack.writeUrl}/v1/users/register`, { json: {} });
+    const answers = [await register(), await register(), await register()];
+    expect(answers.map(({ status, headers }) => [status, headers.get('x-ratelimit-limit')])).toEqual([[400, '2'], [400, '2'], [429, '2']]);
   });
 
   it('survives the loss of one part and takes it back', async () => {

@@ -12,7 +12,7 @@ import { createMediaAddresses } from '../infra/media-addresses.ts';
 import { openMediaStore } from '../infra/media-store.ts';
 import { createPasswords } from '../infra/passwords.ts';
 import { openPool } from '../infra/postgres.ts';
-import { createLimits, noLimits } from '../infra/rate-limit.ts';
+import { createLimits, limitsOf, noLimits } from '../infra/rate-limit.ts';
 import { openRedis } from '../infra/redis.ts';
 import { startTelemetry } from '../infra/telemetry.ts';
 import { openVault } from '../infra/vault.ts';
@@ -40,7 +40,7 @@ await runProcess(log, async (own) => {
   const media = openMediaStore(config);
   own(media.objects, (each) => each.close());
   const redis = own(openRedis(config.REDIS_URL), (each) => { each.disconnect(); });
-  const limits = config.RATE_LIMITS === 'off' ? noLimits() : createLimits({ redis });
+  const limits = config.RATE_LIMITS === 'off' ? noLimits() : createLimits({ redis, limits: limitsOf(config) });
   const addresses = createMediaAddresses({ publicUrl: config.PUBLIC_URL, secret: config.JWT_SECRET, now: () => new Date() });
   const tokens = createTokens(config.JWT_SECRET);
   const passwords = await createPasswords();

@@ -1,5 +1,8 @@
-/** Who answers a request at the edge; `hidden` is what only the inside network may see. */
-export type EdgeTarget = 'home' | 'hidden' | 'read-api' | 'write-api';
+/** Who answers a request at the edge; `hidden` is what only the inside network may see, `contract` what both APIs do. */
+export type EdgeTarget = 'home' | 'contract' | 'hidden' | 'read-api' | 'write-api';
+
+/** What the edge answers by itself. */
+const OWN_PAGES: ReadonlyMap<string, EdgeTarget> = new Map([['/', 'home'], ['/openapi.json', 'contract']]);
 
 /**
  * Decides by method and path: reads go to the read API, writes to the write API, and a browser's preflight goes where
@@ -9,7 +12,8 @@ export function edgeTarget(method: string, url: string, preflightFor?: string): 
   const path = pathOf(url);
   const effective = method === 'OPTIONS' && preflightFor !== undefined ? preflightFor : method;
   const isRead = effective === 'GET' || effective === 'HEAD';
-  if (path === '/' && isRead) return 'home';
+  const own = isRead ? OWN_PAGES.get(path) : undefined;
+  if (own !== undefined) return own;
   if (path === '/metrics') return 'hidden';
   if (path.startsWith('/upload/')) return 'write-api';
   return isRead ? 'read-api' : 'write-api';

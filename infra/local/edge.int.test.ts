@@ -24,6 +24,13 @@ describe('edge', () => {
     expect(Buffer.compare(Buffer.from(await answer.arrayBuffer()), body)).toBe(0);
   });
 
+  it('joins the documents of both APIs, and answers 502 when one of them has none', async () => {
+    const document = (operations: object): RequestListener => (_request, response) => { response.end(JSON.stringify({ openapi: '3.1.0', info: { version: '1' }, paths: { '/v1/a': operations } })); };
+    const origin = await edgeBefore({ read: document({ get: {} }), write: document({ post: {} }) });
+    expect(JSON.parse(await text(`${origin}/openapi.json`))).toMatchObject({ openapi: '3.1.0', paths: { '/v1/a': { get: {}, post: {} } } });
+    expect((await fetch(`${await edgeBefore({ read: document({}) })}/openapi.json`)).status).toBe(502);
+  });
+
   it('keeps metrics inside', async () => {
     const origin = await edgeBefore({ read: echo('read') });
     const answer = await fetch(`${origin}/metrics`);

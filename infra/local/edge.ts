@@ -3,6 +3,7 @@ import { Socket, type AddressInfo } from 'node:net';
 import { createProxyServer, type ProxyServer } from 'http-proxy-3';
 import { edgeTarget, isLive } from './edge-routes.ts';
 import { homePage, type HomePage } from './home-page.ts';
+import { wholeContract } from './whole-contract.ts';
 
 export type EdgeOptions = {
   host: string;
@@ -60,6 +61,7 @@ function handle(gateway: Gateway, request: IncomingMessage, response: ServerResp
   const target = edgeTarget(request.method ?? 'GET', request.url ?? '/', request.headers['access-control-request-method']);
   switch (target) {
     case 'home': { sendHome(gateway.options.home(), request, response); return; }
+    case 'contract': { sendContract(gateway.options, request, response); return; }
     case 'hidden': { sendProblem(response, 404, 'not_found'); return; }
     case 'read-api': { forward(gateway, gateway.options.readApi, request, response); return; }
     case 'write-api': { forward(gateway, gateway.options.writeApi, request, response); return; }
@@ -118,6 +120,13 @@ function sendHome(page: HomePage, request: IncomingMessage, response: ServerResp
     'cache-control': 'no-store',
   });
   response.end(request.method === 'HEAD' ? undefined : homePage(page));
+}
+
+function sendContract(apis: EdgeOptions, request: IncomingMessage, response: ServerResponse): void {
+  wholeContract(apis).then((document) => {
+    response.writeHead(200, { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' });
+    response.end(request.method === 'HEAD' ? undefined : JSON.stringify(document));
+  }, () => { sendProblem(response, 502, 'upstream_unavailable'); });
 }
 
 const PROBLEMS = {
