@@ -46,6 +46,8 @@ const health = (what: string) => ask(`/health/${what}`).catch(() => ({ status: 0
 const inHealth = async (name: string) => (await (await ask('/health/projections')).json() as { projections: Shown[] }).projections.find((one) => one.name === name);
 const isStopped = (name: string) => eventually(`${name} stops at the event`, async () => (await inHealth(name))?.stopped?.event_id === poison, LIMIT_MS);
 
+const alerts = async () => (await (await ask('/metrics')).text()).split('\n').filter((line) => line.startsWith('projection_stopped{') && line.endsWith(' 1'));
+
 describe('an event that cannot be applied', () => {
   it('stops the projection that needs it and no other; status, health and a metric name it', async () => {
     const { metadata } = storedFact(follow(), 0);
@@ -58,8 +60,7 @@ describe('an event that cannot be applied', () => {
       { name: 'follows', state: 'stopped', event: poison },
     ]);
     expect(rows.find(({ name }) => name === 'likes')).toMatchObject({ state: 'following', checkpoint: rows[0]!.head });
-    const stopped = (await (await ask('/metrics')).text()).split('\n').filter((line) => line.startsWith('projection_stopped{') && line.endsWith(' 1'));
-    expect(stopped).toEqual([expect.stringContaining(poison)]);
+    expect(await alerts()).toEqual([expect.stringContaining(poison)]);
   }, LIMIT_MS);
 
   it('is listed and shown with what went wrong', async () => {
@@ -100,6 +101,7 @@ describe('an event that cannot be applied', () => {
       return (await Promise.all(['follows', 'home-feed', 'story-tray'].map(inHealth))).every((one) => one?.stopped === null && one.checkpoint >= head);
     }, LIMIT_MS);
     expect((await health('ready')).status).toBe(200);
+    expect(await alerts()).toEqual([]);
     const listed = JSON.parse((await shutterlog('dead-letters', 'list', '--json')).out) as { id: string; state: string }[];
     expect(listed.map(({ state }) => state)).toEqual(listed.map(() => 'parked'));
     expect(listed.map(({ id }) => id)).toContain(`follows:${poison}`);

@@ -1,6 +1,7 @@
 import { metrics, type Attributes, type ObservableGauge } from '@opentelemetry/api';
 import type { Log } from '../infra/log.ts';
 import { describe } from './failures.ts';
+import { showRebuilds } from './rebuild-metrics.ts';
 import { projectionStatus, type ProjectionState, type ProjectionStatus, type StatusSource } from './status.ts';
 
 const EVERY_MS = 5_000;
@@ -16,37 +17,55 @@ export type StatusWatch = {
  * Looks at all projections every few seconds and shows them as metrics: `projection_lag_events`, `projection_lag_seconds`,
  * `projection_events`, `projection_stopped` (1, with the type and id of the event, when an event stopped it, or it was
  * built from another log or by another version) and
- * `projection_dead_letters`.
+ * `projection_dead_letters`, and of builds that are being made what rebuild-metrics.ts says.
  */
-export function watchStatus(source: StatusSource, log: Log): StatusWatch {
+export function watchStatus(source: StatusSource, log: Log, everyMs = EVERY_MS): StatusWatch {
   let latest: readonly ProjectionStatus[] = [];
+  const rebuilds = showRebuilds();
   let looking = false;
   const look = async () => {
     if (looking) return;
     looking = true;
     try {
       latest = await projectionStatus(source);
+      rebuilds.seen(latest);
     } catch (error) {
       log.debug({ err: error }, `no status: ${describe(error)}`);
     } finally {
       looking = false;
     }
   };
-  const timer = setInterval(() => { void look(); }, EVERY_MS);
+  const timer = setInterval(() => { void look(); }, everyMs);
   void look();
   const meter = metrics.getMeter('shutterlog');
-  const show = (gauge: ObservableGauge, value: (status: ProjectionStatus) => number | undefined, labels: (status: ProjectionStatus) => Attributes = () => ({})) => {
+  const show = (gauge: ObservableGauge, value: (status: ProjectionStatus) => number | undefined) => {
     gauge.addCallback((result) => {
       for (const status of latest) {
         const shown = value(status);
-        if (shown !== undefined) result.observe(shown, { projection: status.entry.name, ...labels(status) });
+        if (shown !== undefined) result.observe(shown, { projection: status.entry.name });
       }
     });
   };
   show(meter.createObservableGauge('projection_lag_events', { description: 'Events of the log that the live build has not passed.' }), ({ live }) => live?.lag.events);
   show(meter.createObservableGauge('projection_lag_seconds', { description: 'Age of the oldest event that the live build has not passed.' }), ({ live }) => live?.lag.seconds);
   show(meter.createObservableGauge('projection_events', { description: 'Events of the log that the live build has passed.' }), ({ live }) => live?.events);
-  show(meter.createObservableGauge('projection_stopped', { description: '1 when the projection cannot go on by itself.' }), ({ state }) => (HALTED.includes(state) ? 1 : 0), ({ stopped }) => (stopped === undefined ? {} : { event_type: stopped.type, event_id: stopped.eventId }));
+  showStops(meter.createObservableGauge('projection_stopped', { description: '1 when the projection cannot go on by itself.' }), () => latest);
   show(meter.createObservableGauge('projection_dead_letters', { description: 'Events that were parked on the order of an operator.' }), ({ deadLetters }) => deadLetters);
-  return { latest: () => latest, close: () => { clearInterval(timer); } };
+  return { latest: () => latest, close: () => { clearInterval(timer); rebuilds.close(); } };
+}
+
+// The event is in the labels, and a series that is no longer told of would be shown for ever as it last was.
+function showStops(gauge: ObservableGauge, latest: () => readonly ProjectionStatus[]): void {
+  const shown = new Map<string, Attributes>();
+  gauge.addCallback((result) => {
+    const now = new Map(latest().map(({ entry, state, stopped }) => {
+      const labels: Attributes = { projection: entry.name, ...(stopped === undefined ? {} : { event_type: stopped.type, event_id: stopped.eventId }) };
+      return [JSON.stringify(labels), { labels, halted: HALTED.includes(state) }];
+    }));
+    for (const [key, labels] of shown) if (!now.has(key)) result.observe(0, labels);
+    for (const [key, { labels, halted }] of now) {
+      shown.set(key, labels);
+      result.observe(halted ? 1 : 0, labels);
+    }
+  });
 }
