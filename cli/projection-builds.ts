@@ -1,15 +1,21 @@
 import type { Command } from 'commander';
+import { createSortedIndexes } from '../infra/sorted-indexes.ts';
 import { listBuilds, quoted, type Build } from '../projections/build-store.ts';
 import { postgresProjections } from '../projections/catalog.ts';
 import { retire } from '../projections/flip.ts';
+import { BUCKETS, idOfKey, kindOfKey } from '../projections/lane-keys.ts';
 import { removeKeys } from '../projections/remove-keys.ts';
 import { removeData } from '../projections/sweep.ts';
 import { CliError, type CliContext, type ExitCode } from './context.ts';
 import type { Run } from './main.ts';
 
-type RowsOptions = { build: string; where?: string[]; limit: string };
+/** More than any index holds. */
+const ENTRIES_AT_MOST = 10_000;
 
-/** `projections builds|rows|drop`: the builds themselves, side builds among them. */
+type RowsOptions = { build: string; where?: string[]; limit: string };
+type EntriesOptions = { build: string; of?: string; limit: string };
+
+/** `projections builds|rows|entries|drop`: the builds themselves, side builds among them. */
 export function registerBuilds(group: Command, run: Run): void {
   group.command('builds').description('every build that holds data: live, previous, being built, and side builds').option('--json', 'one JSON array')
     .action((options: { json?: boolean }) => run((context) => showBuilds(context, options.json === true)));
@@ -18,6 +24,10 @@ export function registerBuilds(group: Command, run: Run): void {
     .option('--where <column=value...>', 'only rows with these values')
     .option('--limit <count>', 'how many rows at most', '100')
     .action((table: string, options: RowsOptions) => run((context) => showRows(context, table, options)));
+  group.command('entries').description('indexes of a build in Redis, one JSON object each: its kind, whose it is, and its entries, newest first')
+    .requiredOption('--build <id>', 'the build, as projections builds shows it')
+    .option('--of <id>', 'only those of this account').option('--limit <count>', 'how many indexes at most', '100')
+    .action((options: EntriesOptions) => run((context) => showEntries(context, options)));
   group.command('drop').description('remove a side build, or one that an interrupted rebuild left').argument('<build>', 'its id')
     .action((id: string) => run((context) => drop(context, id)));
 }
@@ -41,12 +51,35 @@ async function showRows(context: CliContext, table: string, options: RowsOptions
   const tables = postgresProjections.find(({ name }) => name === build.projection)?.tables ?? [];
   const known = tables.find((one) => one.table === table);
   if (known === undefined) throw new CliError(`${build.projection} has no table ${table}; it has ${tables.map((one) => one.table).join(', ') || 'none in PostgreSQL'}`, 2);
-  const limit = Number(options.limit);
-  if (!Number.isInteger(limit) || limit < 1) throw new CliError('--limit is a whole number from 1', 2);
+  const limit = limitOf(options.limit);
   const conditions = (options.where ?? []).map((text) => conditionOf(text, [...known.key, ...known.columns]));
   const where = conditions.length === 0 ? '' : `where ${conditions.map(({ column }, i) => `${column}::text = $${String(i + 2)}`).join(' and ')}`;
   const { rows } = await context.pool().query(`select * from ${quoted(build.location)}.${table} ${where} order by ${known.key.join(', ')} limit $1`, [limit, ...conditions.map(({ value }) => value)]);
   for (const row of rows) console.log(JSON.stringify(row));
+  return 0;
+}
+
+function limitOf(text: string): number {
+  const limit = Number(text);
+  if (!Number.isInteger(limit) || limit < 1) throw new CliError('--limit is a whole number from 1', 2);
+  return limit;
+}
+
+async function showEntries(context: CliContext, options: EntriesOptions): Promise<ExitCode> {
+  const build = await buildOf(context, options.build);
+  if (build.store !== 'redis') throw new CliError(`${build.projection} is in PostgreSQL: projections rows shows it`, 2);
+  let left = limitOf(options.limit);
+  const indexes = createSortedIndexes(await context.redis(), { prefix: `${build.location}:`, buckets: BUCKETS });
+  for await (const keys of indexes.scan(`${build.location}:`)) {
+    const wanted = keys.filter((key) => kindOfKey(build.location, key) !== undefined && (options.of === undefined || idOfKey(key) === options.of)).slice(0, left);
+    left -= wanted.length;
+    const found = await indexes.newest(wanted, { limit: ENTRIES_AT_MOST, renewMs: 0 });
+    for (const [i, key] of wanted.entries()) {
+      const index = found[i];
+      if (index?.state === 'complete') console.log(JSON.stringify({ kind: kindOfKey(build.location, key), of: idOfKey(key), entries: index.entries }));
+    }
+    if (left === 0) break;
+  }
   return 0;
 }
 

@@ -7,7 +7,7 @@ import { allProjections, codeVersions, postgresProjections } from '../projection
 import { replayThreads } from '../projections/parallel-replay.ts';
 import { rebuild, RebuildInterruptedError, RebuildStoppedError, type RebuildDeps, type RebuildProgress } from '../projections/rebuild.ts';
 import { RebuildDiffersError } from '../projections/rebuild-check.ts';
-import { byStore, RebuildRunningError, type RebuildPlan } from '../projections/rebuild-plan.ts';
+import { RebuildRunningError, type RebuildPlan } from '../projections/rebuild-plan.ts';
 import { prepareProjectionTables } from '../projections/schema.ts';
 import { buildAside, placeInLog, type SideBuildOptions } from '../projections/side-build.ts';
 import { CliError, type CliContext, type ExitCode } from './context.ts';
@@ -22,7 +22,7 @@ export function registerRebuild(group: Command, run: Run): void {
   group.command('rebuild').description('build read models anew from the log, beside the ones in use, and switch readers to them')
     .argument('[names...]').option('--all', 'all of them').option('--outdated', 'those whose live build is of another version than the code, or missing')
     .option('--verify', 'compare with the live builds first, and do not switch where they differ')
-    .option('--until <position|time>', 'build up to a place or time into a side build, for looking at with projections rows')
+    .option('--until <position|time>', 'build as of a place or time into side builds, for looking at with projections rows and entries; of a model in Redis the keys that are there now')
     .option('--on-poison <what>', 'stop (the default) before an event that cannot be applied, or park it', 'stop')
     .option('--json', 'one JSON line a second')
     .action((names: string[], options: RebuildChoice) => run((context) => rebuildChosen(context, names, options)));
@@ -39,7 +39,7 @@ async function rebuildChosen(context: CliContext, names: readonly string[], opti
   const steps = stepsOf(options.json === true);
   const how = { onPoison, signal: context.signal, report: steps.report };
   try {
-    if (options.until !== undefined) return await aside(deps, chosen, { ...how, until: options.until, json: options.json === true, all: options.all === true });
+    if (options.until !== undefined) return await aside(deps, chosen, { ...how, until: options.until, json: options.json === true });
     const done = await rebuild(deps, { ...how, projections: chosen, planned: (plan) => { announce(plan, options.json === true); }, verify: options.verify === true });
     const summary = { rebuilt: chosen.map(({ name }) => name), builds: done.builds.map(({ id }) => id), events: done.events, seconds: round(done.seconds), events_per_second: Math.round(done.events / Math.max(done.seconds, 1e-3)) };
     console.log(options.json === true ? JSON.stringify(summary) : `rebuilt ${summary.rebuilt.join(', ')}: ${String(summary.events)} events in ${String(summary.seconds)} s; readers have been switched, projections rollback goes back`);
@@ -52,18 +52,20 @@ async function rebuildChosen(context: CliContext, names: readonly string[], opti
   }
 }
 
-type Aside = Pick<SideBuildOptions, 'onPoison' | 'signal' | 'report'> & { readonly until: string; readonly json: boolean; readonly all: boolean };
+type Aside = Pick<SideBuildOptions, 'onPoison' | 'signal' | 'report'> & { readonly until: string; readonly json: boolean };
 
-async function aside(deps: RebuildDeps, chosen: readonly AnyProjection[], { until, json, all, ...how }: Aside): Promise<ExitCode> {
-  const { postgres, lanes } = byStore(chosen);
-  const presentOnly = `${lanes.map(({ name }) => name).join(', ')}: models in Redis show the present only; --until is for those in PostgreSQL`;
-  if (lanes.length > 0 && !all) throw new CliError(presentOnly, 2);
-  if (lanes.length > 0 && !json) console.error(`${presentOnly}, which are built`);
+async function aside(deps: RebuildDeps, chosen: readonly AnyProjection[], { until, json, ...how }: Aside): Promise<ExitCode> {
   const place = await placeInLog(deps.store, until);
   if (place === undefined) throw new CliError('--until takes a position, as events tail shows it, or a time such as 2026-01-31T12:00:00Z', 2);
-  const builds = await buildAside(deps, { ...how, projections: postgres, until: place });
-  if (json) console.log(JSON.stringify(builds.map(({ id, projection, location, untilPosition }) => ({ build: id, projection, location, until: untilPosition }))));
-  else for (const { id, projection } of builds) console.log(`${projection}: build ${String(id)} stands at ${place}; look with projections rows <table> --build ${String(id)}, remove with projections drop ${String(id)}`);
+  const builds = await buildAside(deps, { ...how, projections: chosen, until: place });
+  if (json) {
+    console.log(JSON.stringify(builds.map(({ id, projection, store, location, untilPosition }) => ({ build: id, projection, store, location, until: untilPosition }))));
+    return 0;
+  }
+  for (const { id, projection, store } of builds) {
+    const look = store === 'postgres' ? `projections rows <table> --build ${String(id)}` : `projections entries --build ${String(id)} (keys that the live build holds now, as they were then)`;
+    console.log(`${projection}: build ${String(id)} stands at ${place.position}; look with ${look}, remove with projections drop ${String(id)}`);
+  }
   return 0;
 }
 

@@ -31,6 +31,12 @@ export function idOfKey(key: string): string {
   return key.slice(key.lastIndexOf(':') + 1);
 }
 
+/** The kind of a key of `keysOf`; undefined for what lanes keep beside them under the same prefix. */
+export function kindOfKey(prefix: string, key: string): string | undefined {
+  const [kind, bucket, id] = key.slice(prefix.length + 1).split(':');
+  return id !== undefined && bucket !== undefined && /^\{\d+\}$/.test(bucket) ? kind : undefined;
+}
+
 // The end of an id is its random part: hashing all of it would cost four times as much and spread no better.
 function bucketOf(id: string): number {
   let hash = 0x811c9dc5;

@@ -4,8 +4,8 @@ import type { DataKeys } from '../infra/personal-data.ts';
 import type { Pool } from '../infra/postgres.ts';
 import type { RedisClient } from '../infra/redis.ts';
 import { createSortedIndexes } from '../infra/sorted-indexes.ts';
-import { listBuilds, type Build } from './build-store.ts';
-import type { CodeVersions } from './builds.ts';
+import { listBuilds, quoted, type Build } from './build-store.ts';
+import { resolveBuilds, type CodeVersions } from './builds.ts';
 import { createLanes } from './lane-engine.ts';
 import { BUCKETS } from './lane-keys.ts';
 import { companionsOf } from './lane-models.ts';
@@ -41,6 +41,26 @@ export async function fillLanes(deps: LaneRebuildDeps, targets: readonly Target<
     filling.signal.throwIfAborted();
     await deps.pool.query('update projections.build set filled = true where id = $1', [build.id]);
     await deps.pool.query(`notify ${BUILDS_CHANNEL}`);
+  }
+}
+
+/** The models that side builds are defined over, and the time as of which they are. */
+type FillingAside = { readonly models: ReadonlyMap<string, Build>; readonly at: Date; readonly signal: AbortSignal; readonly report: (progress: { step: 'filling'; done: number; total: number; estimated: boolean }) => void };
+
+/** Fills side builds on Redis from models that stand at one place, for the keys that the live builds hold; they stay for good. */
+export async function fillAside(deps: LaneRebuildDeps, targets: readonly Target<LaneProjection>[], { models, at, signal, report }: FillingAside): Promise<void> {
+  const live = await resolveBuilds(deps.pool, deps.versions);
+  const modelOf = (name: string) => {
+    const build = models.get(name);
+    if (build === undefined) throw new Error(`${name} was not built aside`);
+    return build;
+  };
+  const builds: Builds = { schema: (name) => quoted(modelOf(name).location), prefix: (name) => modelOf(name).location, id: (name) => modelOf(name).id };
+  for (const { projection, build } of targets) {
+    const context: LaneContext = { ...contextOf(deps, build, builds), now: () => at };
+    await projection.build(context, { from: await liveContext(deps, build, live), signal, report: (done) => { report({ step: 'filling', done, total: done, estimated: true }); } });
+    // No reader renews their lifetime.
+    for await (const keys of context.indexes.scan(`${build.location}:`)) await Promise.all(keys.map((key) => deps.redis.persist(key)));
   }
 }
 

@@ -126,7 +126,7 @@ describe('a side build', () => {
     await world.append(happened('AccountFollowed', subject));
     const then = await world.store.head();
     await world.append(happened('FollowEnded', { ...subject, reason: 'unfollowed' }), happened('AccountFollowed', pair()));
-    const [build] = await buildAside(deps(), { projections: [follows], until: then, onPoison: 'stop', signal: new AbortController().signal, report: () => undefined });
+    const [build] = await buildAside(deps(), { projections: [follows], until: { position: then, at: new Date() }, onPoison: 'stop', signal: new AbortController().signal, report: () => undefined });
     const followed = (where: string) => world.pool.query(`select 1 from ${where}.follow where follower_id = $1`, [subject.followerId]).then(({ rowCount }) => rowCount);
     expect(await followed(quoted(build!.location))).toBe(1);
     await eventually('the live build shows the end', async () => await followed(schema) === 0);
@@ -137,9 +137,10 @@ describe('a side build', () => {
 
   it('finds the place of a position or a time', async () => {
     const before = await world.store.head();
-    expect(await placeInLog(world.store, before)).toBe(before);
-    expect(await placeInLog(world.store, new Date(Date.now() + 3_600_000).toISOString())).toBe(await world.store.head());
-    expect(await placeInLog(world.store, '2001-01-01')).toMatch(/^0+$/);
+    const placed = async (text: string) => (await placeInLog(world.store, text))?.position;
+    expect(await placed(before)).toBe(before);
+    expect(await placed(new Date(Date.now() + 3_600_000).toISOString())).toBe(await world.store.head());
+    expect(await placed('2001-01-01')).toMatch(/^0+$/);
     expect(await placeInLog(world.store, 'yesterday')).toBeUndefined();
   });
 });
