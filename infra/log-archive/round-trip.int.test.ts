@@ -91,7 +91,9 @@ describe.each([['a folder', inFolder], ...(address === null ? [] : [['a real S3 
     expect(read).toEqual(second);
     await checkArchive(storage, read);
     await restoreVault({ pool: target!.pool, masterKey }, await readLines(storage, read.vault!));
-    await importLog({ store: target!.store, storage, manifest: read, signal: never, onEvents: () => undefined });
+    const restored = await importLog({ store: target!.store, storage, manifest: read, signal: never, onEvents: () => undefined });
+    // Whose keys have to be empty, whatever the vault was like when it was exported.
+    expect(restored.erased).toEqual(expect.arrayContaining(gone.map(({ data }) => data['accountId'])));
     const [there, here] = [await digests(source!), await digests(target!)];
     expect(here).toEqual(there);
     expect(there['accounts.account']).not.toEqual({ rows: '0', digest: null });
