@@ -98,6 +98,15 @@ describe('waiting for a client’s own writes', () => {
     expect(await freshness.waitUntilPassed(builds, { ...token(9), owners: 'all' }, ['home-feed'], 5_000)).toBe('passed');
   });
 
+  it('is told up to where all of the models are, on every lane, and nothing while one follows another log', async () => {
+    const freshness = createFreshness(pool, new Set(['home-feed']));
+    await move(12);
+    await pool.query('update projections.lane set position = case when lane = 3 then $2 else $3 end where build_id = $1', [laned.id, at(10), at(11)]);
+    expect(await freshness.reached(builds, STORE, ['follows'])).toBe(at(12));
+    expect(await freshness.reached(builds, STORE, ['follows', 'home-feed'])).toBe(at(10));
+    expect(await freshness.reached(builds, '22222222-2222-4222-8222-222222222222', ['follows'])).toBeUndefined();
+  });
+
   it('is behind, and no error, when the database is away', async () => {
     const gone = openPool(database.url.replace(/:\d+\//, ':1/'), { size: 1, name: 'gone' });
     expect(await createFreshness(gone, new Set()).waitUntilPassed(builds, token(1), ['follows'], 5_000)).toBe('behind');

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
-import { Position } from '../domain/position.ts';
+import { comparePositions, Position } from '../domain/position.ts';
 import type { ConsistencyToken } from '../infra/consistency-token.ts';
 import type { Sql } from '../infra/postgres.ts';
 import { LANES, lanesOf } from './lane-keys.ts';
@@ -13,6 +13,8 @@ export type Freshness = {
    * one of another log, nothing is waited for.
    */
   waitUntilPassed(builds: Builds, token: ConsistencyToken | undefined, models: readonly string[], limitMs?: number): Promise<'passed' | 'behind'>;
+  /** Up to where all of `models` have passed the log `storeId` by now, on every lane; undefined while one of them follows another log. */
+  reached(builds: Builds, storeId: string, models: readonly string[]): Promise<Position | undefined>;
 };
 
 const POLL_MS = 4;
@@ -54,7 +56,7 @@ export function createFreshness(sql: Sql, laned: ReadonlySet<string>): Freshness
   return {
     waitUntilPassed: (builds, token, models, limitMs = DEFAULT_LIMIT_MS) => {
       if (token === undefined) return Promise.resolve('passed');
-      const needs = models.flatMap((model) => needsOf(builds, model, token, laned));
+      const needs = models.flatMap((model) => needsOf(builds, model, token.owners, laned));
       if (hasPassed(places, { needs, token })) return Promise.resolve('passed');
       return new Promise((resolve) => {
         const limit = setTimeout(() => { settle(waiter, 'behind'); }, limitMs);
@@ -63,10 +65,19 @@ export function createFreshness(sql: Sql, laned: ReadonlySet<string>): Freshness
         startPolling();
       });
     },
+    reached: async (builds, storeId, models) => {
+      const needs = models.flatMap((model) => needsOf(builds, model, 'all', laned));
+      const found = await readPlaces(sql, needs);
+      const positions = needs.flatMap((need) => {
+        const place = found.get(need);
+        return place?.storeId === storeId ? [place.position] : [];
+      });
+      return positions.length < needs.length ? undefined : positions.toSorted(comparePositions)[0];
+    },
   };
 }
 
-function needsOf(builds: Builds, model: string, { owners }: ConsistencyToken, laned: ReadonlySet<string>): string[] {
+function needsOf(builds: Builds, model: string, owners: ConsistencyToken['owners'], laned: ReadonlySet<string>): string[] {
   const build = String(builds.id(model));
   if (!laned.has(model)) return [build];
   const lanes = owners === 'all' ? Array.from({ length: LANES }, (_, lane) => lane) : lanesOf(owners);

@@ -49,7 +49,8 @@ await runProcess(logger, async (own) => {
   const builds = createBuildResolver(pool, codeVersions);
   const freshness = createFreshness(pool, lanedModels);
   const passed = (models: readonly string[], limitMs?: number) => async (position: Position) => freshness.waitUntilPassed(await builds.resolve(), { storeId: store.storeId, position, owners: 'all' }, models, limitMs);
-  const deps = { store, keys: vault.keys, pool, log: logger, signal: stop.signal, queue, passed: passed(MEDIA_FILE_MODELS, PURGE_PATIENCE_MS), ...mediaTools };
+  const purging = { passed: passed(MEDIA_FILE_MODELS, PURGE_PATIENCE_MS), reached: async () => freshness.reached(await builds.resolve(), store.storeId, MEDIA_FILE_MODELS) };
+  const deps = { store, keys: vault.keys, pool, log: logger, signal: stop.signal, queue, ...purging, ...mediaTools };
   const celebrities = {
     ...deps,
     read: async () => ({ sql: pool, builds: await builds.resolve() }), passed: passed(CELEBRITY_MODELS),

@@ -9,11 +9,11 @@ import type { ObjectStore } from '../../infra/object-store.ts';
 import type { Pool } from '../../infra/postgres.ts';
 import { loadState, type Log } from '../handle.ts';
 import { mediaPrefix } from './media-objects.ts';
-import { sweepOwedPurges, type PurgeDeps } from './purge-cdn.ts';
+import { sweepOwedPurges, type OwedPurgeDeps } from './purge-cdn.ts';
 import type { Sweep } from './reaction.ts';
 import { sweepDeletedMedia, sweepStories, sweepStrayFiles, sweepUploads } from './sweep-media.ts';
 
-type Deps = Log & PurgeDeps & { readonly objects: ObjectStore; readonly log: Logger };
+type Deps = Log & OwedPurgeDeps & { readonly objects: ObjectStore; readonly log: Logger };
 type IntegrityStores = Pick<MediaPair, 'primary'> & Partial<Pick<MediaPair, 'secondary'>>;
 
 const MINUTE_MS = 60_000;
