@@ -1,18 +1,21 @@
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { createSortedIndexes } from '../infra/sorted-indexes.ts';
 import { createFeedHistory, type Wish } from '../testing/feed-history.ts';
 import { appendHistory, LANE_PROJECTIONS, startLaneProjector, VERSIONS, type FeedDeps } from '../testing/lane-projector.ts';
 import { eventually, openProjectorWorld, type ProjectorWorld } from '../testing/projector-world.ts';
 import { createTestRedis, type TestRedis } from '../testing/redis.ts';
-import { createBuild } from './build-store.ts';
+import { readPlaces } from './build-places.ts';
+import { createBuild, listBuilds, type Build } from './build-store.ts';
 import { resolveBuilds } from './builds.ts';
+import { celebrityPosts } from './celebrity-posts.ts';
 import { fillAbsent } from './computed-index.ts';
 import { definedFeeds } from './fan-out.ts';
+import { retire } from './flip.ts';
 import { homeFeed, homeFeeds } from './home-feed.ts';
 import { openLogFeed, type OpenLaneFeed } from './lane-feed.ts';
 import { BUCKETS, keysOf } from './lane-keys.ts';
 import { createLanes } from './lane-positions.ts';
-import type { KeyDifference, LaneContext } from './lane-projection.ts';
+import type { KeyDifference, LaneContext, LaneProjection } from './lane-projection.ts';
 import { createLogSource } from './lane-source.ts';
 import { BUILDS_CHANNEL } from './leases.ts';
 
@@ -21,6 +24,11 @@ let world: ProjectorWorld;
 let server: TestRedis;
 beforeAll(async () => { [world, server] = await Promise.all([openProjectorWorld(), createTestRedis()]); });
 afterAll(async () => { await Promise.all([world.close(), server.close()]); });
+afterEach(async () => {
+  for (const build of await listBuilds(world.pool)) if (build.state === 'building') await retire(world.pool, build);
+});
+
+const addresses = () => ({ eventStore: world.node.url, database: world.databaseUrl, redis: server.url });
 
 /** A log feed whose deliveries wait for `mayDeliver`. */
 const heldFeed = (mayDeliver: () => Promise<void>) => ({ databaseUrl, store, keys, log }: FeedDeps): OpenLaneFeed => (onChange) => {
@@ -33,7 +41,7 @@ const heldFeed = (mayDeliver: () => Promise<void>) => ({ databaseUrl, store, key
 
 it('a build that is taken up while a group of the log is on its way misses nothing that came before that group', async () => {
   let mayDeliver: () => Promise<void> = async () => undefined;
-  const projector = await startLaneProjector({ eventStore: world.node.url, database: world.databaseUrl, redis: server.url }, { now: () => NOW, openFeed: heldFeed(() => mayDeliver()) });
+  const projector = await startLaneProjector(addresses(), { now: () => NOW, openFeed: heldFeed(() => mayDeliver()) });
   const history = createFeedHistory(NOW, 2);
   const append = async (...wishes: Wish[]) => {
     const from = history.log.length;
@@ -64,4 +72,42 @@ it('a build that is taken up while a group of the log is on its way misses nothi
   for await (const difference of homeFeed.differences(context, {})) found.push(difference);
   expect(found).toEqual([]);
   await projector.close();
+});
+
+/** New builds of some projections, made in this order, with lanes at the head of the log. */
+async function newBuilds(projections: readonly LaneProjection[]): Promise<Map<string, Build>> {
+  const made = new Map<string, Build>();
+  for (const projection of projections) {
+    const build = await createBuild(world.pool, { projection, storeId: world.store.storeId, state: 'building' });
+    await createLanes(world.pool, build, await world.store.head());
+    made.set(projection.name, build);
+  }
+  return made;
+}
+
+it.each([
+  ['before', [homeFeed, celebrityPosts]],
+  ['after', [celebrityPosts, homeFeed]],
+] satisfies [string, LaneProjection[]][])('a build that was made %s one that cannot be taken up gets its events, and the other is let go of once it is dropped', async (_, order) => {
+  const projector = await startLaneProjector(addresses(), { now: () => NOW });
+  await eventually('all is well', () => projector.lanes.fed.length === LANE_PROJECTIONS.length && projector.lanes.trouble === undefined);
+  const made = await newBuilds(order);
+  const [sound, broken] = [made.get(homeFeed.name)!, made.get(celebrityPosts.name)!];
+  const hasLease = async () => (await readPlaces(world.pool)).get(broken.id)?.fed === true;
+  const append = () => appendHistory(world.store, createFeedHistory(NOW, 2).log);
+  const isFedTo = (position: string) => eventually('the sound build gets its events', () => projector.lanes.fed.some((one) => one.build.id === sound.id && one.position >= position), 20_000);
+  try {
+    await world.pool.query(`update projections.lane set position = 'nowhere' where build_id = $1 and lane = 31`, [broken.id]);
+    await world.pool.query('update projections.build set filled = true where id = any($1::int[])', [[sound.id, broken.id]]);
+    await world.pool.query(`notify ${BUILDS_CHANNEL}`);
+    await eventually('the broken one is tried', async () => projector.lanes.trouble !== undefined && await hasLease());
+    await isFedTo(await append());
+    expect(projector.lanes.fed.map(({ build }) => build.id)).not.toContain(broken.id);
+    await retire(world.pool, broken);
+    await eventually('the broken one is let go of', async () => !await hasLease());
+    await isFedTo(await append());
+    await eventually('all is well again', () => projector.lanes.trouble === undefined);
+  } finally {
+    await projector.close();
+  }
 });

@@ -29,6 +29,10 @@ export class Lanes {
   readonly #of: LanesOptions;
   readonly #feed: LaneFeed;
   readonly #fed = new Map<number, LaneBuild>();
+  /** The builds whose lanes are this process's, those among them too that could not be opened yet. */
+  readonly #taken = new Set<number>();
+  /** Those that the feed was last told to follow the log for. */
+  #followed: ReadonlySet<LaneBuild> = new Set();
   /** Stopped by an event, until an operator clears the stop. */
   readonly #halted = new Set<number>();
   #timer: NodeJS.Timeout | undefined;
@@ -66,7 +70,7 @@ export class Lanes {
     clearInterval(this.#timer);
     await this.#looking;
     await this.#follow(() => []);
-    for (const id of [...this.#fed.keys()]) await this.#letGo(id);
+    for (const id of [...this.#taken]) await this.#letGo(id);
     await this.#feed.close();
   }
 
@@ -81,14 +85,15 @@ export class Lanes {
   async #look(): Promise<void> {
     const stands = await this.#feed.stand();
     const wanted = await this.#wanted();
-    for (const id of [...this.#fed.keys()]) if (!stands || !wanted.some((build) => build.id === id)) await this.#letGo(id);
-    const fresh: LaneBuild[] = [];
+    for (const id of [...this.#taken]) if (!stands || !wanted.some((build) => build.id === id)) await this.#letGo(id);
+    const failures: unknown[] = [];
+    // One that cannot be taken up is tried again by the next look; it holds up no other.
     for (const build of wanted) {
-      if (this.#fed.has(build.id) || !await this.#isDue(build)) continue;
-      const lanes = await this.#feed.take(build.id);
-      if (lanes !== undefined) fresh.push(await this.#takeUp(build, lanes));
+      if (this.#closed) break;
+      await this.#takeUp(build).catch((error: unknown) => { failures.push(error); });
     }
-    if (fresh.length > 0) await this.#follow(() => this.fed);
+    if (this.fed.some((build) => !this.#followed.has(build))) await this.#follow(() => this.fed);
+    if (failures.length > 0) throw failures[0];
   }
 
   async #wanted(): Promise<Build[]> {
@@ -112,12 +117,14 @@ export class Lanes {
     return true;
   }
 
-  async #takeUp(build: Build, lanes: readonly number[]): Promise<LaneBuild> {
+  async #takeUp(build: Build): Promise<void> {
+    if (this.#fed.has(build.id) || !await this.#isDue(build)) return;
+    const lanes = await this.#feed.take(build.id);
+    if (lanes === undefined) return;
+    this.#taken.add(build.id);
     const projection = this.#of.projections.find(({ name }) => name === build.projection);
     if (projection === undefined) throw new Error(`no code for ${build.projection}`);
-    const fed = await LaneBuild.open(this.#of.lanes, { build, projection, lanes }, (ended) => { this.#ended(build, ended); });
-    this.#fed.set(build.id, fed);
-    return fed;
+    this.#fed.set(build.id, await LaneBuild.open(this.#of.lanes, { build, projection, lanes }, (ended) => { this.#ended(build, ended); }));
   }
 
   async #letGo(id: number): Promise<void> {
@@ -125,6 +132,7 @@ export class Lanes {
     this.#fed.delete(id);
     await fed?.close();
     await this.#feed.give(id);
+    this.#taken.delete(id);
   }
 
   #ended(build: Build, ended: Ended): void {
@@ -144,5 +152,6 @@ export class Lanes {
 
   async #follow(builds: () => readonly LaneBuild[]): Promise<void> {
     await this.#feed.follow(builds, new Set<string>(this.#of.projections.flatMap(({ handles }) => handles)));
+    this.#followed = new Set(builds());
   }
 }

@@ -64,10 +64,16 @@ export async function fillAside(deps: LaneRebuildDeps, targets: readonly Target<
   }
 }
 
-/** Lets lanes of this process feed the filled builds as far as no projector does; close it when readers are switched. */
+/** Lets lanes of this process feed the filled builds as far as no projector does; close it when readers are switched. Where it rejects it leaves nothing running. */
 export async function followLanes({ pool, databaseUrl, redis, store, keys, log, versions }: LaneRebuildDeps, targets: readonly Target<LaneProjection>[]): Promise<Lanes> {
   const lanes = createLanes({ pool, databaseUrl, redis, store, keys, log, versions, projections: targets.map(({ projection }) => projection) });
-  await lanes.start();
+  try {
+    await lanes.start();
+  } catch (error) {
+    // Some of the builds may be fed already.
+    await lanes.close();
+    throw error;
+  }
   return lanes;
 }
 
