@@ -7,19 +7,23 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { happened } from '../../testing/projection-spec.ts';
 import { eventually, openProjectorWorld, type ProjectorWorld } from '../../testing/projector-world.ts';
+import { openTcpProxy } from '../../testing/tcp-proxy.ts';
 import { newId } from '../ids.ts';
-import { openVault } from '../vault.ts';
+import { openPool } from '../postgres.ts';
+import { openVault, type Vault } from '../vault.ts';
 import { asOnlyExport } from './archive-lock.ts';
 import { eventsIn, exportLog } from './export.ts';
-import type { Manifest } from './segment.ts';
+import { readManifest, type Manifest } from './segment.ts';
 import { archiveFolder, type ArchiveStorage } from './storage.ts';
 
 let world: ProjectorWorld;
 let folder: string;
+let keys: Vault['keys'];
+const LIMIT_MS = 60_000;
 beforeAll(async () => {
   world = await openProjectorWorld();
   folder = await mkdtemp(join(tmpdir(), 'archive-lock-'));
-  await openVault({ pool: world.pool, masterKey: randomBytes(32).toString('base64') });
+  ({ keys } = await openVault({ pool: world.pool, masterKey: randomBytes(32).toString('base64') }));
   await world.append(...Array.from({ length: 30 }, () => happened('AccountFollowed', { followerId: newId.account(), followeeId: newId.account() })));
 });
 afterAll(async () => {
@@ -27,15 +31,26 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-const exportTo = (storage: ArchiveStorage): Promise<Manifest> => exportLog({ store: world.store, pool: world.pool, storage, signal: new AbortController().signal, onSegment: () => undefined, segmentEvents: 10 });
+const exportTo = (storage: ArchiveStorage, pool = world.pool): Promise<Manifest> => exportLog({ store: world.store, pool, storage, signal: new AbortController().signal, onSegment: () => undefined, segmentEvents: 10 });
 
-/** An archive whose first write waits until it is let go. */
-function heldArchive(place: string): { storage: ArchiveStorage; writing: Promise<undefined>; letGo: () => void } {
+type Change = 'write' | 'remove';
+
+/** An archive whose first change, or the first of those that `held` tells, waits until it is let go. */
+function heldArchive(place: string, held: (change: Change, name: string) => boolean = () => true): { storage: ArchiveStorage; writing: Promise<undefined>; letGo: () => void } {
   const storage = archiveFolder(join(folder, place));
   const writing = Promise.withResolvers<undefined>();
   const going = Promise.withResolvers<undefined>();
+  const wait = async (change: Change, name: string) => {
+    if (!held(change, name)) return;
+    writing.resolve(undefined);
+    await going.promise;
+  };
   return {
-    storage: { ...storage, write: async (...args) => { writing.resolve(undefined); await going.promise; await storage.write(...args); } },
+    storage: {
+      ...storage,
+      write: async (name, bytes) => { await wait('write', name); await storage.write(name, bytes); },
+      remove: async (name) => { await wait('remove', name); await storage.remove(name); },
+    },
     writing: writing.promise,
     letGo: () => { going.resolve(undefined); },
   };
@@ -66,13 +81,42 @@ describe('an export', () => {
     await eventually('the lock is gone with its process', isFree);
   });
 
-  it('ends when it loses its right to write, rather than write beside the next one', async () => {
-    const held = heldArchive('lost');
+  it.each([
+    ['a segment', (change, name) => change === 'write' && name.startsWith('segment-')],
+    ['the vault', (change, name) => change === 'write' && name.startsWith('vault-')],
+    ['its last list of what there is', (change) => change === 'remove'],
+  ] satisfies [string, (change: Change, name: string) => boolean][])('that loses its right before %s is through ends there, rather than write beside the next one', async (what, isHeld) => {
+    await exportTo(archiveFolder(join(folder, what)));
+    await world.append(happened('AccountFollowed', { followerId: newId.account(), followeeId: newId.account() }));
+    await keys.create(newId.account());
+    const held = heldArchive(what, isHeld);
     const ended = exportTo(held.storage).then(() => 'finished', (error: unknown) => error);
     await held.writing;
+    const listed = await readManifest(held.storage);
     await world.pool.query(`select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and classid = 7034 and database = (select oid from pg_database where datname = current_database())`);
     await eventually('another may export', () => asOnlyExport(world.pool, held.storage.place, async () => true).catch(() => false));
     held.letGo();
     expect(await ended).toMatchObject({ name: 'ArchiveError', message: expect.stringContaining('lost its right') });
+    expect(await readManifest(held.storage)).toEqual(listed);
   });
+
+  it('ends when nothing comes any more on the connection of its lock, though that never said that it broke', async () => {
+    const { hostname, port } = new URL(world.databaseUrl);
+    const proxy = await openTcpProxy({ host: hostname, port: Number(port) });
+    const through = new URL(world.databaseUrl);
+    through.host = `127.0.0.1:${String(proxy.port)}`;
+    const pool = openPool(through.href, { size: 2, name: 'half-open' });
+    const held = heldArchive('half-open');
+    try {
+      const ended = exportTo(held.storage, pool).then(() => 'finished', (error: unknown) => error);
+      await held.writing;
+      proxy.slow(LIMIT_MS);
+      held.letGo();
+      expect(await ended).toMatchObject({ name: 'ArchiveError', message: expect.stringContaining('lost its right') });
+      expect(await readManifest(held.storage)).toBeUndefined();
+    } finally {
+      await pool.end();
+      await proxy.close();
+    }
+  }, LIMIT_MS);
 });
