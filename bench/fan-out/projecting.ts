@@ -31,7 +31,7 @@ export async function startProjector({ urls }: Bench): Promise<ChildProcess> {
 
 /** Lets a projector begin. */
 export async function go(child: ChildProcess): Promise<void> {
-  if (child.stdin === null || child.stdout === null) return;
+  if (child.stdin === null || child.stdout === null) throw new Error('the projector was started without pipes');
   const ready = once(child.stdout, 'data');
   child.stdin.write('go\n');
   await ready;

@@ -23,7 +23,9 @@ const DAMAGED_LIKES = 77;
 let world: FeedWorld;
 let pool: Pool;
 let rebuilding: AbortController;
-let [friend, star, viewer] = [] as unknown as [AccountId, AccountId, AccountId];
+let friend: AccountId;
+let star: AccountId;
+let viewer: AccountId;
 beforeAll(async () => {
   world = await openFeedWorld();
   pool = openPool(world.databaseUrl, { size: 18, name: 'rebuild-e2e', synchronousCommit: false });
