@@ -92,7 +92,7 @@ export function createSortedIndexes(client: RedisClient, { prefix, buckets, answ
       for await (const keys of scan(client, `${prefix}${kind}:`)) await discard(writers, keys);
     },
     permit: async (writers, kind) => { await inEachGroup('index_permit', writers, kind); },
-    newest: async (keys, { limit, renewMs }) => newest({ call, groupOf, read: answers === undefined ? (_key, answer) => toFound(answer) : (key, answer) => answers.found(key, answer) }, { keys, args: [limit, renewMs] }),
+    newest: async (keys, { limit, renewMs }) => newest({ call, groupOf, read: answers === undefined ? (_key, answer) => toFound(answer) : (key, answer) => answers.found(`${String(limit)} ${key}`, answer) }, { keys, args: [limit, renewMs] }),
     lease: async (key, token, lifetimeMs) => {
       const kind = key.slice(prefix.length, key.indexOf(':', prefix.length));
       return z.enum(['taken', 'busy', 'present', 'withheld']).parse(await call('index_lease', [key, withheldOf(kind, groupOf(key))], [token, lifetimeMs]));

@@ -78,7 +78,7 @@ export function createCandidateFinder({ indexes, superCelebrityFrom, kept: { mos
     const [feed, followed] = await readFeed(indexes, request);
     const celebrities = followed === undefined ? [] : followed.entries.map(({ id }) => id);
     const pulled = await postsOf(request, celebrities);
-    return { posts: merger.merged(feed?.entries ?? [], pulled, request.now.getTime()), from: feed?.from ?? 'miss' };
+    return { posts: merger.merged(request.viewer, { feed: feed?.entries ?? [], pulled }, request.now.getTime()), from: feed?.from ?? 'miss' };
   };
 }
 
@@ -102,17 +102,20 @@ function readCelebrities(indexes: IndexReader, { primary, now, fresh }: Candidat
   return indexes.read(prefix, celebrities.map(source), { fresh, ...(most !== undefined && { most }) });
 }
 
-type Merged = { readonly pulled: readonly (readonly Entry[])[]; readonly from: number; readonly until: number; readonly posts: readonly Candidate[] };
+type Merged = { readonly feed: readonly Entry[]; readonly pulled: readonly (readonly Entry[])[]; readonly from: number; readonly until: number; readonly posts: readonly Candidate[] };
+
+/** Entries of all lists together; most are entries of an index as well, and cost a pointer. */
+const MERGED = { maxSize: 1_000_000, sizeCalculation: ({ posts }: Merged) => posts.length + 1, ttl: 60_000, ttlAutopurge: true };
 
 /** Puts feeds and celebrities' posts together. Out of the same lists comes the same list, until an entry of it is too old. */
 class Merger {
-  readonly #last = new WeakMap<readonly Entry[], Merged>();
+  readonly #last = new LRUCache<AccountId, Merged>(MERGED);
 
-  merged(feed: readonly Entry[], pulled: readonly (readonly Entry[])[], now: number): readonly Candidate[] {
-    const last = this.#last.get(feed);
-    if (last !== undefined && now >= last.from && now < last.until && areSame(pulled, last.pulled)) return last.posts;
+  merged(viewer: AccountId, { feed, pulled }: Pick<Merged, 'feed' | 'pulled'>, now: number): readonly Candidate[] {
+    const last = this.#last.get(viewer);
+    if (last?.feed === feed && now >= last.from && now < last.until && areSame(pulled, last.pulled)) return last.posts;
     const posts = merged(feed, pulled.flat(), now);
-    this.#last.set(feed, { pulled, from: now, until: (posts.at(-1)?.score ?? now) + FEED.windowMs, posts });
+    this.#last.set(viewer, { feed, pulled, from: now, until: (posts.at(-1)?.score ?? now) + FEED.windowMs, posts });
     return posts;
   }
 }

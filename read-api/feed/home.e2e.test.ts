@@ -236,17 +236,20 @@ describe('paging', () => {
     expect(authorsOf(second.body).every((id) => id === ben)).toBe(true);
   });
 
-  it('begins again in the same session while nothing changed, and in another once there is a new post', async () => {
+  it('begins again in the same session while nothing changed, and in another for one who sends a token or once there is a new post', async () => {
     const ann = await person();
     const [viewer, other] = [await viewerOf(ann), await viewerOf(ann)];
     for (let i = 1; i <= 5; i += 1) await post(ann, i);
-    await world.feed(viewer);
-    const [first, again, twin] = [await world.feed(viewer, '?limit=2'), await world.feed(viewer, '?limit=2'), await world.feed(other, '?limit=2')];
+    const open = (of: AccountId) => world.feed(of, '?limit=2', { headers: { 'Consistency-Token': '' } });
+    for (const of of [viewer, other]) await world.feed(of);
+    const [first, again, twin] = [await open(viewer), await open(viewer), await open(other)];
     expect([again.session, again.ids]).toEqual([first.session, first.ids]);
     expect(twin.session).not.toBe(first.session);
     expect((await world.feed(viewer, `?limit=2&cursor=${again.next ?? ''}`)).ids.filter((id) => first.ids.includes(id))).toEqual([]);
+    expect((await world.feed(viewer, '?limit=2')).session).not.toBe(first.session);
     const fresh = await post(ann, 0);
-    const after = await world.feed(viewer, '?limit=10');
+    await world.settled();
+    const after = await world.feed(viewer, '?limit=10', { headers: { 'Consistency-Token': '' } });
     expect(after.session).not.toBe(first.session);
     expect(after.ids).toContain(fresh);
   });

@@ -5,6 +5,7 @@ import { followCounts } from '../../projections/follows.ts';
 import { popularPosts, postSignals, type PostSignals } from '../../projections/post-signals.ts';
 import type { ReadContext } from '../../projections/projection.ts';
 import type { Candidate } from './home-candidates.ts';
+import { KeptOrders } from './kept-orders.ts';
 import { engagementOf, rank, spreadAuthors, withRecommendations, type Rankable, type Spread, type Taste } from './ranking.ts';
 import type { Ranked } from './sessions.ts';
 
@@ -16,9 +17,9 @@ export type Order = { readonly ranked: readonly Ranked[]; readonly relaxedFrom: 
 export type Ranker = {
   /**
    * Orders the candidates of a home page, the best 200 by rank and the others behind them by time; recommendations are mixed
-   * in when `mix` says so. The same list of candidates gets the same order for ten seconds.
+   * in when `mix` says so. The same list of candidates gets the same order for ten seconds, unless `fresh`.
    */
-  home(request: RankRequest, candidates: readonly Candidate[], options: { mix: boolean }): Promise<Order>;
+  home(request: RankRequest, candidates: readonly Candidate[], options: { mix: boolean; fresh: boolean }): Promise<Order>;
   /** Popular posts by accounts that the viewer does not follow. */
   explore(request: RankRequest): Promise<Order>;
 };
@@ -33,8 +34,6 @@ const RECOMMENDATIONS = { max: 20_000, ttl: 300_000 };
 const POOL = { size: 300, windowMs: 7 * 24 * 3_600_000, freshMs: 60_000 };
 const RECOMMENDED_AT_MOST = 40;
 const FOLLOWING_AT_LEAST = 10;
-/** An order of the same candidates is not made again for so long: signals are older than that, and freshness falls by less than 0.1 %. */
-const ORDER_STANDS_MS = 10_000;
 const NO_TASTE: Taste = { authors: new Map(), tags: new Map() };
 
 type Known = { readonly rankable: Rankable; readonly freshUntil: number };
@@ -75,31 +74,31 @@ export function createRanker(tasteOf: TasteOf, { budgetMs = BUDGET_MS, popularFo
     recommendations.set(request.viewer, found);
     return found;
   };
-  const rankHome = async (request: RankRequest, candidates: readonly Candidate[], taste: Taste): Promise<Spread> => {
+  const rankHome = async (request: RankRequest, candidates: readonly Candidate[], taste: Taste): Promise<Spread & { whole: boolean }> => {
     const rankables = await signals.of(request.read, candidates);
     const best = rank(rankables, taste, request.now.getTime());
     const chosen = new Set(best);
-    return spreadAuthors([...best, ...rankables.filter((one) => !chosen.has(one))], request.page);
+    return { ...spreadAuthors([...best, ...rankables.filter((one) => !chosen.has(one))], request.page), whole: rankables.length === candidates.length };
   };
 
-  const kept = new WeakMap<readonly Candidate[], KeptOrder>();
+  const kept = new KeptOrders();
 
   return {
-    home: async (request, candidates, { mix }) => {
-      const last = kept.get(candidates);
-      if (last !== undefined && stands(last, request, mix)) return last.order;
+    home: async (request, candidates, { mix, fresh }) => {
+      const last = fresh ? undefined : kept.find(request, candidates, mix);
+      if (last !== undefined) return last;
       const until = performance.now() + budgetMs;
-      const taste = tasteOf(request.read, request.viewer, request.now).catch(() => NO_TASTE);
-      const recommended = mix ? taste.then((one) => recommendedTo(request, one)).catch(() => []) : Promise.resolve([]);
-      const spread = await inTime(until, taste.then((one) => rankHome(request, candidates, one)));
+      const known = tasteOf(request.read, request.viewer, request.now).catch(() => undefined);
+      const recommended = mix ? known.then((taste) => recommendedTo(request, taste ?? NO_TASTE)).catch(() => undefined) : Promise.resolve([]);
+      const spread = await inTime(until, known.then((taste) => rankHome(request, candidates, taste ?? NO_TASTE)));
       if (spread === undefined) return { ranked: candidates.map(({ id }) => ({ id, recommended: false })), relaxedFrom: candidates.length, quality: 'degraded' };
       const wanted = await inTime(until, recommended);
       const extra = new Set(wanted ?? []);
       for (const { id } of spread.posts) extra.delete(id);
       const mixed = withRecommendations(spread.posts.map(({ id }) => id), [...extra]).map((id) => ({ id, recommended: extra.has(id) }));
       const order: Order = { ranked: mixed, relaxedFrom: placeIn(mixed, spread), quality: 'normal' };
-      // What came too late is in the next one.
-      if (wanted !== undefined) kept.set(candidates, { ...request, mix, order });
+      // What failed, came too late or is not known of every post yet is in the next one.
+      if (spread.whole && wanted !== undefined && await known !== undefined) kept.keep(request, candidates, { mix, order });
       return order;
     },
     explore: async (request) => {
@@ -108,14 +107,6 @@ export function createRanker(tasteOf: TasteOf, { budgetMs = BUDGET_MS, popularFo
       return { ranked: posts.map(({ id }) => ({ id, recommended: true })), relaxedFrom, quality: 'normal' };
     },
   };
-}
-
-type KeptOrder = Pick<RankRequest, 'viewer' | 'page' | 'now'> & { readonly mix: boolean; readonly order: Order };
-
-/** Whether ranking the same candidates again would give the same order, but for the seconds by which all grew older. */
-function stands({ viewer, page, now, mix }: KeptOrder, request: RankRequest, mixed: boolean): boolean {
-  const age = request.now.getTime() - now.getTime();
-  return viewer === request.viewer && page === request.page && mix === mixed && age >= 0 && age < ORDER_STANDS_MS;
 }
 
 function placeIn(mixed: readonly Ranked[], { posts, relaxedFrom }: Spread): number {
