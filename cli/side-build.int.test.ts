@@ -18,8 +18,13 @@ const LIMIT_MS = 120_000;
 
 let world: FeedWorld;
 let server: TestRedis;
-let [friend, star, viewer] = [] as unknown as [AccountId, AccountId, AccountId];
-let [old, early, late, starPost] = [] as unknown as [PostId, PostId, PostId, PostId];
+let friend: AccountId;
+let star: AccountId;
+let viewer: AccountId;
+let old: PostId;
+let early: PostId;
+let late: PostId;
+let starPost: PostId;
 let then: Position;
 beforeAll(async () => {
   server = await createTestRedis();
@@ -59,12 +64,25 @@ async function entriesOf(build: number, ...args: string[]): Promise<Record<strin
   return Object.fromEntries(shown.map(({ kind, of, entries }) => [`${kind} ${of}`, entries.map(({ id }) => id)]));
 }
 
+/** Expects that the status says of some side builds that they stand at a place, and how many events came since. */
+async function expectToStand(builds: readonly number[], place: Position): Promise<void> {
+  const { out } = await shutterlog('projections', 'status', '--json');
+  const shown = (JSON.parse(out) as { other_builds: { build: number; state: string; checkpoint: string; lag_events: number }[] }[]).flatMap((one) => one.other_builds);
+  const since: string[] = [];
+  for await (const { id } of world.store.readAll({ after: place })) since.push(id);
+  expect(since).not.toEqual([]);
+  for (const build of builds) expect(shown).toContainEqual(expect.objectContaining({ build, state: 'side', checkpoint: place, lag_events: since.length }));
+  const { rows } = await world.pool.query<{ events: string }>('select distinct c.events from projections.checkpoint c join projections.build b on b.id = c.build_id where b.state = $1', ['side']);
+  expect(rows).toEqual([{ events: expect.stringMatching(/^[1-9]/) }]);
+}
+
 describe('a side build of a model in Redis', () => {
   it('holds the indexes as they were at a place of the log, whatever happened since, and nobody changes it', async () => {
     const builds = await builtUntil(then);
     const expected = { [`feed ${viewer}`]: [early, old], [`followed_celebrities ${viewer}`]: [star] };
     expect(await entriesOf(builds.get('home-feed')!)).toEqual(expected);
     expect(await entriesOf(builds.get('celebrity-posts')!)).toEqual({ [`celebrity_posts ${star}`]: [starPost] });
+    await expectToStand([...builds.values()], then);
     const live = (await listBuilds(world.pool, 'home-feed')).find(({ state }) => state === 'live')!;
     expect(await entriesOf(live.id, '--of', viewer)).toMatchObject({ [`feed ${viewer}`]: [late, old] });
     late = await world.post(friend);

@@ -1,5 +1,6 @@
 import { Position, START_OF_LOG } from '../domain/position.ts';
 import type { ReadableLog } from '../infra/event-store.ts';
+import type { Pool } from '../infra/postgres.ts';
 import { createBuild, type Build } from './build-store.ts';
 import { postgresProjections } from './catalog.ts';
 import type { LaneProjection } from './lane-projection.ts';
@@ -50,12 +51,22 @@ export async function buildAside(deps: RebuildDeps, options: SideBuildOptions): 
     if (indexes.length > 0) await fillAside({ ...deps, redis: await deps.redis() }, indexes, { ...options, at: options.until.at, models: new Map(models.map(({ build }) => [build.projection, build])) });
     mayGoOn();
     const builds = [...models, ...indexes].map(({ build }) => build);
-    await pool.query('update projections.build set temporary = false where id = any($1::int[])', [builds.map(({ id }) => id)]);
+    await keep(pool, builds, options.until.position);
     return builds;
   } finally {
     await replay.close();
     await leases.close();
   }
+}
+
+// Nothing fed the lanes of those on Redis: where they stand is said here, with the events that their models counted.
+async function keep(pool: Pool, builds: readonly Build[], until: Position): Promise<void> {
+  await pool.query(
+    `with kept as (update projections.build set temporary = false where id = any($1::int[]) returning id, store)
+     update projections.checkpoint c set position = $2, moved_at = now(), events = (select max(m.events) from projections.checkpoint m where m.build_id = any($1::int[]))
+     from kept where c.build_id = kept.id and kept.store = 'redis'`,
+    [builds.map(({ id }) => id), until],
+  );
 }
 
 /** A position, and the time as of which windows of time are seen there. */
