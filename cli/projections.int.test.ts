@@ -147,6 +147,26 @@ describe('shutterlog projections', () => {
     client.disconnect();
   }, LIMIT_MS);
 
+  it('switches no readers to a model in Redis over a key that is not as the definition says, and does once it is', async () => {
+    const before = await live('home-feed');
+    const left = await createBuild(world.pool, { projection: homeFeed, storeId: world.store.storeId, state: 'building' });
+    const client = openRedis(redis.url);
+    await whenRedisReady(client, 10_000);
+    const indexes = createSortedIndexes(client, { prefix: `${left.location}:`, buckets: BUCKETS });
+    const key = keysOf(left.location, 'feed')(newId.account());
+    const wrong = { id: newId.post(), score: Date.now() };
+    expect(await indexes.lease(key, 'test', 60_000)).toBe('taken');
+    expect(await indexes.fill(key, 'test', { entries: [wrong], cut: false }, 3_600_000)).toBe(true);
+    const refused = await shutterlog('projections', 'rebuild', 'home-feed', '--verify', '--json');
+    expect(refused.code).toBe(3);
+    expect(JSON.parse(refused.out)).toMatchObject({ differences: [`home-feed ${key}: rebuilt ${JSON.stringify([wrong])}, by definition []`], more_differences: 0, error: expect.stringContaining('readers keep what they have') });
+    expect((await live('home-feed')).id).toBe(before.id);
+    await client.zrem(key, wrong.id);
+    client.disconnect();
+    expect((await shutterlog('projections', 'rebuild', 'home-feed', '--verify')).code).toBe(0);
+    expect((await live('home-feed')).id).toBe(left.id);
+  }, LIMIT_MS);
+
   it('pauses a model and lets it go on', async () => {
     expect((await shutterlog('projections', 'pause', 'follows')).code).toBe(0);
     const build = await live('follows');
