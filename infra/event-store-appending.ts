@@ -1,4 +1,4 @@
-import { ANY, EventStoreDBClient, NO_STREAM, STREAM_EXISTS, WrongExpectedVersionError, jsonEvent, type AppendExpectedRevision, type AppendResult } from '@eventstore/db-client';
+import { ANY, EventStoreDBClient, NO_STREAM, STREAM_EXISTS, WrongExpectedVersionError, isCommandError, jsonEvent, type AppendExpectedRevision, type AppendResult } from '@eventstore/db-client';
 import { z } from 'zod';
 import type { Position } from '../domain/position.ts';
 import type { JsonObject } from '../domain/recorded-event.ts';
@@ -24,7 +24,12 @@ export class EventStoreAwayError extends Error {
 }
 
 /** gRPC's CANCELLED, DEADLINE_EXCEEDED and UNAVAILABLE: the connection was closed, gave no answer in time, or was lost. */
-const CONNECTION_LOST: readonly unknown[] = [1, 4, 14];
+const CONNECTION_LOST: readonly number[] = [1, 4, 14];
+/** What the client calls the same, and the server's own time-out. */
+const LOST_TYPES: readonly string[] = ['unavailable', 'timeout', 'deadline-exceeded', 'cancelled'];
+
+// A code alone tells nothing: exit codes of programs and the errors of other protocols are small numbers as well.
+const GrpcFailure = z.object({ code: z.number(), details: z.string(), metadata: z.object({}) });
 
 /**
  * Appends that may be under way at once, in the whole process. From 16 on the client library queues them, and when the
@@ -135,11 +140,16 @@ function expectedRevision(expected: ExpectedRevision): AppendExpectedRevision {
 }
 
 /**
- * Whether the client failed because its connection did. When it is lost the client rejects with a plain gRPC error that
- * has a code but no type.
+ * Whether the client failed because its connection did: one of its own errors, or the plain gRPC error that it rejects
+ * with when the connection is lost. Errors of anything else are not, whatever their code.
  */
 export function isConnectionLost(error: unknown): boolean {
-  if (error instanceof OutcomeUnknownError) return false;
-  const { code, type } = z.object({ code: z.unknown(), type: z.unknown() }).partial().catch({}).parse(error);
-  return CONNECTION_LOST.includes(code) || type === 'unavailable' || type === 'timeout' || type === 'deadline-exceeded' || type === 'cancelled';
+  if (!(error instanceof Error)) return false;
+  if (isCommandError(error)) return LOST_TYPES.includes(error.type) || isLostCall(error._raw);
+  return isLostCall(error);
+}
+
+function isLostCall(error: unknown): boolean {
+  const failure = GrpcFailure.safeParse(error);
+  return failure.success && CONNECTION_LOST.includes(failure.data.code);
 }

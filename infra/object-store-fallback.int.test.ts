@@ -9,9 +9,10 @@ import type { ObjectStore } from './object-store.ts';
 import { withFallback } from './object-store-fallback.ts';
 import type { FallbackObjectStore } from './object-store-fallback.ts';
 import { createFsObjectStore } from './object-store-fs.ts';
-import { ObjectStoreUnavailable, guardObjectStore } from './object-store-guarded.ts';
+import { guardObjectStore } from './object-store-guarded.ts';
 import type { GuardOptions, GuardedObjectStore } from './object-store-guarded.ts';
 import { checkIntegrity, sampleKeys } from './object-store-integrity.ts';
+import { ObjectStoreUnavailable } from './s3-outage.ts';
 
 const type = { contentType: 'image/webp' };
 const quick: GuardOptions = { retries: 2, firstDelayMs: 1, failuresToOpen: 100, halfOpenAfterMs: 20 };

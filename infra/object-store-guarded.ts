@@ -1,6 +1,7 @@
 import { BrokenCircuitError, CircuitState, ConsecutiveBreaker, ExponentialBackoff, circuitBreaker, handleWhen, retry, wrap } from 'cockatiel';
 import { ChecksumMismatch } from './object-store.ts';
 import type { ObjectStore } from './object-store.ts';
+import { ObjectStoreUnavailable } from './s3-outage.ts';
 
 export interface GuardOptions {
   /** Tries after the first one. Default 3. */
@@ -20,11 +21,6 @@ export type CircuitStatus = 'closed' | 'open' | 'half-open';
 export interface GuardedObjectStore extends ObjectStore {
   /** `open`: calls fail at once, without a try. */
   state(): CircuitStatus;
-}
-
-/** The circuit is open: the store failed so often that nobody waits for it at the moment. */
-export class ObjectStoreUnavailable extends Error {
-  override readonly name = 'ObjectStoreUnavailable';
 }
 
 /**

@@ -1,12 +1,13 @@
 import { z } from 'zod';
 import { EventStoreAwayError, isConnectionLost, OutcomeUnknownError } from '../infra/event-store.ts';
 import { sqlStateOf } from '../infra/postgres.ts';
+import { isObjectStoreAway } from '../infra/s3-outage.ts';
 
 // Connection lost, out of resources, shutting down, disk trouble; a conflict with another transaction; a failover that
 // left us on a read-only server.
 const OUTAGE_CLASSES = new Set(['08', '40', '53', '58']);
 const OUTAGE_STATES = new Set(['55P03', '57P01', '57P02', '57P03', '57P05', '25006']);
-const OUTAGE_CODES = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH']);
+const OUTAGE_CODES = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH']);
 const OUTAGE_MESSAGE = /connection terminated|connection error|timeout exceeded when trying to connect|client was closed|cannot use a pool after/i;
 
 // Redis is away, starting, failing over, moving slots, or did not answer in time.
@@ -22,13 +23,13 @@ export function isOutage(error: unknown): boolean {
   const state = sqlStateOf(error);
   if (state !== undefined) return OUTAGE_STATES.has(state) || OUTAGE_CLASSES.has(state.slice(0, 2));
   const { code, message, cause } = Failure.parse(error);
-  if (isEventStoreOutage(error) || (typeof code === 'string' && OUTAGE_CODES.has(code))) return true;
+  if (isStoreAway(error) || (typeof code === 'string' && OUTAGE_CODES.has(code))) return true;
   if (typeof message === 'string' && saysOutage(message)) return true;
   return cause !== undefined && cause !== error && isOutage(cause);
 }
 
-function isEventStoreOutage(error: unknown): boolean {
-  return error instanceof EventStoreAwayError || error instanceof OutcomeUnknownError || isConnectionLost(error);
+function isStoreAway(error: unknown): boolean {
+  return error instanceof EventStoreAwayError || error instanceof OutcomeUnknownError || isConnectionLost(error) || isObjectStoreAway(error);
 }
 
 function saysOutage(message: string): boolean {

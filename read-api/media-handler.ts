@@ -3,7 +3,7 @@ import { pipeline } from 'node:stream/promises';
 import type { Request, RequestHandler, Response } from 'express';
 import { sendProblem } from '../infra/http/problem.ts';
 import type { MediaAddresses } from '../infra/media-addresses.ts';
-import { checkedKey, IMMUTABLE_CACHE_CONTROL, type ObjectInfo, type ObjectStore } from '../infra/object-store.ts';
+import { checkedKey, IMMUTABLE_CACHE_CONTROL, type ByteRange, type ObjectInfo, type ObjectRead, type ObjectStore } from '../infra/object-store.ts';
 import { MEDIA_FILE_MODELS, mediaFiles, PLAYLIST_TYPE } from '../projections/media-files.ts';
 import { matchesEtag, rangeOf } from './byte-range.ts';
 import { negotiate, preferredOf } from './negotiation.ts';
@@ -73,10 +73,13 @@ async function serve(objects: ObjectStore, found: Found, request: Request, respo
     notFound(response);
     return;
   }
+  const unchanged = matchesEtag(request.get('If-None-Match'), info.etag);
+  // Read before anything is said of the answer: a cache would keep a failure for as long as the file.
+  const bytes = unchanged || request.method === 'HEAD' ? undefined : await openBytes(objects, info, request);
   writeHeaders(response, info, found);
-  if (matchesEtag(request.get('If-None-Match'), info.etag)) response.status(304).end();
-  else if (request.method === 'HEAD') response.setHeader('Content-Length', info.size).status(200).end();
-  else await sendBytes(objects, info, request, response);
+  if (unchanged) response.status(304).end();
+  else if (bytes === undefined) response.setHeader('Content-Length', info.size).status(200).end();
+  else await sendBytes(bytes, info, response);
 }
 
 // What a playlist names has no address of its own without a signature, so each one is signed like the playlist's.
@@ -105,10 +108,15 @@ function writeHeaders(response: Response, info: ObjectInfo, { isPrivate, wished 
   if (isImage(info.contentType)) response.vary('Accept');
 }
 
-async function sendBytes(objects: ObjectStore, info: ObjectInfo, request: Request, response: Response): Promise<void> {
+type Bytes = { readonly object: ObjectRead; readonly range: ByteRange | undefined };
+
+async function openBytes(objects: ObjectStore, info: ObjectInfo, request: Request): Promise<Bytes> {
   const unchanged = request.get('If-Range') === undefined || request.get('If-Range') === info.etag;
   const range = unchanged ? rangeOf(request.get('Range')) : undefined;
-  const object = await objects.get(info.key, range);
+  return { object: await objects.get(info.key, range), range };
+}
+
+async function sendBytes({ object, range }: Bytes, info: ObjectInfo, response: Response): Promise<void> {
   if (!object.ok) {
     if (object.code === 'object_missing') notFound(response);
     else sendProblem(response, { status: 416, code: 'range_unsatisfiable', title: 'The file has no such bytes', headers: { 'Content-Range': `bytes */${String(info.size)}`, 'Cache-Control': 'no-store' } });

@@ -23,9 +23,9 @@ function titleOf(code: ReadRefusal): string {
   }
 }
 
-/** The problem of an error below: models that were never built, or a database that is away. */
+/** The problem of an error below: models that were never built, or a database or object store that is away. */
 export function problemOfError(error: unknown): Problem | undefined {
   const headers = { 'Retry-After': '5' };
   if (error instanceof NoLiveBuildError) return { status: 503, code: 'not_ready', title: 'The read models are not built yet', headers };
-  return isOutage(error) ? { status: 503, code: 'unavailable', title: 'The read models cannot be reached', headers } : undefined;
+  return isOutage(error) ? { status: 503, code: 'unavailable', title: 'A store cannot be reached', headers } : undefined;
 }
