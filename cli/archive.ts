@@ -5,7 +5,7 @@ import { eventsIn, exportLog } from '../infra/log-archive/export.ts';
 import { checkArchive, checkTarget, importLog } from '../infra/log-archive/import.ts';
 import { ArchiveError, readLines, readManifest, type Manifest } from '../infra/log-archive/segment.ts';
 import { archiveFolder, archiveInObjectStore, type ArchiveStorage } from '../infra/log-archive/storage.ts';
-import { openMediaStore } from '../infra/media-store.ts';
+import { mediaPlace, openMediaStore } from '../infra/media-store.ts';
 import { openVault, WrongMasterKeyError } from '../infra/vault.ts';
 import { restoreVault, VaultNotEmptyError } from '../infra/vault-archive.ts';
 import { CliError, type CliContext, type ExitCode } from './context.ts';
@@ -75,7 +75,9 @@ async function restore(context: CliContext, { storage, manifest }: { storage: Ar
 }
 
 function storageAt(context: CliContext, place: string, { objectStore }: ArchiveOptions): ArchiveStorage {
-  return objectStore === true ? archiveInObjectStore(openMediaStore(context.config()).objects, place.replace(/\/+$/, '')) : archiveFolder(place);
+  if (objectStore !== true) return archiveFolder(place);
+  const config = context.config();
+  return archiveInObjectStore(openMediaStore(config).objects, { prefix: place.replace(/\/+$/, ''), place: mediaPlace(config) });
 }
 
 const bytesIn = (manifest: Manifest) => [...manifest.segments, ...(manifest.vault === undefined ? [] : [manifest.vault])].reduce((sum, { bytes }) => sum + bytes, 0);

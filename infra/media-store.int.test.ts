@@ -1,7 +1,7 @@
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connection, createTestBucket, s3ForTests } from '../testing/s3-server.ts';
-import { mediaBuckets, openMediaStore } from './media-store.ts';
+import { mediaBuckets, mediaPlace, openMediaStore } from './media-store.ts';
 import { createS3ObjectStore } from './object-store-s3.ts';
 import type { ObjectStore } from './object-store.ts';
 
@@ -16,6 +16,15 @@ describe('the settings of the media store', () => {
     expect(mediaBuckets({ ...s3, S3_FALLBACK_BUCKET: 'c' }).map(({ bucket }) => bucket)).toEqual(['b', 'c']);
     expect(() => mediaBuckets({ ...unset, S3_ENDPOINT: 'http://s3' })).toThrow('S3_ACCESS_KEY_ID');
     expect(openMediaStore(unset).kind).toBe('files');
+  });
+
+  it('tell one place from every other', () => {
+    const s3 = { ...unset, S3_ENDPOINT: 'http://s3:9000', S3_ACCESS_KEY_ID: 'k', S3_SECRET_ACCESS_KEY: 's' };
+    const others = [{ ...s3, S3_BUCKET: 'c' }, { ...s3, S3_ENDPOINT: 'http://s3:9001' }, unset, { ...unset, MEDIA_DIR: '.data/other' }];
+    expect(new Set([s3, ...others].map(mediaPlace)).size).toBe(5);
+    expect(mediaPlace(s3)).toBe('the bucket b at s3:9000');
+    expect(mediaPlace({ ...s3, S3_ENDPOINT: 'http://s3:9000/', S3_FALLBACK_BUCKET: 'c' })).toBe(mediaPlace(s3));
+    expect(mediaPlace({ ...unset, MEDIA_DIR: './.data/none/' })).toBe(mediaPlace(unset));
   });
 });
 

@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto';
+import { resolve } from 'node:path';
 import { metrics } from '@opentelemetry/api';
 import type { Config } from './config.ts';
 import { withFallback, type FallbackObjectStore } from './object-store-fallback.ts';
@@ -40,6 +41,13 @@ export function mediaBuckets(config: S3Settings): S3Options[] {
   if (accessKeyId === undefined || secretAccessKey === undefined) throw new Error('S3_ENDPOINT needs S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY');
   const common = { endpoint: config.S3_ENDPOINT, region: config.S3_REGION, credentials: { accessKeyId, secretAccessKey } };
   return [config.S3_BUCKET, config.S3_FALLBACK_BUCKET].flatMap((bucket) => (bucket === undefined ? [] : [{ ...common, bucket }]));
+}
+
+/** Says where the settings keep media files, the same in every process that means the same place. With two buckets it is the first. */
+export function mediaPlace(config: S3Settings & Pick<Config, 'MEDIA_DIR'>): string {
+  const [first] = mediaBuckets(config);
+  if (first === undefined) return resolve(config.MEDIA_DIR);
+  return `the bucket ${first.bucket} at ${first.endpoint === undefined ? first.region : new URL(first.endpoint).host}`;
 }
 
 function guarded(bucket: S3Options, { retries }: { retries?: number }): GuardedObjectStore {

@@ -9,12 +9,13 @@ import { happened } from '../../testing/projection-spec.ts';
 import { eventually, openProjectorWorld, type ProjectorWorld } from '../../testing/projector-world.ts';
 import { openTcpProxy } from '../../testing/tcp-proxy.ts';
 import { newId } from '../ids.ts';
+import { createFsObjectStore } from '../object-store-fs.ts';
 import { openPool } from '../postgres.ts';
 import { openVault, type Vault } from '../vault.ts';
 import { asOnlyExport } from './archive-lock.ts';
 import { eventsIn, exportLog } from './export.ts';
 import { readManifest, type Manifest } from './segment.ts';
-import { archiveFolder, type ArchiveStorage } from './storage.ts';
+import { archiveFolder, archiveInObjectStore, type ArchiveStorage } from './storage.ts';
 
 let world: ProjectorWorld;
 let folder: string;
@@ -66,6 +67,18 @@ describe('an export', () => {
     held.letGo();
     expect(eventsIn(await first)).toBe(30);
     expect(eventsIn(await exportTo(archiveFolder(join(folder, 'one'))))).toBe(30);
+  });
+
+  it('is let in beside one into another bucket under the same prefix', async () => {
+    const inBucket = (bucket: string) => archiveInObjectStore(
+      createFsObjectStore({ dir: join(folder, bucket), secret: 'x'.repeat(40), uploadBaseUrl: 'http://none', downloadBaseUrl: 'http://none' }),
+      { prefix: 'backups', place: `the bucket ${bucket}` },
+    );
+    const [one, other] = [inBucket('one-bucket'), inBucket('another-bucket')];
+    await asOnlyExport(world.pool, one.place, async () => {
+      await expect(exportTo(inBucket('one-bucket'))).rejects.toThrow('another export writes into backups in the bucket one-bucket');
+      expect(eventsIn(await exportTo(other))).toBe(30);
+    });
   });
 
   it('is let in after one whose process was killed', async () => {

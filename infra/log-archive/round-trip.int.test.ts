@@ -126,7 +126,7 @@ describe.each([['a folder', inFolder], ...(address === null ? [] : [['a real S3 
   afterAll(() => Promise.all([source?.close(), target?.close(), place.close()]));
 
   it('gives every model the same digest on the other side, with what the first and the second export brought', async () => {
-    const storage = archiveInObjectStore(place.objects, 'backups/one');
+    const storage = archiveInObjectStore(place.objects, { prefix: 'backups/one', place: 'the store of this test' });
     const facts: Fact[] = [];
     for (const fact of eventMix(29)) {
       facts.push(fact);

@@ -40,10 +40,10 @@ export function archiveFolder(folder: string): ArchiveStorage {
   };
 }
 
-/** An archive under a prefix of an object store. */
-export function archiveInObjectStore(store: ObjectStore, prefix: string): ArchiveStorage {
+/** An archive under a prefix of an object store, of which `place` tells it from others (see `mediaPlace`). */
+export function archiveInObjectStore(store: ObjectStore, { prefix, place }: { prefix: string; place: string }): ArchiveStorage {
   return {
-    place: `${prefix} in the object store`,
+    place: `${prefix} in ${place}`,
     read: async (name) => {
       const found = await store.get(`${prefix}/${name}`);
       return found.ok ? buffer(found.body) : undefined;
