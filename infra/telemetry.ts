@@ -2,7 +2,7 @@ import { context, isSpanContextValid, metrics, propagation, ROOT_CONTEXT, SpanKi
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
 import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
 import { resourceFromAttributes } from '@opentelemetry/resources';
-import { MeterProvider } from '@opentelemetry/sdk-metrics';
+import { AggregationTemporality, InstrumentType, MeterProvider } from '@opentelemetry/sdk-metrics';
 import { BatchSpanProcessor, NodeTracerProvider, type SpanProcessor } from '@opentelemetry/sdk-trace-node';
 import { ATTR_SERVICE_NAME } from '@opentelemetry/semantic-conventions';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -23,7 +23,7 @@ export function startTelemetry(options: { process: string; otlpEndpoint?: string
   const exporter = options.otlpEndpoint === undefined ? [] : [new BatchSpanProcessor(new OTLPTraceExporter({ url: `${options.otlpEndpoint.replace(/\/$/, '')}/v1/traces` }))];
   const tracing = new NodeTracerProvider({ resource, spanProcessors: [...exporter, ...(options.spanProcessors ?? [])] });
   tracing.register();
-  const scrape = new PrometheusExporter({ preventServerStart: true });
+  const scrape = new Scrape({ preventServerStart: true });
   const metering = new MeterProvider({ resource, readers: [scrape] });
   metrics.setGlobalMeterProvider(metering);
   return {
@@ -37,6 +37,26 @@ export function startTelemetry(options: { process: string; otlpEndpoint?: string
       metrics.disable();
     },
   };
+}
+
+/** A source of an observed gauge that does not answer keeps nobody from all the others for longer. */
+const SCRAPE_LIMIT_MS = 5_000;
+
+/**
+ * The exporter shows an observed gauge for ever as it last was, with every set of labels that it ever had. Here a series
+ * that is no longer told of is gone. What is observed is then given out once, so scrapes at the same time share it.
+ */
+class Scrape extends PrometheusExporter {
+  #underWay: ReturnType<PrometheusExporter['collect']> | undefined;
+
+  override selectAggregationTemporality(instrument: InstrumentType): AggregationTemporality {
+    return instrument === InstrumentType.OBSERVABLE_GAUGE ? AggregationTemporality.DELTA : super.selectAggregationTemporality(instrument);
+  }
+
+  override collect(): ReturnType<PrometheusExporter['collect']> {
+    this.#underWay ??= super.collect({ timeoutMillis: SCRAPE_LIMIT_MS }).finally(() => { this.#underWay = undefined; });
+    return this.#underWay;
+  }
 }
 
 const tracer = () => trace.getTracer('shutterlog');

@@ -1,11 +1,11 @@
-import { metrics, type Attributes, type ObservableGauge } from '@opentelemetry/api';
+import { metrics, type ObservableGauge } from '@opentelemetry/api';
 import type { Log } from '../infra/log.ts';
 import { describe } from './failures.ts';
 import { showRebuilds } from './rebuild-metrics.ts';
-import { projectionStatus, type ProjectionState, type ProjectionStatus, type StatusSource } from './status.ts';
+import { projectionStatus, type ProjectionStatus, type StatusSource } from './status.ts';
+import { showStops } from './stop-metrics.ts';
 
 const EVERY_MS = 5_000;
-const HALTED: readonly ProjectionState[] = ['stopped', 'refused', 'outdated'];
 
 export type StatusWatch = {
   /** As it was at most a few seconds ago. */
@@ -49,23 +49,7 @@ export function watchStatus(source: StatusSource, log: Log, everyMs = EVERY_MS):
   show(meter.createObservableGauge('projection_lag_events', { description: 'Events of the log that the live build has not passed.' }), ({ live }) => live?.lag.events);
   show(meter.createObservableGauge('projection_lag_seconds', { description: 'Age of the oldest event that the live build has not passed.' }), ({ live }) => live?.lag.seconds);
   show(meter.createObservableGauge('projection_events', { description: 'Events of the log that the live build has passed.' }), ({ live }) => live?.events);
-  showStops(meter.createObservableGauge('projection_stopped', { description: '1 when the projection cannot go on by itself.' }), () => latest);
+  const hideStops = showStops(() => latest);
   show(meter.createObservableGauge('projection_dead_letters', { description: 'Events that were parked on the order of an operator.' }), ({ deadLetters }) => deadLetters);
-  return { latest: () => latest, close: () => { clearInterval(timer); rebuilds.close(); } };
-}
-
-// The event is in the labels, and a series that is no longer told of would be shown for ever as it last was.
-function showStops(gauge: ObservableGauge, latest: () => readonly ProjectionStatus[]): void {
-  const shown = new Map<string, Attributes>();
-  gauge.addCallback((result) => {
-    const now = new Map(latest().map(({ entry, state, stopped }) => {
-      const labels: Attributes = { projection: entry.name, ...(stopped === undefined ? {} : { event_type: stopped.type, event_id: stopped.eventId }) };
-      return [JSON.stringify(labels), { labels, halted: HALTED.includes(state) }];
-    }));
-    for (const [key, labels] of shown) if (!now.has(key)) result.observe(0, labels);
-    for (const [key, { labels, halted }] of now) {
-      shown.set(key, labels);
-      result.observe(halted ? 1 : 0, labels);
-    }
-  });
+  return { latest: () => latest, close: () => { clearInterval(timer); rebuilds.close(); hideStops(); } };
 }
