@@ -1,5 +1,4 @@
 import { writeFileSync } from 'node:fs';
-import { z } from 'zod';
 import { loadState, type Log } from '../commands/handle.ts';
 import { accountDecider } from '../domain/account.ts';
 import type { AccountId } from '../domain/ids.ts';
@@ -8,20 +7,20 @@ import { streamOf } from '../domain/streams.ts';
 import { shareOfLog } from '../infra/event-store.ts';
 import { openPersonalData, type DataKeys } from '../infra/personal-data.ts';
 import { vaultedAccount } from '../infra/vault-account.ts';
+import { causeOf, isKnownTo } from './accounts-export-scope.ts';
 import type { CliContext, ExitCode } from './context.ts';
 import { showProgress } from './progress.ts';
 
-const ActedBy = z.object({ actorId: z.string(), occurredAt: z.string() });
 const BATCH = 500;
 
 /**
  * Writes one JSON document of all that is held about an account: its profile, what the vault knows of it (never a
- * secret), and every event of the log that it caused or that names it. What others wrote about it stays sealed.
+ * secret), and every event of the log that it caused or knows of anyway. What others wrote stays sealed.
  */
 export async function exportAccount(context: CliContext, { accountId, ...log }: Log & { readonly accountId: AccountId }, { out, json }: { out?: string; json?: boolean }): Promise<ExitCode> {
   const shown = showProgress('export', { unit: 'permille of the log', json: json === true });
   const events = [];
-  for await (const batch of eventsAbout(context, log, accountId, (permille) => { shown.at(permille, 1_000); })) {
+  for await (const batch of eventsKnownTo(context, log, accountId, (permille) => { shown.at(permille, 1_000); })) {
     const opened = await openPersonalData(batch, ownAlone(log.keys, accountId));
     events.push(...opened.map((event) => describeEvent(event, accountId)));
   }
@@ -33,13 +32,13 @@ export async function exportAccount(context: CliContext, { accountId, ...log }: 
   return 0;
 }
 
-async function* eventsAbout(context: CliContext, { store }: Log, accountId: AccountId, report: (permille: number) => void): AsyncIterable<RecordedEvent[]> {
+async function* eventsKnownTo(context: CliContext, { store }: Log, accountId: AccountId, report: (permille: number) => void): AsyncIterable<RecordedEvent[]> {
   const head = await store.head();
   let batch: RecordedEvent[] = [];
   let read = 0;
   for await (const event of store.readAll()) {
     context.signal.throwIfAborted();
-    if (isAbout(event, accountId)) batch.push(event);
+    if (isKnownTo(event, accountId)) batch.push(event);
     read += 1;
     if (read % BATCH !== 0) continue;
     report(Math.floor(shareOfLog(event.position, head) * 1_000));
@@ -47,15 +46,6 @@ async function* eventsAbout(context: CliContext, { store }: Log, accountId: Acco
     batch = [];
   }
   yield batch;
-}
-
-function isAbout({ data, metadata, streamId }: RecordedEvent, accountId: AccountId): boolean {
-  return ActedBy.safeParse(metadata).data?.actorId === accountId || streamId.includes(accountId) || names(data, accountId);
-}
-
-function names(value: unknown, accountId: AccountId): boolean {
-  if (typeof value !== 'object' || value === null) return value === accountId;
-  return Object.values(value).some((inside) => names(inside, accountId));
 }
 
 /** The account's own key; the fields that others' keys seal read null. */
@@ -68,10 +58,11 @@ function ownAlone(keys: DataKeys, accountId: AccountId): DataKeys {
   };
 }
 
-function describeEvent({ streamId, type, createdAt, data, metadata }: RecordedEvent, accountId: AccountId) {
-  const { data: meta } = ActedBy.safeParse(metadata);
-  const by = meta?.actorId === accountId ? 'account' : meta?.actorId === 'system' ? 'system' : 'other';
-  return { at: meta?.occurredAt ?? createdAt.toISOString(), type, by, stream: streamId, data };
+function describeEvent(event: RecordedEvent, accountId: AccountId) {
+  const { streamId, type, createdAt, data } = event;
+  const cause = causeOf(event);
+  const by = cause?.actorId === accountId ? 'account' : cause?.actorId === 'system' ? 'system' : 'other';
+  return { at: cause?.occurredAt ?? createdAt.toISOString(), type, by, stream: streamId, data };
 }
 
 async function profileOf(log: Log, accountId: AccountId): Promise<object> {

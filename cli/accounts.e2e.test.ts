@@ -59,6 +59,22 @@ describe('accounts export', () => {
     for (const secret of ['words of dora', 'dora@example.org', cas.password, cas.refreshToken, '$argon2', '$sealed']) expect(all).not.toContain(secret);
   });
 
+  it('tells nobody who muted, blocked, viewed or saved them or counts them among close friends, but those who did', async () => {
+    const [ivo, joy, kai] = [await world.person('ivo'), await world.person('joy'), await world.person('kai')];
+    const [post, story] = [await world.publish(ivo), await world.story(ivo)];
+    await world.follow(ivo, joy, kai);
+    for (const path of ['users/ivo/mute', 'users/ivo/close-friend', `posts/${post}/like`, `posts/${post}/save`, `stories/${story}/view`]) {
+      expect((await joy.post(`/v1/${path}`)).status, path).toBeLessThan(300);
+    }
+    expect((await kai.post('/v1/users/ivo/block')).status).toBeLessThan(300);
+    await expect.poll(async () => (await runCli(world.stack.environment, ['events', 'show', `follow-${kai.id}-${ivo.id}`])).out, { timeout: 30_000 }).toContain('FollowEnded');
+    const typesBy = async (account: string, who: string) => (await exported(account)).events.filter(({ by }) => by === who).map(({ type }) => type);
+    expect(await typesBy('ivo', 'other')).toEqual(['AccountFollowed', 'AccountFollowed', 'PostLiked']);
+    expect(await typesBy('ivo', 'system')).not.toContain('FollowEnded');
+    expect(await typesBy('joy', 'account')).toEqual(expect.arrayContaining(['AccountMuted', 'CloseFriendAdded', 'PostSaved', 'StoryViewed']));
+    expect(await typesBy('kai', 'account')).toContain('AccountBlocked');
+  });
+
   it('writes to a file that only its owner may read', async () => {
     const file = join(tmpdir(), `export-${String(process.pid)}.json`);
     await world.person('eva');
