@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { pipeline } from 'node:stream/promises';
 import { loadState, type Log } from '../commands/handle.ts';
 import { accountDecider } from '../domain/account.ts';
 import type { AccountId } from '../domain/ids.ts';
@@ -9,6 +9,7 @@ import { openPersonalData, type DataKeys } from '../infra/personal-data.ts';
 import { vaultedAccount } from '../infra/vault-account.ts';
 import { causeOf, isKnownTo } from './accounts-export-scope.ts';
 import type { CliContext, ExitCode } from './context.ts';
+import { writePrivateFile } from './private-file.ts';
 import { showProgress } from './progress.ts';
 
 const BATCH = 500;
@@ -19,17 +20,35 @@ const BATCH = 500;
  */
 export async function exportAccount(context: CliContext, { accountId, ...log }: Log & { readonly accountId: AccountId }, { out, json }: { out?: string; json?: boolean }): Promise<ExitCode> {
   const shown = showProgress('export', { unit: 'permille of the log', json: json === true });
-  const events = [];
-  for await (const batch of eventsKnownTo(context, log, accountId, (permille) => { shown.at(permille, 1_000); })) {
-    const opened = await openPersonalData(batch, ownAlone(log.keys, accountId));
-    events.push(...opened.map((event) => describeEvent(event, accountId)));
+  const head = { account_id: accountId, exported_at: new Date().toISOString(), account: await profileOf(log, accountId), vault: await vaultOf(context, accountId) };
+  // On a terminal the document would run through the bar.
+  const report = out === undefined && process.stdout.isTTY ? () => undefined : (permille: number) => { shown.at(permille, 1_000); };
+  const batches = eventsKnownTo(context, log, accountId, report);
+  const text = documentText(head, describedEvents(batches, log.keys, accountId));
+  try {
+    if (out === undefined) await pipeline(text, process.stdout, { end: false });
+    else await writePrivateFile(out, text);
+  } finally {
+    shown.end();
   }
-  shown.end();
-  const document = { account_id: accountId, exported_at: new Date().toISOString(), account: await profileOf(log, accountId), vault: await vaultOf(context, accountId), events };
-  const text = `${JSON.stringify(document, null, 2)}\n`;
-  if (out === undefined) process.stdout.write(text);
-  else writeFileSync(out, text, { mode: 0o600 });
   return 0;
+}
+
+/** A JSON document of `head` and a list of events, one on a line, which is never held as a whole: an account may have millions. */
+export async function* documentText(head: object, events: AsyncIterable<object>): AsyncIterable<string> {
+  yield JSON.stringify({ ...head, events: [] }, null, 2).slice(0, -']\n}'.length);
+  let before = '\n    ';
+  for await (const event of events) {
+    yield before + JSON.stringify(event);
+    before = ',\n    ';
+  }
+  yield '\n  ]\n}\n';
+}
+
+async function* describedEvents(batches: AsyncIterable<RecordedEvent[]>, keys: DataKeys, accountId: AccountId): AsyncIterable<object> {
+  for await (const batch of batches) {
+    for (const event of await openPersonalData(batch, ownAlone(keys, accountId))) yield describeEvent(event, accountId);
+  }
 }
 
 async function* eventsKnownTo(context: CliContext, { store }: Log, accountId: AccountId, report: (permille: number) => void): AsyncIterable<RecordedEvent[]> {

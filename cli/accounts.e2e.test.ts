@@ -1,4 +1,4 @@
-import { readFile, rm, stat } from 'node:fs/promises';
+import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -75,9 +75,10 @@ describe('accounts export', () => {
     expect(await typesBy('kai', 'account')).toContain('AccountBlocked');
   });
 
-  it('writes to a file that only its owner may read', async () => {
+  it('writes to a file that only its owner may read, in the place of one that everybody could', async () => {
     const file = join(tmpdir(), `export-${String(process.pid)}.json`);
     await world.person('eva');
+    await writeFile(file, 'of old', { mode: 0o644 });
     expect(await accounts('export', 'eva', '--out', file)).toMatchObject({ code: 0, out: '' });
     expect(Exported.parse(JSON.parse(await readFile(file, 'utf8'))).account).toMatchObject({ username: 'eva' });
     expect((await stat(file)).mode & 0o777).toBe(0o600);
