@@ -90,7 +90,7 @@ describe('accounts erase', () => {
   it('ends the account at once, and its data when every model has passed; others keep theirs', async () => {
     const [finn, gus] = [await world.person('finn'), await world.person('gus')];
     const [post, kept] = [await world.publish(finn, { caption: 'Words of Finn' }), await world.publish(gus, { caption: 'Words of Gus' })];
-    expect(await accounts('erase', 'finn')).toMatchObject({ code: 0, out: 'finn is erased, its personal data are gone and its name is free\n' });
+    expect(await accounts('erase', 'finn', '--yes')).toMatchObject({ code: 0, out: 'finn is erased, its personal data are gone and its name is free\n' });
     expect((await send(`${world.stack.edgeUrl}/v1/users/login`, { json: { username: 'finn', password: finn.password } })).status).toBe(401);
     expect((await gus.get('/v1/users/finn')).status).toBe(404);
     expect((await gus.get(`/v1/posts/${post}`)).status).toBe(404);
@@ -104,10 +104,30 @@ describe('accounts erase', () => {
     expect(await accounts('erase', finn.id)).toMatchObject({ code: 0 });
   });
 
-  it('takes the account out of use even while the reactor is away, and says what is still to come', async () => {
+  it('erases nothing without a terminal to ask on, unless --yes says so', async () => {
+    const jan = await world.person('jan');
+    expect(await accounts('erase', 'jan')).toMatchObject({ code: 2, out: '', err: expect.stringMatching(/^nothing was erased: .*--yes/) as unknown });
+    expect((await jan.get('/v1/users/jan')).status).toBe(200);
+    expect((await exported('jan')).account).toMatchObject({ status: 'active' });
+    expect(await accounts('erase', 'jan', '--yes', '--wait', 'long')).toMatchObject({ code: 2, err: '--wait takes a whole number of seconds\n' });
+    expect((await exported('jan')).account).toMatchObject({ status: 'active' });
+  });
+
+  it('fails while personal data are still held, says how to go on, and that way ends well', async () => {
+    const lea = await world.person('lea');
+    await world.stack.kill('reactor');
+    expect(await accounts('erase', 'lea', '--yes', '--wait', '0')).toMatchObject({ code: 1, out: '', err: expect.stringMatching(new RegExp(`still held: .* accounts erase ${lea.id} again`)) as unknown });
+    const pending = await accounts('erase', lea.id, '--wait', '0', '--json');
+    expect([pending.code, JSON.parse(pending.out)]).toEqual([1, { account_id: lea.id, erased: true, personal_data: 'pending' }]);
+    await world.stack.start('reactor');
+    expect(await accounts('erase', lea.id)).toMatchObject({ code: 0, err: '' });
+    expect((await exported(lea.id)).vault.data_key).toBe('emptied');
+  });
+
+  it('takes the account out of use even while the reactor is away, and waits for what is still to come', async () => {
     const hal = await world.person('hal');
     await world.stack.kill('reactor');
-    const erasing = accounts('erase', 'hal', '--json');
+    const erasing = accounts('erase', 'hal', '--yes', '--json');
     await expect.poll(async () => (await send(`${world.stack.edgeUrl}/v1/users/login`, { json: { username: 'hal', password: hal.password } })).status, { timeout: 30_000 }).toBe(401);
     expect((await exported(hal.id)).vault.data_key).toBe('held');
     await world.stack.start('reactor');

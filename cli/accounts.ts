@@ -1,9 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { createInterface } from 'node:readline/promises';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { v7 as uuidv7 } from 'uuid';
-import { eraseAccount } from '../commands/erase-account.ts';
 import { findActiveAccount } from '../commands/find-account.ts';
 import { loadState, type CommandContext, type Log } from '../commands/handle.ts';
 import { verifyAccount } from '../commands/verify-account.ts';
@@ -11,13 +8,10 @@ import { accountDecider } from '../domain/account.ts';
 import { AccountId } from '../domain/ids.ts';
 import { streamOf } from '../domain/streams.ts';
 import { openVault, type Vault } from '../infra/vault.ts';
-import { vaultedAccount } from '../infra/vault-account.ts';
+import { eraseForGood, type EraseOptions } from './accounts-erase.ts';
 import { exportAccount } from './accounts-export.ts';
 import { CliError, type CliContext, type ExitCode } from './context.ts';
 import type { Run } from './main.ts';
-
-const ERASURE_LIMIT_MS = 60_000;
-const POLL_MS = 200;
 
 /** `accounts verify|erase|export`: what operators do to single accounts, through the same commands as the API. */
 export function registerAccounts(program: Command, run: Run): void {
@@ -31,9 +25,13 @@ export function registerAccounts(program: Command, run: Run): void {
   accounts.command('erase')
     .description('erase an account and its personal data for good, as if its owner had deleted it')
     .argument('<account>', 'username or account id')
-    .option('--yes', 'do not ask on a terminal')
+    .option('--yes', 'do not ask; needed where there is no terminal to ask on')
+    .option('--wait <seconds>', 'how long to wait until the personal data are gone', '60')
     .option('--json', 'the result as JSON')
-    .action((account: string, options: { yes?: boolean; json?: boolean }) => run((context) => erase(context, account, options)));
+    .action((account: string, options: EraseOptions) => run(async (context) => {
+      const opened = await open(context);
+      return eraseForGood(context, { ...opened, accountId: await identify(opened, account), named: account, by: byOperator('erase') }, options);
+    }));
   accounts.command('export')
     .description('everything that is held about one account, as JSON')
     .argument('<account>', 'username or account id')
@@ -75,45 +73,6 @@ async function verify(context: CliContext, account: string, { withdraw = false, 
   if (!done.ok) throw new CliError(`${account} is not an active account`);
   say(json, { account_id: accountId, verified: !withdraw }, `${account} is ${withdraw ? 'no longer ' : ''}verified`);
   return 0;
-}
-
-async function erase(context: CliContext, account: string, { yes = false, json }: { yes?: boolean; json?: boolean }): Promise<ExitCode> {
-  const opened = await open(context);
-  const accountId = await identify(opened, account);
-  const state = await loadState(opened, accountDecider, streamOf.account(accountId));
-  if (state.status === 'active' && state.username !== null) {
-    if (!yes && !(await confirmed(state.username, context.signal))) throw new CliError('nothing was erased');
-    const erased = await eraseAccount({ ...opened, sessions: opened.vault.sessions }, byOperator('erase'), { accountId, username: state.username });
-    if (!erased.ok) throw new CliError(`${account} is not an active account`);
-  } else if (state.status !== 'erased') {
-    throw new CliError(`${account} is not an active account`);
-  }
-  const gone = await dataGone(context, accountId);
-  say(json, { account_id: accountId, erased: true, personal_data: gone ? 'gone' : 'pending' }, gone
-    ? `${account} is erased, its personal data are gone and its name is free`
-    : `${account} is erased and can be used no more; its personal data go when the reactor runs and every read model has passed the erasure (run this again to see whether they have)`);
-  return 0;
-}
-
-// Only a person can be asked; a script that names an account means it.
-async function confirmed(username: string, signal: AbortSignal): Promise<boolean> {
-  if (!process.stdin.isTTY || !process.stderr.isTTY) return true;
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    return (await terminal.question(`This erases ${username} for good. Type the username to go on: `, { signal })).trim() === username;
-  } finally {
-    terminal.close();
-  }
-}
-
-// The reactor empties the data key once every read model has passed the event.
-async function dataGone(context: CliContext, accountId: AccountId): Promise<boolean> {
-  const deadline = performance.now() + ERASURE_LIMIT_MS;
-  while ((await vaultedAccount(context.pool(), accountId)).dataKey === 'held') {
-    if (performance.now() > deadline) return false;
-    await delay(POLL_MS, undefined, { signal: context.signal });
-  }
-  return true;
 }
 
 function say(json: boolean | undefined, facts: object, words: string): void {
