@@ -15,8 +15,9 @@ import { showProgress } from './progress.ts';
 const BATCH = 500;
 
 /**
- * Writes one JSON document of all that is held about an account: its profile, what the vault knows of it (never a
- * secret), and every event of the log that it caused or knows of anyway. What others wrote stays sealed.
+ * Writes one JSON document about an account: its profile, its sessions and what else the vault knows of it (never a secret; of
+ * recorded requests their number), and every event of the log that it caused or knows of anyway. What others wrote stays
+ * sealed. Files are not in it: the events name them.
  */
 export async function exportAccount(context: CliContext, { accountId, ...log }: Log & { readonly accountId: AccountId }, { out, json }: { out?: string; json?: boolean }): Promise<ExitCode> {
   const shown = showProgress('export', { unit: 'permille of the log', json: json === true });

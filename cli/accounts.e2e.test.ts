@@ -14,7 +14,7 @@ afterAll(() => world.stop());
 const accounts = (...args: string[]) => runCli(world.stack.environment, ['accounts', ...args]);
 const Exported = z.object({
   account: z.looseObject({ status: z.string() }),
-  vault: z.object({ data_key: z.string(), password_changed_at: z.string().nullable(), sessions: z.array(z.object({ ended_at: z.string().nullable() })) }),
+  vault: z.object({ data_key: z.string(), password_changed_at: z.string().nullable(), sessions: z.array(z.object({ ended_at: z.string().nullable() })), recorded_requests: z.int() }),
   events: z.array(z.object({ type: z.string(), by: z.string(), data: z.record(z.string(), z.unknown()) })),
 });
 async function exported(account: string): Promise<z.infer<typeof Exported>> {
@@ -43,7 +43,13 @@ describe('accounts verify', () => {
 });
 
 describe('accounts export', () => {
-  it('tells everything that is held about one account, and nothing that others wrote', async () => {
+  it('says what is not in it', async () => {
+    const { code, out } = await accounts('export', '--help');
+    expect(code).toBe(0);
+    expect(out.replace(/\s+/g, ' ')).toContain('its photos and videos themselves and the contents of recorded requests are not in it');
+  });
+
+  it('tells profile, sessions and events of one account, and nothing that others wrote', async () => {
     const [cas, dora] = [await world.person('cas', { fullName: 'Cas Export' }), await world.person('dora')];
     const post = await world.publish(cas, { caption: 'Words of Cas' });
     await world.follow(cas, dora);

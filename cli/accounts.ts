@@ -33,7 +33,7 @@ export function registerAccounts(program: Command, run: Run): void {
       return eraseForGood(context, { ...opened, accountId: await identify(opened, account), named: account, by: byOperator('erase') }, options);
     }));
   accounts.command('export')
-    .description('everything that is held about one account, as JSON')
+    .description('profile, sessions and all events that one account caused or knows of, as JSON; its photos and videos themselves and the contents of recorded requests are not in it')
     .argument('<account>', 'username or account id')
     .option('--out <file>', 'write to a file that only you may read, instead of standard output')
     .option('--json', 'progress as JSON lines')
