@@ -115,12 +115,32 @@ function kilobytes(bytes: Buffer): string {
   return `${(bytes.length / 1000).toFixed(1)} KB`;
 }
 
+async function photoAt(path: string): Promise<Buffer | undefined> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** Writes the page of the named photo; without that photo the page stays as it is. Gives the exit code: 2 for wrong use. */
+async function main({ photo: path, credit }: { photo?: string | undefined; credit?: string | undefined }): Promise<0 | 2> {
+  if (path === undefined || credit === undefined) {
+    console.error('name a photo of a camera with --photo FILE, and where it comes from and its licence with --credit TEXT');
+    return 2;
+  }
+  const photo = await photoAt(path);
+  if (photo === undefined) {
+    console.log(`skipped: there is no ${path}; docs/media.md stays as it is`);
+    return 0;
+  }
+  await writePage({ photo, credit });
+  console.log(`docs/media.md and ${String((await readdir(IMAGES)).length)} files beside it written`);
+  return 0;
+}
+
 if (import.meta.main) {
   const { values } = parseArgs({ options: { photo: { type: 'string' }, credit: { type: 'string' } } });
-  if (values.photo === undefined || values.credit === undefined) {
-    console.log('skipped: name a photo of a camera with --photo FILE, and where it comes from and its licence with --credit TEXT; docs/media.md stays as it is');
-  } else {
-    await writePage({ photo: await readFile(values.photo), credit: values.credit });
-    console.log(`docs/media.md and ${String((await readdir(IMAGES)).length)} files beside it written`);
-  }
+  process.exitCode = await main(values);
 }

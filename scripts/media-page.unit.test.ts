@@ -9,6 +9,8 @@ const DOCS = new URL('../docs/', import.meta.url);
 const page = await readFile(new URL('media.md', DOCS), 'utf8');
 const WEIGHT = String.raw`\d+\.\d KB`;
 
+const makePage = (args: readonly string[]) => promisify(execFile)(process.execPath, ['scripts/media-page.ts', ...args], { cwd: new URL('../', import.meta.url) });
+
 describe('the page of one photo', () => {
   it('tells the weight of every size in every format, as the code makes them', () => {
     for (const name of ALL_NAMES) {
@@ -32,9 +34,17 @@ describe('the page of one photo', () => {
     for (const text of [page, await readFile(new URL('media/LICENSE.md', DOCS), 'utf8')]) expect(text).toMatch(/CC BY-SA 4\.0/);
   });
 
-  it('stays as it is when no photo is named, and says what to name', async () => {
-    const { stdout } = await promisify(execFile)(process.execPath, ['scripts/media-page.ts'], { cwd: new URL('../', import.meta.url) });
-    expect(stdout).toMatch(/^skipped: .*--photo.*--credit/);
+  it.each([
+    ['nothing', []],
+    ['no photo', ['--credit', 'somebody']],
+    ['no credit', ['--photo', 'none.jpg']],
+  ])('is not made when %s is named: that is wrong use, and says what to name', async (_what, args) => {
+    await expect(makePage(args)).rejects.toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(/^name a photo .*--photo.*--credit/) as unknown });
+    expect(await readFile(new URL('media.md', DOCS), 'utf8')).toBe(page);
+  });
+
+  it('stays as it is when the photo that is named is not there', async () => {
+    expect((await makePage(['--photo', 'none.jpg', '--credit', 'somebody'])).stdout).toBe('skipped: there is no none.jpg; docs/media.md stays as it is\n');
     expect(await readFile(new URL('media.md', DOCS), 'utf8')).toBe(page);
   });
 });
