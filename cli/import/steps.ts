@@ -57,11 +57,17 @@ async function followedBy(job: Import, person: string): Promise<Set<string>> {
   let cursor = '';
   do {
     const path = `/v1/users/${job.usernameOf(person)}/following?limit=100${cursor}`;
-    const { users, pagination } = Listed.parse(await job.sessions.send(job.read, person, { method: 'GET', path }));
+    const { users, pagination } = Listed.parse(await job.sessions.send(job.read, person, { method: 'GET', path }).catch(missingFollowsNobody));
     for (const { username } of users) usernames.add(username);
     cursor = pagination.next_cursor === null ? '' : `&cursor=${encodeURIComponent(pagination.next_cursor)}`;
   } while (cursor !== '');
   return usernames;
+}
+
+// Right after somebody registered the read models may not have them yet.
+function missingFollowsNobody(error: unknown): z.infer<typeof Listed> {
+  if (error instanceof ApiError && error.status === 404) return { users: [], pagination: { next_cursor: null } };
+  throw error;
 }
 
 /** Uploads a photo for each post, composes the posts in turn for the people, and gives their ids. */
