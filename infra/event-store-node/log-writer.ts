@@ -31,14 +31,6 @@ const DEFAULT_LIMITS: WriterLimits = {
 
 const BYTES_PER_REQUEST = 256;
 
-/**
- * Where several writers wait for each other's commits, one commit soon follows the other, and carries what came in the few
- * tenths of a millisecond between them. Such small commits wait this long for company: fewer, larger ones leave the
- * processor to the clients. A lone writer waits for nobody, and many writers fill their commits anyway.
- */
-const COMPANY_MS = 1;
-const COMPANY_ENOUGH = 8;
-
 /** A group that is being written. */
 interface GroupInFlight {
   readonly changes: LogGroup;
@@ -66,8 +58,6 @@ export class LogWriter {
   readonly #waitingForRoom: (() => void)[] = [];
   #queue: QueuedWrite[] = [];
   #queuedBytes = 0;
-  /** How many requests the last commit carried. */
-  #lastRequests = 0;
   #running: Promise<void> | undefined;
   /** Groups that are being written, oldest first. They come to their end in this order. */
   readonly #inFlight: GroupInFlight[] = [];
@@ -110,7 +100,6 @@ export class LogWriter {
     while (this.#queue.length > 0) {
       // What arrives in the same turn of the event loop shares a write, and the answers to the last one get out first.
       await new Promise((resolve) => setImmediate(resolve));
-      if (this.#lastRequests > 1 && this.#lastRequests < COMPANY_ENOUGH && this.#queue.length < COMPANY_ENOUGH) await new Promise((resolve) => setTimeout(resolve, COMPANY_MS));
       while (this.#inFlight.length >= this.#storage.mostCommitsAtOnce) await this.#inFlight[0]?.answered;
       const obstacle = await this.#storage.room().then(() => undefined, (error: unknown) => ({ error }));
       if (obstacle === undefined) this.#begin(this.#takeGroup());
@@ -125,7 +114,6 @@ export class LogWriter {
     for (let bytes = 0; count < most && bytes < this.#limits.groupBytes; count++) bytes += this.#queue[count]?.bytes ?? 0;
     const taken = this.#queue.slice(0, count);
     this.#queue = this.#queue.slice(count);
-    this.#lastRequests = count;
     return taken;
   }
 
