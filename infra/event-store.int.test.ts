@@ -7,7 +7,7 @@ import { setImmediate } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { START_OF_LOG, type Position } from '../domain/position.ts';
 import type { RecordedEvent } from '../domain/recorded-event.ts';
-import { openEventStore, OutcomeUnknownError, SubscriptionEndedError, VersionConflictError, type EventStore, type NewEvent } from './event-store.ts';
+import { EventStoreAwayError, openEventStore, OutcomeUnknownError, SubscriptionEndedError, VersionConflictError, type EventStore, type NewEvent } from './event-store.ts';
 import { startEventStoreNode, type EventStoreNode } from './event-store-node/server.ts';
 
 let directory: string;
@@ -102,9 +102,38 @@ describe('the event store', () => {
     const numbers: unknown[] = [];
     for (const [i, until] of places.entries()) numbers.push(...(await all({ after: places[i - 1] ?? after, limit: 1_000 })).filter(({ position }) => position <= until).map(({ data }) => (data as { n: number }).n));
     expect(numbers).toEqual(Array.from({ length: 3_250 }, (_, n) => n));
+    const ranges = await Promise.all(places.map((until, i) => store.readRange({ after: places[i - 1] ?? after, until, about: 1_000, wanted: new Set(['Happened']) })));
+    expect(ranges.flat()).toEqual(await all({ after, limit: 3_250 }));
     const none: Position[] = [];
     for await (const place of store.milestones({ after: await store.head(), every: 1_000 })) none.push(place);
     expect(none).toEqual([]);
+  });
+
+  it('gives all events between two places however many were expected, with the data of those types that are wanted', async () => {
+    const before = await store.head();
+    for (let n = 0; n < 3; n += 1) await store.append(stream(), 'no_stream', Array.from({ length: 400 }, (_, i) => ({ ...event(n * 400 + i), type: i % 2 === 0 ? 'Happened' : 'Passed' })));
+    const [first, ...rest] = await all({ after: before });
+    const until = rest.at(-100)!.position;
+    for (const about of [0, 1_000, 100_000]) {
+      const read = await store.readRange({ after: first!.position, until, about, wanted: new Set(['Happened']) });
+      expect(read).toEqual(rest.slice(0, -99).map((one) => (one.type === 'Happened' ? one : { ...one, data: undefined, metadata: undefined })));
+    }
+    expect(await store.readRange({ after: START_OF_LOG, until: before, about: 10_000, wanted: new Set(['Happened', 'StoreCreated']) })).toEqual((await all()).filter(({ position }) => position <= before).map((one) => (one.type === 'Passed' ? { ...one, data: undefined, metadata: undefined } : one)));
+  });
+
+  it('says so when the event store goes away while a range is read, and reads on when it is back', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'shutterlog-store-'));
+    const first = await startEventStoreNode({ dataDir: directory });
+    const client = await openEventStore(first.url);
+    await client.append(stream(), 'no_stream', Array.from({ length: 10 }, (_, n) => event(n)));
+    const range = { after: START_OF_LOG, until: await client.head(), about: 10, wanted: new Set<string>() };
+    await first.close();
+    await expect(client.readRange(range)).rejects.toThrow(EventStoreAwayError);
+    const second = await startEventStoreNode({ dataDir: directory, port: first.port });
+    await expect.poll(() => client.readRange(range).then((events) => events.length, () => 0)).toBe(11);
+    await client.close();
+    await second.close();
+    await rm(directory, { recursive: true, force: true });
   });
 
   it('follows the log from behind a position, history first, then what is appended, until it is told to stop', async () => {

@@ -20,8 +20,10 @@ export type Batch = { readonly events: readonly TakenEvent[]; readonly last: Pos
  */
 export async function takeIn(recorded: readonly [RecordedEvent, ...RecordedEvent[]], handled: ReadonlySet<string>, keys: DataKeys): Promise<Batch> {
   const wanted = recorded.filter(({ type }) => handled.has(type));
-  const opened = new Map<string, TakenEvent>((await openAll(wanted, keys)).map((taken) => [taken.recorded.position, taken]));
-  return { events: recorded.map((one) => opened.get(one.position) ?? { recorded: one }), last: (recorded.at(-1) ?? recorded[0]).position };
+  const opened = await openAll(wanted, keys);
+  let next = 0;
+  const events = recorded.map((one) => (one === wanted[next] ? opened[next++] : undefined) ?? { recorded: one });
+  return { events, last: (recorded.at(-1) ?? recorded[0]).position };
 }
 
 async function openAll(recorded: readonly RecordedEvent[], keys: DataKeys): Promise<TakenEvent[]> {
@@ -40,7 +42,8 @@ async function openAll(recorded: readonly RecordedEvent[], keys: DataKeys): Prom
 function parseOne(recorded: RecordedEvent): TakenEvent {
   try {
     const event = parseEvent(recorded);
-    return event === undefined ? { recorded } : { recorded, event };
+    // The event says it as well, so that the text which it was read from need not be held.
+    return event === undefined ? { recorded } : { recorded: event, event };
   } catch (unreadable) {
     return { recorded, unreadable };
   }

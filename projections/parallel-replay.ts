@@ -4,7 +4,7 @@ import type { EventStore } from '../infra/event-store.ts';
 import type { Log } from '../infra/log.ts';
 import { unreachable } from './batch.ts';
 import type { Checkpoint } from './checkpoints.ts';
-import { FromReplayThread, type ReplayTask, type ToReplayThread } from './replay-protocol.ts';
+import { FromReplayThread, RANGE_EVENTS, type ReplayTask, type ToReplayThread } from './replay-protocol.ts';
 
 /** A build to be filled: where it stands, and the last event that it takes (undefined: no end). */
 export type ReplayTarget = Pick<Checkpoint, 'buildId' | 'position' | 'events'> & { readonly until: Position | undefined };
@@ -19,8 +19,6 @@ export type ParallelReplay = {
   readonly signal: AbortSignal;
 };
 
-/** Events in a range: enough to write set-based, few enough that some ranges for each thread fit into memory. */
-const RANGE_EVENTS = 5_000;
 /** A thread reads one range while another of its ranges waits for its turns. */
 const RANGES_PER_THREAD = 2;
 /** A log shorter than this many ranges is replayed before threads would be up. */

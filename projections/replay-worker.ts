@@ -1,6 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { START_OF_LOG, type Position } from '../domain/position.ts';
-import type { RecordedEvent } from '../domain/recorded-event.ts';
 import { openEventStore } from '../infra/event-store.ts';
 import { openPool } from '../infra/postgres.ts';
 import { openVault } from '../infra/vault.ts';
@@ -10,12 +9,11 @@ import { unreachable } from './batch.ts';
 import { postgresProjections } from './catalog.ts';
 import { describe } from './failures.ts';
 import { takeIn, type Batch } from './intake.ts';
-import { ReplayTask, ToReplayThread, type FromReplayThread } from './replay-protocol.ts';
+import { RANGE_EVENTS, ReplayTask, ToReplayThread, type FromReplayThread } from './replay-protocol.ts';
 
 // A thread of a parallel replay: reads, opens and parses ranges of the log on its own core, and applies each to a build
 // when it is told that everything before it is there. It ends with the process that started it, or when it is terminated.
 const CONNECTIONS = 6;
-const PAGE = 4_000;
 
 const task = ReplayTask.parse(workerData);
 const pool = openPool(task.databaseUrl, { size: CONNECTIONS, name: 'shutterlog-replay', statementTimeoutMs: 600_000, synchronousCommit: false });
@@ -40,7 +38,7 @@ parentPort?.on('message', (raw: unknown) => {
 async function obey(order: ToReplayThread): Promise<void> {
   switch (order.kind) {
     case 'range': {
-      const [first, ...others] = await readRange(order.after, order.until);
+      const [first, ...others] = await store.readRange({ ...order, about: RANGE_EVENTS, wanted: handled });
       ranges.set(order.index, first === undefined ? { events: [], last: order.after } : await takeIn([first, ...others], handled, keys));
       return say({ kind: 'ready', index: order.index });
     }
@@ -50,20 +48,6 @@ async function obey(order: ToReplayThread): Promise<void> {
       return undefined;
     }
     default: return unreachable(order);
-  }
-}
-
-// In pages, because a range is as long as the server says, not as long as was asked for.
-async function readRange(after: Position, until: Position): Promise<RecordedEvent[]> {
-  const events: RecordedEvent[] = [];
-  for (let from = after; ;) {
-    let read = 0;
-    for await (const event of store.readAll({ after: from, limit: PAGE })) {
-      read += 1;
-      from = event.position;
-      if (event.position <= until) events.push(event);
-    }
-    if (read < PAGE || from >= until) return events;
   }
 }
 
