@@ -15,7 +15,7 @@ import { follows } from './follows.ts';
 import { rebuild, type RebuildDeps, type RebuildProgress } from './rebuild.ts';
 
 const SCRIPT = fileURLToPath(new URL('../testing/projection-process.ts', import.meta.url));
-const EVENTS = 26_000;
+const EVENTS = 42_000;
 const LIMIT_MS = 180_000;
 
 let world: ProjectorWorld;

@@ -22,7 +22,7 @@ export type ParallelReplay = {
 /** A thread reads one range while another of its ranges waits for its turns. */
 const RANGES_PER_THREAD = 2;
 /** A log shorter than this many ranges is replayed before threads would be up. */
-const WORTH_RANGES = 4;
+const WORTH_RANGES = 2;
 
 /** Beyond six PostgreSQL is what limits a replay. */
 const THREADS = { least: 2, most: 6 };

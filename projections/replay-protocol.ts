@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { Position } from '../domain/position.ts';
 
 /** Events in a range, system events included: enough to write set-based, few enough that some ranges for each thread fit into memory. */
-export const RANGE_EVENTS = 5_000;
+export const RANGE_EVENTS = 10_000;
 
 /** What a replay thread is started with: where its stores are, which builds it helps to fill, and where each of them ends. */
 export const ReplayTask = z.object({
