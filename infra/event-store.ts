@@ -7,6 +7,7 @@ import { Appender, EventStoreAwayError, isConnectionLost, VersionConflictError, 
 import { milestones } from './event-store-milestones.ts';
 import { readRange, type Range } from './event-store-ranges.ts';
 import { headOf, iterate, parsePosition, readAll, toRecorded } from './event-store-reading.ts';
+import { shareSubscriptions } from './shared-subscription.ts';
 
 // What the contract below speaks of.
 export { EventStoreAwayError, isConnectionLost, OutcomeUnknownError, VersionConflictError } from './event-store-appending.ts';
@@ -31,7 +32,7 @@ export type EventStore = {
   append(streamId: string, expected: ExpectedRevision, events: readonly NewEvent[]): Promise<{ revision: bigint; position: Position }>;
   /** Events of the whole log after `after` (from the start when absent), without system events, oldest first, to the present end; all of them newest first with `backwards`. */
   readAll(options?: { after?: Position; limit?: number; backwards?: boolean }): AsyncIterable<RecordedEvent>;
-  /** The same, then live; ends only by `signal` (cleanly) or with SubscriptionEndedError. */
+  /** The same, then live; ends only by `signal` (cleanly) or with SubscriptionEndedError. Subscriptions at about the same place are read once for all. */
   subscribe(options: { after: Position; signal: AbortSignal }): AsyncIterable<RecordedEvent>;
   /** Places about every `every` thousands of events from behind `after` to the present head, which is the last of them. */
   milestones(options: { after: Position; every: number }): AsyncIterable<Position>;
@@ -70,7 +71,7 @@ export async function openEventStore(url: string, options: { appendLimitMs?: num
     readStream: (streamId) => readWholeStream(client, streamId),
     append: (streamId, expected, events) => appender.append(streamId, expected, events),
     readAll: (range) => readAll(client, range ?? {}),
-    subscribe: (from) => subscribe(client, from),
+    subscribe: shareSubscriptions((from) => subscribe(client, from)),
     milestones: (options) => milestones(client, options),
     readRange: (range) => readRange(client, range),
     head: () => headOf(client),

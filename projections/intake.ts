@@ -39,7 +39,18 @@ async function openAll(recorded: readonly RecordedEvent[], keys: DataKeys): Prom
   }
 }
 
+// Models and lanes get the very same object from a subscription that they share, unless it had to be opened.
+const parsed = new WeakMap<RecordedEvent, TakenEvent>();
+
 function parseOne(recorded: RecordedEvent): TakenEvent {
+  const known = parsed.get(recorded);
+  if (known !== undefined) return known;
+  const taken = parseAnew(recorded);
+  parsed.set(recorded, taken);
+  return taken;
+}
+
+function parseAnew(recorded: RecordedEvent): TakenEvent {
   try {
     const event = parseEvent(recorded);
     // The event says it as well, so that the text which it was read from need not be held.
