@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
-import { measure, ROUNDS, type Measured } from './fan-out/measure.ts';
+import { PARTS } from './fan-out/cpu.ts';
+import { CONTESTANTS, measure, ROUNDS, sumOf, type Measured } from './fan-out/measure.ts';
 import { sharedGraph } from './feed/graph.ts';
 
 const RESULT_FILE = new URL('results/fan-out.md', import.meta.url);
@@ -34,7 +35,11 @@ function rowOf(one: Measured): string {
   const rate = (value: number) => Math.round(value / 1_000).toLocaleString('en');
   const mark = (met: boolean) => (met ? '✓' : '✗');
   const [plain, bare] = [one.whole / one.plain, one.whole / one.bare];
-  return `| ${one.graph} | ${String(one.held)} | ${one.deliveries.toLocaleString('en')} | ${rate(one.plain)} | ${rate(one.bare)} | ${rate(one.lanes)} | ${rate(one.whole)} | ${plain.toFixed(2)} ${mark(plain >= BARS.plain)} | ${bare.toFixed(2)} ${mark(bare >= BARS.bare)} | ${one.slowestMs.toFixed(0)} (${one.slowestAudience.toLocaleString('en')}) ${mark(one.slowestMs < BARS.slowestMs)} | ${one.freshP50.toFixed(0)} / ${one.freshP99.toFixed(0)} ${mark(one.freshP99 < BARS.freshP99)} |`;
+  return `| ${one.graph} | ${String(one.held)} | ${one.posts.toLocaleString('en')} | ${one.deliveries.toLocaleString('en')} | ${rate(one.plain)} | ${rate(one.bare)} | ${rate(one.lanes)} | ${rate(one.whole)} | ${plain.toFixed(2)} ${mark(plain >= BARS.plain)} | ${bare.toFixed(2)} ${mark(bare >= BARS.bare)} | ${one.slowestMs.toFixed(0)} (${one.slowestAudience.toLocaleString('en')}) ${mark(one.slowestMs < BARS.slowestMs)} | ${one.freshP50.toFixed(0)} / ${one.freshP99.toFixed(0)} ${mark(one.freshP99 < BARS.freshP99)} |`;
+}
+
+function cpuRowsOf({ graph, cpu }: Measured): string[] {
+  return CONTESTANTS.map((name) => `| ${graph} | ${name} | ${PARTS.map((part) => cpu[name][part].toFixed(2)).join(' | ')} | ${sumOf(cpu[name]).toFixed(2)} | ${(sumOf(cpu.plain) / sumOf(cpu[name])).toFixed(2)} |`);
 }
 
 function describe(measured: readonly Measured[]): string {
@@ -44,10 +49,17 @@ function describe(measured: readonly Measured[]): string {
 Deliveries of posts to followers' feeds, in thousands a second (best of ${String(ROUNDS)} rounds in turns, ${String(cpus().length)} cores, everything on one machine).
 Each author publishes posts that were made before. "Whole" is from the events (PostPublished) in the log, through the PostgreSQL models, to all feeds; "lanes" the same with the models ready.
 The plain pipeline (ZADD and trim for each follower) and the bare function (1,000 indexes a call) have the audience in memory and know no log. Feeds are full (500 entries) where memory allows, as feeds of those who read them are.
+The graph of Higgs is that of who retweeted whom: most accounts have few followers, so that a post means few deliveries there, and what a post costs by itself (log, models) weighs more.
 
-| graph | entries in each feed before | deliveries | plain | bare | lanes | whole | whole / plain (≥ ${String(BARS.plain)}) | whole / bare (≥ ${String(BARS.bare)}) | slowest post, ms (followers) < ${String(BARS.slowestMs)} | 50 posts/s, ms to show, p50 / p99 < ${String(BARS.freshP99)} |
-|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|
+| graph | entries in each feed before | posts | deliveries | plain | bare | lanes | whole | whole / plain (≥ ${String(BARS.plain)}) | whole / bare (≥ ${String(BARS.bare)}) | slowest post, ms (followers) < ${String(BARS.slowestMs)} | 50 posts/s, ms to show, p50 / p99 < ${String(BARS.freshP99)} |
+|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|
 ${rows.join('\n')}
+
+Microseconds of CPU time for each delivery, by process, in the round that took least of it. A machine that others use bends the rates, these much less.
+
+| graph | contestant | ${PARTS.join(' | ')} | all | plain / this |
+|---|---|${PARTS.map(() => '--:').join('|')}|--:|--:|
+${measured.flatMap(cpuRowsOf).join('\n')}
 
 Run it with \`npm run bench fan-out\`; it wants the graphs of the shared data folder.
 `;

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 /** A server process of the benchmark. */
 export interface ServerProcess {
   readonly url: string;
+  readonly pid: number | undefined;
   stop(): Promise<void>;
 }
 
@@ -19,7 +20,7 @@ export async function startServer(file: string, args: readonly string[]): Promis
   const child = spawn(process.execPath, [script(file), ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
   for await (const line of createInterface(child.stdout)) {
     const url = /(\w+:\/\/\S+)/.exec(line)?.[1];
-    if (url !== undefined) return { url, stop: () => stop(child) };
+    if (url !== undefined) return { url, pid: child.pid, stop: () => stop(child) };
   }
   throw new Error(`${file} ended before it was ready`);
 }

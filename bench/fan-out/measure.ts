@@ -7,7 +7,8 @@ import { createTestRedis } from '../../testing/redis.ts';
 import { startServer } from '../event-store/processes.ts';
 import { audiencesIn, type Graph } from '../feed/graph.ts';
 import { createModels, writeGraph } from '../feed/models.ts';
-import { bareFunction, plainPipeline } from './contestants.ts';
+import { bareFunction, plainPipeline, type Taken } from './contestants.ts';
+import { cpuMeter, mapped, PARTS, type Cpu } from './cpu.ts';
 import { liveTimes, type Live } from './live.ts';
 import { project } from './projecting.ts';
 import { makeFeeds, makePosts, oldEntries, publish, type Bench } from './world.ts';
@@ -17,9 +18,15 @@ const DELIVERIES = 600_000;
 export const ROUNDS = 3;
 
 /** Rates in deliveries a second, the best of all rounds. */
-export type Measured = Live & { readonly graph: string; readonly held: number; readonly deliveries: number; readonly plain: number; readonly bare: number; readonly whole: number; readonly lanes: number };
+export type Measured = Live & {
+  readonly graph: string; readonly held: number; readonly posts: number; readonly deliveries: number;
+  readonly plain: number; readonly bare: number; readonly whole: number; readonly lanes: number;
+  /** Microseconds of CPU time for each delivery, by who used them; in the round that used least. */
+  readonly cpu: Readonly<Record<Contestant, Cpu>>;
+};
 
-const best = (rates: readonly number[]) => Math.max(...rates);
+export const CONTESTANTS = ['plain', 'bare', 'lanes', 'whole'] as const;
+export type Contestant = (typeof CONTESTANTS)[number];
 
 /** Measures all contestants in turns on one graph, then how soon single posts show. */
 export async function measure(graph: Graph): Promise<Measured> {
@@ -38,21 +45,23 @@ export async function measure(graph: Graph): Promise<Measured> {
     const deliveries = posts.reduce((sum, { viewers }) => sum + viewers.length, 0);
     console.log(`${graph.name}: ${String(graph.accounts.length)} accounts, ${String(graph.follows.length)} follows, ${String(posts.length)} posts, ${String(deliveries)} deliveries`);
     await writeGraph(models, graph, celebrities);
-    const bench: Bench = { models, store, redis, urls: [node.url, models.url, server.url] as const, viewers: [...new Set(authors.flatMap(({ viewers }) => viewers))] };
-    const rates = { plain: [] as number[], bare: [] as number[], whole: [] as number[], lanes: [] as number[] };
+    const cpu = await cpuMeter({ redis, models }, node.pid);
+    const bench: Bench = { cpu, models, store, redis, urls: [node.url, models.url, server.url] as const, viewers: [...new Set(authors.flatMap(({ viewers }) => viewers))] };
+    const taken: Record<Contestant, Taken[]> = { plain: [], bare: [], lanes: [], whole: [] };
     for (let round = 0; round < ROUNDS; round += 1) {
       bench.before = await store.head();
-      rates.plain.push(deliveries / await plainPipeline(bench, posts));
-      rates.bare.push(deliveries / await bareFunction(bench, posts));
+      taken.plain.push(await plainPipeline(bench, posts));
+      taken.bare.push(await bareFunction(bench, posts));
       await makeFeeds(bench);
       await publish(store, await makePosts(bench, posts.map(({ id }) => id)));
-      rates.whole.push(deliveries / await project(bench));
+      taken.whole.push(await project(bench));
       await makeFeeds(bench);
       await models.pool.query('update projections.lane set position = $1', [bench.before]);
-      rates.lanes.push(deliveries / await project(bench));
+      taken.lanes.push(await project(bench));
+      console.log(CONTESTANTS.map((name) => said(name, taken[name].at(-1), deliveries)).join('\n'));
     }
     const live = await liveTimes(bench, authors);
-    return { graph: graph.name, held: oldEntries(bench).length, deliveries, plain: best(rates.plain), bare: best(rates.bare), whole: best(rates.whole), lanes: best(rates.lanes), ...live };
+    return { graph: graph.name, held: oldEntries(bench).length, posts: posts.length, deliveries, ...rates(taken, deliveries), ...live };
   } finally {
     redis.disconnect();
     await server.close();
@@ -61,4 +70,27 @@ export async function measure(graph: Graph): Promise<Measured> {
     await node.stop();
     await rm(directory, { recursive: true, force: true });
   }
+}
+
+/** The best rate of each contestant, and the CPU time of the round in which it used least. */
+function rates(taken: Readonly<Record<Contestant, readonly Taken[]>>, deliveries: number): Pick<Measured, Contestant | 'cpu'> {
+  const best = (name: Contestant) => Math.max(...taken[name].map(({ seconds }) => deliveries / seconds));
+  const leanest = (name: Contestant) => perDelivery(taken[name].map(({ cpu }) => cpu).reduce((least, cpu) => (sumOf(cpu) < sumOf(least) ? cpu : least)), deliveries);
+  return {
+    plain: best('plain'), bare: best('bare'), lanes: best('lanes'), whole: best('whole'),
+    cpu: { plain: leanest('plain'), bare: leanest('bare'), lanes: leanest('lanes'), whole: leanest('whole') },
+  };
+}
+
+/** All parts together. */
+export function sumOf(cpu: Cpu): number {
+  return PARTS.reduce((sum, part) => sum + cpu[part], 0);
+}
+
+const perDelivery = (cpu: Cpu, deliveries: number) => mapped((part) => cpu[part] * 1e6 / deliveries);
+
+function said(name: Contestant, taken: Taken | undefined, deliveries: number): string {
+  if (taken === undefined) return name;
+  const cpu = perDelivery(taken.cpu, deliveries);
+  return `  ${name}: ${taken.seconds.toFixed(2)} s; µs of CPU a delivery: ${PARTS.map((part) => `${part} ${cpu[part].toFixed(2)}`).join(', ')}, all ${sumOf(cpu).toFixed(2)}`;
 }

@@ -5,21 +5,25 @@ import { fileURLToPath } from 'node:url';
 import { laneProjections, postgresProjections } from '../../projections/catalog.ts';
 import { BUILDS_CHANNEL } from '../../projections/leases.ts';
 import { writeSetting } from '../../projections/settings.ts';
+import type { Taken } from './contestants.ts';
+import { usedBetween } from './cpu.ts';
 import type { Bench } from './world.ts';
 
-/** Lets a projector that runs already feed models and lanes, and waits until the home feed's lanes have passed the head; gives the seconds that it took. */
-export async function project(bench: Bench): Promise<number> {
+/** Lets a projector that runs already feed models and lanes, and waits until the home feed's lanes have passed the head; gives the seconds that it took, and of CPU. */
+export async function project(bench: Bench): Promise<Taken> {
   const { pool } = bench.models;
   const head = await bench.store.head();
   for (const { name } of [...postgresProjections, ...laneProjections]) await writeSetting(pool, name, { paused: true });
   const child = await startProjector(bench);
   await go(child);
+  const before = bench.cpu(child.pid);
   const since = performance.now();
   await pool.query(`update projections.setting set paused = false; notify ${BUILDS_CHANNEL}`);
   await whenPassed(bench, head, 20);
-  const took = (performance.now() - since) / 1_000;
+  const seconds = (performance.now() - since) / 1_000;
+  const cpu = usedBetween(before, bench.cpu(child.pid));
   await stop(child);
-  return took;
+  return { seconds, cpu };
 }
 
 /** Starts a projector process that waits for `go`. */
