@@ -27,7 +27,13 @@ const PAGE_AT_LEAST = 500;
 /** What a page has at most. */
 const PAGE_AT_MOST = 20_000;
 
-type StreamCreator = (of: GRPCClientConstructor<StreamsClient>, name: string, create: (client: StreamsClient) => ClientReadableStream<Decoded | undefined>) => () => Promise<ClientReadableStream<Decoded | undefined>>;
+/** What the server says besides events, such as that a subscription stands. */
+const NO_EVENT = 'no event';
+/** One message of a read. */
+export type Answer = Decoded | typeof NO_EVENT;
+const EVERY_TYPE: Wanted = { has: () => true };
+
+type StreamCreator = (of: GRPCClientConstructor<StreamsClient>, name: string, create: (client: StreamsClient) => ClientReadableStream<Answer>) => () => Promise<ClientReadableStream<Answer>>;
 type CallArguments = (base: BaseOptions, options?: CallOptions) => [Metadata, CallOptions];
 
 const isFunction = (value: unknown) => typeof value === 'function';
@@ -54,15 +60,10 @@ type Page = { readonly from: Position; readonly size: number; readonly wanted: W
 
 // By listening, which costs half of what iterating does, and always to the end: a call that is cancelled costs the connection.
 async function readPage(client: EventStoreDBClient, { from, size, wanted }: Page): Promise<Decoded[]> {
-  const inside = Inside.parse(client);
-  const { path, requestSerialize } = StreamsService.read;
-  const decode = (bytes: Buffer) => decodeRead(bytes, wanted);
-  const open = inside.GRPCStreamCreator(StreamsClient, 'readRange', (streamsClient) =>
-    streamsClient.makeServerStreamRequest(path, requestSerialize, decode, request(from, size), ...inside.callArguments({}, { deadline: Number.POSITIVE_INFINITY })));
   const heard: Decoded[] = [];
-  const call = await open();
+  const call = await openRead(client, request(from, size), wanted);
   await new Promise<void>((resolve, reject) => {
-    call.on('data', (one: Decoded | undefined) => { if (one !== undefined) heard.push(one); });
+    call.on('data', (one: Answer) => { if (one !== NO_EVENT) heard.push(one); });
     call.on('error', (error) => { reject(isConnectionLost(error) ? new EventStoreAwayError('the reading of the log: the event store went away', { cause: error }) : error); });
     call.on('end', resolve);
     call.on('close', () => { reject(new EventStoreAwayError('the reading of the log broke off')); });
@@ -70,7 +71,20 @@ async function readPage(client: EventStoreDBClient, { from, size, wanted }: Page
   return heard;
 }
 
-function request(from: Position, size: number): streams.ReadReq {
+/** A subscription to the whole log from behind a place, history first, then live; cancel the call to end it. */
+export async function openFollowing(client: EventStoreDBClient, after: Position): Promise<ClientReadableStream<Answer>> {
+  return openRead(client, request(after, 'follow'), EVERY_TYPE);
+}
+
+function openRead(client: EventStoreDBClient, asked: streams.ReadReq, wanted: Wanted): Promise<ClientReadableStream<Answer>> {
+  const inside = Inside.parse(client);
+  const { path, requestSerialize } = StreamsService.read;
+  const decode = (bytes: Buffer): Answer => decodeRead(bytes, wanted) ?? NO_EVENT;
+  return inside.GRPCStreamCreator(StreamsClient, 'read', (streamsClient) =>
+    streamsClient.makeServerStreamRequest(path, requestSerialize, decode, asked, ...inside.callArguments({}, { deadline: Number.POSITIVE_INFINITY })))();
+}
+
+function request(from: Position, size: number | 'follow'): streams.ReadReq {
   const { Options } = streams.ReadReq;
   const all = new Options.AllOptions();
   if (from === START_OF_LOG) {
@@ -87,7 +101,8 @@ function request(from: Position, size: number): streams.ReadReq {
   const options = new Options();
   options.setAll(all);
   options.setResolveLinks(false);
-  options.setCount(String(size));
+  if (size === 'follow') options.setSubscription(new Options.SubscriptionOptions());
+  else options.setCount(String(size));
   options.setUuidOption(uuid);
   options.setNoFilter(new shared.Empty());
   options.setReadDirection(Options.ReadDirection.FORWARDS);

@@ -1,11 +1,13 @@
-import { EventStoreDBClient, FORWARDS, START, StreamNotFoundError, type AllStreamResolvedEvent, type ResolvedEvent } from '@eventstore/db-client';
+import { EventStoreDBClient, FORWARDS, START, StreamNotFoundError, type ResolvedEvent } from '@eventstore/db-client';
+import type { ClientReadableStream } from '@grpc/grpc-js';
 import { randomUUID } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { z } from 'zod';
-import { START_OF_LOG, type Position } from '../domain/position.ts';
+import type { Position } from '../domain/position.ts';
 import type { RecordedEvent } from '../domain/recorded-event.ts';
 import { Appender, EventStoreAwayError, isConnectionLost, VersionConflictError, type ExpectedRevision, type NewEvent } from './event-store-appending.ts';
 import { milestones } from './event-store-milestones.ts';
-import { readRange, type Range } from './event-store-ranges.ts';
+import { openFollowing, readRange, type Answer, type Range } from './event-store-ranges.ts';
 import { headOf, iterate, parsePosition, readAll, toRecorded } from './event-store-reading.ts';
 import { shareSubscriptions } from './shared-subscription.ts';
 
@@ -114,27 +116,37 @@ function readFailure(streamId: string, error: unknown): Error {
 
 async function* subscribe(client: EventStoreDBClient, { after, signal }: { after: Position; signal: AbortSignal }): AsyncIterable<RecordedEvent> {
   if (signal.aborted) return;
-  const fromPosition = after === START_OF_LOG ? START : parsePosition(after);
-  // Unfiltered: filtered checkpoints run ahead of what the consumer has handled.
-  const subscription = client.subscribeToAll({ fromPosition });
-  const stop = () => { subscription.unsubscribe().catch(() => undefined); };
+  let call: ClientReadableStream<Answer> | undefined;
+  const stop = () => { void cancel(call); };
   signal.addEventListener('abort', stop, { once: true });
   try {
-    for await (const resolved of iterate<AllStreamResolvedEvent>(subscription)) {
+    // Unfiltered: filtered checkpoints run ahead of what the consumer has handled.
+    call = await openFollowing(client, after);
+    if (signal.aborted) return;
+    for await (const answer of iterate<Answer>(call)) {
       if (signal.aborted) return;
-      const event = toRecorded(resolved);
-      if (event !== undefined) yield event;
+      yield* eventIn(answer);
     }
   } catch (error) {
     if (signal.aborted) return;
     throw new SubscriptionEndedError('the subscription to the log broke', { cause: error });
   } finally {
     signal.removeEventListener('abort', stop);
-    await subscription.unsubscribe().catch(() => undefined);
-    subscription.on('error', () => undefined).resume();
+    await cancel(call);
+    // What had arrived by then has to be taken from the call, or it never ends.
+    call?.resume();
   }
   // A server that stops ends the stream without an error.
   if (!signal.aborted) throw new SubscriptionEndedError('the event store closed the subscription');
+}
+
+const eventIn = (answer: Answer): readonly RecordedEvent[] => (answer === 'no event' || answer.event === undefined ? [] : [answer.event]);
+
+// In a later turn: gRPC loses a call that is cancelled in the one that hands out a message.
+async function cancel(call: ClientReadableStream<Answer> | undefined): Promise<void> {
+  call?.on('error', () => undefined);
+  await nextTurn();
+  call?.cancel();
 }
 
 /**
