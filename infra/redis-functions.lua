@@ -179,10 +179,11 @@ local function release(keys, args)
   return holds_lease(keys[1], args[1]) and redis.call('UNLINK', keys[1]) or 0
 end
 
--- KEYS: indexes. ARGV: most entries, new lifetime in ms (0 leaves it). For each: the newest entries as one string of ids
--- and scores between spaces, '?' while somebody computes it, nil when it is absent. A key of another type is an error.
+-- KEYS: indexes. ARGV: most entries, new lifetime in ms (0 leaves it) for those that have less than so many ms left. For
+-- each: the newest entries as one string of ids and scores between spaces, '?' while somebody computes it, nil when it is
+-- absent. A key of another type is an error.
 local function newest(keys, args)
-  local answers = {}
+  local answers, renewed = {}, false
   for i = 1, #keys do
     local found = redis.pcall('ZREVRANGE', keys[i], 0, args[1] - 1, 'WITHSCORES')
     local last = found[#found - 1]
@@ -198,9 +199,15 @@ local function newest(keys, args)
         found[#found] = nil
       end
       answers[i] = table.concat(found, ' ')
-      if args[2] ~= '0' then redis.call('PEXPIRE', keys[i], args[2]) end
+      if args[2] ~= '0' and redis.call('PTTL', keys[i]) < tonumber(args[3]) then
+        redis.call('PEXPIRE', keys[i], args[2])
+        renewed = true
+      end
     end
   end
+  -- A client that is told of changes to what it reads is not told of its own, and no longer of later ones: a last look at
+  -- the keys has Redis remember the client again.
+  if renewed then redis.call('EXISTS', unpack(keys)) end
   return answers
 end
 

@@ -44,7 +44,8 @@ export type SortedIndexes = {
    */
   withhold(writers: readonly Writer[], kind: string, swept: boolean): Promise<void>;
   permit(writers: readonly Writer[], kind: string): Promise<void>;
-  newest(keys: readonly string[], options: { limit: number; renewMs: number }): Promise<Found[]>;
+  /** Those that have less than `renewBelowMs` to live then live for `renewMs`; 0 leaves all as they are. */
+  newest(keys: readonly string[], options: { limit: number; renewMs: number; renewBelowMs?: number }): Promise<Found[]>;
   lease(key: string, token: string, lifetimeMs: number): Promise<Lease>;
   /** False when the lease was broken meanwhile: nothing is written. */
   fill(key: string, token: string, computed: Computed, lifetimeMs: number): Promise<boolean>;
@@ -92,7 +93,7 @@ export function createSortedIndexes(client: RedisClient, { prefix, buckets, answ
       for await (const keys of scan(client, `${prefix}${kind}:`)) await discard(writers, keys);
     },
     permit: async (writers, kind) => { await inEachGroup('index_permit', writers, kind); },
-    newest: async (keys, { limit, renewMs }) => newest({ call, groupOf, read: answers === undefined ? (_key, answer) => toFound(answer) : (key, answer) => answers.found(`${String(limit)} ${key}`, answer) }, { keys, args: [limit, renewMs] }),
+    newest: async (keys, { limit, renewMs, renewBelowMs = renewMs }) => newest({ call, groupOf, read: answers === undefined ? (_key, answer) => toFound(answer) : (key, answer) => answers.found(`${String(limit)} ${key}`, answer) }, { keys, args: [limit, renewMs, renewBelowMs] }),
     lease: async (key, token, lifetimeMs) => {
       const kind = key.slice(prefix.length, key.indexOf(':', prefix.length));
       return z.enum(['taken', 'busy', 'present', 'withheld']).parse(await call('index_lease', [key, withheldOf(kind, groupOf(key))], [token, lifetimeMs]));

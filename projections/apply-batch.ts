@@ -1,6 +1,6 @@
 import type { DomainEvent } from '../domain/event-log.ts';
 import type { Position } from '../domain/position.ts';
-import { inTransaction, type Pool } from '../infra/postgres.ts';
+import { inTransaction, type Pool, type Transaction } from '../infra/postgres.ts';
 import { quoted, type Build } from './build-store.ts';
 import { moveCheckpoints, type Step } from './checkpoints.ts';
 import type { Batch, TakenEvent } from './intake.ts';
@@ -39,16 +39,21 @@ export function shareOf(fed: Fed, batch: Batch): Share | undefined {
   return { step, handled: fresh.filter(({ recorded }) => fed.handled.has(recorded.type)) };
 }
 
+/** What is done in the transaction that applies events to a model, such as announcing them. */
+export type Alongside = (tx: Pick<Transaction, 'query'>, model: string, events: readonly DomainEvent[]) => Promise<void>;
+
 /**
  * Applies a share and moves the checkpoint in one transaction, and only if the checkpoint stands where the share begins:
  * exactly once, wherever either side is killed. Throws FencedError when it does not stand there; then nothing is written.
  */
-export async function applyShare(pool: Pool, fed: Fed, { step, handled }: Share): Promise<void> {
+export async function applyShare(pool: Pool, fed: Fed, { step, handled }: Share, alongside?: Alongside): Promise<void> {
   const events = handled.map(readable);
   await inTransaction(pool, async (tx) => {
     const moved = await moveCheckpoints(tx, [step]);
     if (!moved.has(step.buildId)) throw new FencedError(`the checkpoint of ${fed.build.location} is no longer at ${step.from}`);
-    if (events.length > 0) await fed.projection.apply(tx, quoted(fed.build.location), events);
+    if (events.length === 0) return;
+    await fed.projection.apply(tx, quoted(fed.build.location), events);
+    await alongside?.(tx, fed.projection.name, events);
   });
   advance(fed, step);
 }

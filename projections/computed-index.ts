@@ -17,9 +17,11 @@ const POLL_MS = 15;
 const DAY_MS = 24 * 3_600_000;
 const JITTER_MS = 3_600_000;
 
+/** A reading renews the lifetime of an index only when it has less than this left: many readers of one need not write each time. */
+export const RENEW_BELOW_MS = DAY_MS - 600_000;
 /**
- * With less than this left, an index was not read in the last hour at least: its reader counts as idle where only active
- * ones are served.
+ * With less than this left, an index was not read in the last three quarters of an hour at least: its reader counts as idle
+ * where only active ones are served.
  */
 export const IDLE_BELOW_MS = DAY_MS - 3_600_000;
 

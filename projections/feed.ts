@@ -159,7 +159,7 @@ export class Feed {
   async #apply(fed: Fed, share: Share): Promise<void> {
     const startedAt = new Date();
     try {
-      await applyShare(this.#deps.pool, fed, share);
+      await applyShare(this.#deps.pool, fed, share, this.#deps.alongside);
       traceProjected(fed.projection.name, share, startedAt);
     } catch (error) {
       if (error instanceof FencedError || isOutage(error)) throw error;

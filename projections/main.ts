@@ -9,6 +9,7 @@ import { openPool } from '../infra/postgres.ts';
 import { openRedis, whenRedisReady } from '../infra/redis.ts';
 import { startTelemetry } from '../infra/telemetry.ts';
 import { openVault } from '../infra/vault.ts';
+import { announceChanges } from './announcements.ts';
 import { watchBackpressure } from './backpressure.ts';
 import { allProjections, codeVersions, laneProjections, postgresProjections } from './catalog.ts';
 import { startKafkaEngine } from './kafka-engine.ts';
@@ -39,7 +40,7 @@ await runProcess(log, async (own) => {
   await whenRedisReady(redis, REDIS_LIMIT_MS);
 
   const onPoison = async (projection: string, eventId: string) => poisonRule((await readSettings(pool))(projection), eventId);
-  const runner = new Runner({ pool, store, keys, log, limits: GROUP, onPoison, attempts: 5, firstDelayMs: 50 });
+  const runner = new Runner({ pool, store, keys, log, limits: GROUP, onPoison, attempts: 5, firstDelayMs: 50, alongside: announceChanges });
   const supervisor = own(new Supervisor({ pool, databaseUrl, store, log, projections: postgresProjections, runner }), (one) => one.close());
   await supervisor.start();
   const status = own(watchStatus({ pool, store, catalog: allProjections, now: () => new Date() }, log), (one) => { one.close(); });

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { RecordedEvent } from '../domain/recorded-event.ts';
 import { inTransaction, type Pool } from '../infra/postgres.ts';
-import { advance, applyShare, FencedError, shareOf, type Fed, type Share } from './apply-batch.ts';
+import { advance, applyShare, FencedError, shareOf, type Alongside, type Fed, type Share } from './apply-batch.ts';
 import type { StoppedAt } from './build-store.ts';
 import { moveCheckpoints } from './checkpoints.ts';
 import { describe, isOutage } from './failures.ts';
@@ -18,6 +18,7 @@ export type Carefully = {
   /** Tries for one event before it counts as poison. */
   readonly attempts: number;
   readonly firstDelayMs: number;
+  readonly alongside?: Alongside;
 };
 
 /**
@@ -35,12 +36,12 @@ export async function applyCarefully(deps: Carefully, fed: Fed, events: readonly
   return undefined;
 }
 
-async function tryOne({ pool, keys, attempts, firstDelayMs }: Carefully, fed: Fed, recorded: RecordedEvent): Promise<{ share: Share; error: unknown } | undefined> {
+async function tryOne({ pool, keys, attempts, firstDelayMs, alongside }: Carefully, fed: Fed, recorded: RecordedEvent): Promise<{ share: Share; error: unknown } | undefined> {
   for (let attempt = 1; ; attempt += 1) {
     const share = shareOf(fed, await takeIn([recorded], fed.handled, keys));
     if (share === undefined) return undefined;
     try {
-      await applyShare(pool, fed, share);
+      await applyShare(pool, fed, share, alongside);
       return undefined;
     } catch (error) {
       if (error instanceof FencedError || isOutage(error)) throw error;

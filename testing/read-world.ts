@@ -11,6 +11,7 @@ import { createTokens } from '../infra/jwt.ts';
 import { createMediaAddresses } from '../infra/media-addresses.ts';
 import { createFsObjectStore, type FsObjectStore } from '../infra/object-store-fs.ts';
 import { noLimits } from '../infra/rate-limit.ts';
+import { announceChanges } from '../projections/announcements.ts';
 import { createBuildResolver } from '../projections/builds.ts';
 import { codeVersions, lanedModels, postgresProjections } from '../projections/catalog.ts';
 import { createFreshness } from '../projections/freshness.ts';
@@ -94,7 +95,7 @@ export async function openReadWorld(withExtra?: ExtraRoutes): Promise<ReadWorld>
 
 /** Feeds all PostgreSQL models of a database from a log, from where they stand. */
 export async function startProjecting({ pool, databaseUrl, keys, store, log }: Pick<ProjectorWorld, 'pool' | 'databaseUrl' | 'keys' | 'store' | 'log'>): Promise<Supervisor> {
-  const runner = new Runner({ pool, keys, store, log, limits: { events: 500, bytes: 1e7 }, attempts: 1, firstDelayMs: 1, onPoison: async () => 'stop' });
+  const runner = new Runner({ pool, keys, store, log, limits: { events: 500, bytes: 1e7 }, attempts: 1, firstDelayMs: 1, onPoison: async () => 'stop', alongside: announceChanges });
   const supervisor = new Supervisor({ pool, databaseUrl, store, log, projections: postgresProjections, runner });
   await supervisor.start();
   return supervisor;

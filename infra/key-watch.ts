@@ -1,0 +1,107 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+import type { RedisClient } from './redis.ts';
+
+/** Keys that were written or are gone, or `all` where some may have been missed. */
+export type ChangedKeys = readonly string[] | 'all';
+
+/** Hears which of the keys that a client has read are changed by others, and knows whether it hears everything. */
+export type KeysHeard = {
+  /** Whether nothing can have been missed: what was read while this held, and was not told of since, still stands. */
+  readonly complete: boolean;
+  /** Calls `listener` with each change, and with `all` whenever some may have been missed. */
+  onChanges(listener: (keys: ChangedKeys) => void): void;
+};
+
+const CHANNEL = '__redis__:invalidate';
+const BEAT_MS = 1_000;
+/** A connection that has not answered for so long may have lost what it was told. */
+const SILENT_MS = 3_000;
+
+/**
+ * Has Redis itself remember which keys a client reads and tell, once for each reading, when one of them changes (client-side
+ * caching, over a second connection). What the client writes itself is not told. Keys must be without commas.
+ */
+export class KeyWatch implements KeysHeard {
+  readonly #reads: Redis;
+  readonly #hears: Redis;
+  readonly #listeners: ((keys: ChangedKeys) => void)[] = [];
+  readonly #closing = new AbortController();
+  #heardAt = -Infinity;
+  #tracking = false;
+  #attempts = 0;
+  #beating: Promise<void>;
+
+  private constructor(reads: Redis) {
+    this.#reads = reads;
+    // In the older protocol, in which Redis tells of changed keys by a message; the client passes over the newer one's notice.
+    this.#hears = reads.duplicate({ autoResubscribe: false, protocol: 2 });
+    this.#hears.on('error', () => undefined);
+    this.#hears.on('message', (_channel, keys) => { this.#tell(keys === '' ? 'all' : keys.split(',')); });
+    for (const client of [this.#reads, this.#hears]) {
+      client.on('ready', this.#begin);
+      client.on('close', this.#lose);
+    }
+    this.#begin();
+    this.#beating = this.#beat();
+  }
+
+  /** Watches what `client` reads; undefined for a cluster, whose servers would each need a connection of their own. */
+  static over(client: RedisClient): KeyWatch | undefined {
+    return client instanceof Redis ? new KeyWatch(client) : undefined;
+  }
+
+  get complete(): boolean {
+    return this.#tracking && performance.now() - this.#heardAt < SILENT_MS;
+  }
+
+  onChanges(listener: (keys: ChangedKeys) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    this.#reads.off('ready', this.#begin);
+    this.#reads.off('close', this.#lose);
+    this.#lose();
+    this.#hears.disconnect();
+    await this.#beating;
+  }
+
+  readonly #begin = (): void => {
+    const attempt = (this.#attempts += 1);
+    if (this.#reads.status !== 'ready' || this.#hears.status !== 'ready') return;
+    this.#track(attempt).catch(() => { if (attempt === this.#attempts) this.#hears.disconnect(true); });
+  };
+
+  async #track(attempt: number): Promise<void> {
+    // A connection that listens may not ask for its own number any more.
+    await this.#hears.unsubscribe();
+    const id = await this.#hears.call('CLIENT', 'ID');
+    await this.#hears.subscribe(CHANNEL);
+    await this.#reads.call('CLIENT', 'TRACKING', 'ON', 'REDIRECT', String(id), 'NOLOOP');
+    if (attempt !== this.#attempts) return;
+    this.#heardAt = performance.now();
+    this.#tracking = true;
+    this.#tell('all');
+  }
+
+  readonly #lose = (): void => {
+    this.#attempts += 1;
+    this.#tracking = false;
+    this.#tell('all');
+  };
+
+  async #beat(): Promise<void> {
+    while (!this.#closing.signal.aborted) {
+      await delay(BEAT_MS, undefined, { signal: this.#closing.signal }).catch(() => undefined);
+      if (!this.#tracking) continue;
+      const asked = performance.now();
+      await this.#hears.ping().then(() => { this.#heardAt = asked; }, () => undefined);
+    }
+  }
+
+  #tell(keys: ChangedKeys): void {
+    for (const listener of this.#listeners) listener(keys);
+  }
+}

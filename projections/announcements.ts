@@ -1,0 +1,48 @@
+import { z } from 'zod';
+import type { DomainEvent } from '../domain/event-log.ts';
+import { OwnerId } from '../domain/ids.ts';
+import type { Transaction } from '../infra/postgres.ts';
+
+/** The channel on which projectors announce what they have changed in the models. */
+export const CHANGES_CHANNEL = 'shutterlog_changes';
+
+/** Ids of the accounts and posts that something changed about, or `all` where they were too many to name. */
+export type Changes = readonly string[] | 'all';
+
+const Announced = z.union([z.literal('all'), z.array(z.string())]);
+
+/** The models of which a change is announced: those that say what stands in somebody's feed, and with which counts. */
+const ANNOUNCED = new Set(['accounts', 'follows', 'relationships', 'posts', 'likes', 'saves', 'comments']);
+
+/** PostgreSQL refuses a notice of 8,000 bytes; an id and its quotes take less than 40. */
+const MOST_IDS = 180;
+
+/**
+ * Every account and post that some events name. Whatever they changed is about one of these, but for an erasure, which
+ * takes back what the account gave to others: that is `all`.
+ */
+export function changesOf(events: readonly DomainEvent[]): Changes {
+  if (events.some(({ type }) => type === 'AccountErased')) return 'all';
+  const named = new Set(events.flatMap(({ data }) => Object.values(data).filter(isOwner)));
+  return named.size > MOST_IDS ? 'all' : [...named];
+}
+
+const isOwner = (value: unknown): value is string => OwnerId.safeParse(value).success;
+
+/**
+ * Announces in the transaction that applies events to a model what they change. Those who listen hear of it once it is
+ * committed, and never of what was rolled back.
+ */
+export async function announceChanges(tx: Pick<Transaction, 'query'>, model: string, events: readonly DomainEvent[]): Promise<void> {
+  if (events.length === 0 || !ANNOUNCED.has(model)) return;
+  await tx.query('select pg_notify($1, $2)', [CHANGES_CHANNEL, JSON.stringify(changesOf(events))]);
+}
+
+/** What an announcement says; `all` for one that cannot be read, as from another release. */
+export function readAnnouncement(text: string): Changes {
+  try {
+    return Announced.parse(JSON.parse(text));
+  } catch {
+    return 'all';
+  }
+}

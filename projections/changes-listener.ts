@@ -1,0 +1,94 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import pg from 'pg';
+import { CHANGES_CHANNEL, readAnnouncement, type Changes } from './announcements.ts';
+
+/** Hears what changes in the models, and knows whether it hears everything. */
+export type ChangesHeard = {
+  /** Whether no announcement can have been missed: what was kept while this held, and was not told of since, still stands. */
+  readonly complete: boolean;
+  /** Calls `listener` with each change, and with `all` whenever some may have been missed. */
+  onChanges(listener: (changes: Changes) => void): void;
+};
+
+const BEAT_MS = 1_000;
+/** A connection that has not answered for so long may have lost announcements. */
+const SILENT_MS = 3_000;
+const LONGEST_PAUSE_MS = 5_000;
+
+/** Listens on a connection of its own to the server that the models are written on, and connects again when it is lost. */
+export class ChangesListener implements ChangesHeard {
+  readonly #url: string;
+  readonly #listeners: ((changes: Changes) => void)[] = [];
+  readonly #closing = new AbortController();
+  #client: pg.Client | undefined;
+  #heardAt = -Infinity;
+  #running: Promise<void> | undefined;
+
+  constructor(url: string) {
+    this.#url = url;
+  }
+
+  get complete(): boolean {
+    return performance.now() - this.#heardAt < SILENT_MS;
+  }
+
+  onChanges(listener: (changes: Changes) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Connects, in the background and until it is closed. */
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    this.#heardAt = -Infinity;
+    await this.#client?.end().catch(() => undefined);
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    for (let failures = 0; !this.#closing.signal.aborted; failures += 1) {
+      const heard = await this.#listen().catch(() => false);
+      if (heard) failures = 0;
+      await this.#pause(Math.min(50 * 2 ** failures, LONGEST_PAUSE_MS));
+    }
+  }
+
+  /** Resolves when the connection is gone: true if it had been listening. */
+  async #listen(): Promise<boolean> {
+    const client = new pg.Client({ connectionString: this.#url, application_name: 'shutterlog-changes', connectionTimeoutMillis: 5_000, query_timeout: 2_000, keepAlive: true });
+    const gone = new Promise<void>((resolve) => { client.once('end', resolve); client.once('error', () => { resolve(); }); });
+    client.on('error', () => undefined);
+    client.on('notification', ({ payload = '' }) => { this.#tell(readAnnouncement(payload)); });
+    this.#client = client;
+    try {
+      await client.connect();
+      await client.query(`listen ${CHANGES_CHANNEL}`);
+      this.#tell('all');
+      let lost = false;
+      void gone.then(() => { lost = true; });
+      for (;;) {
+        const asked = performance.now();
+        await client.query('select 1');
+        if (lost || this.#closing.signal.aborted) return true;
+        // What was announced before the question came before the answer.
+        this.#heardAt = asked;
+        await Promise.race([this.#pause(BEAT_MS), gone]);
+      }
+    } finally {
+      this.#heardAt = -Infinity;
+      this.#tell('all');
+      await client.end().catch(() => undefined);
+    }
+  }
+
+  #pause(ms: number): Promise<void> {
+    return delay(ms, undefined, { signal: this.#closing.signal }).catch(() => undefined);
+  }
+
+  #tell(changes: Changes): void {
+    for (const listener of this.#listeners) listener(changes);
+  }
+}
