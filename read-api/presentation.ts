@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { hashtagsOf } from '../domain/hashtag.ts';
+import { JsonText } from '../infra/json-text.ts';
 import type { MediaAddresses } from '../infra/media-addresses.ts';
 import type { CommentCard } from '../projections/comment-lists.ts';
 import type { PostCard, PostMedium } from '../projections/post-cards.ts';
@@ -58,6 +59,8 @@ export type Presenter = {
   listedUser(card: ListedUser): z.input<typeof ListedUserBody>;
   profile(profile: Profile): z.input<typeof ProfileBody>;
   post(card: PostCard): z.input<typeof PostBody>;
+  /** The same as JSON, of which only what changes is written each time. */
+  postText(card: PostCard): JsonText<z.input<typeof PostBody>>;
   comment(card: CommentCard): z.input<typeof CommentBody>;
   story(card: StoryCard, viewer: string): z.input<typeof StoryBody>;
 };
@@ -68,7 +71,7 @@ export function createPresenter(addresses: MediaAddresses): Presenter {
     user_id: card.account_id, username: card.username, full_name: card.full_name, profile_picture: pictureOf(addresses, card), is_verified: card.is_verified, is_private: card.is_private,
   });
   const listedUser = (card: ListedUser) => ({ ...user(card), is_following: card.is_following });
-  const fixedPart = rememberedPosts(addresses, user);
+  const fixed = rememberedPosts(addresses, user);
   return {
     user,
     listedUser,
@@ -76,7 +79,12 @@ export function createPresenter(addresses: MediaAddresses): Presenter {
       ...listedUser(card), profile_picture_urls: picturesOf(addresses, card), bio: card.bio, website: card.website, follower_count: card.followers, following_count: card.following, post_count: card.posts,
       is_followed_by: card.is_followed_by, has_requested: card.has_requested,
     }),
-    post: (card) => ({ ...fixedPart(card), ...changingPart(card) }),
+    post: (card) => ({ ...fixed(card).part, ...changingPart(card) }),
+    postText: (card) => {
+      const post = fixed(card);
+      post.text ??= JSON.stringify(post.part);
+      return new JsonText(`${post.text.slice(0, -1)},${JSON.stringify(changingPart(card)).slice(1)}`);
+    },
     comment: ({ author, created_at, ...card }) => ({
       comment_id: card.comment_id, post_id: card.post_id, parent_comment_id: card.parent_comment_id, user: user(author), text: card.text,
       like_count: card.like_count, reply_count: card.reply_count, is_liked: card.is_liked, created_at: created_at.toISOString(),
@@ -90,29 +98,34 @@ export function createPresenter(addresses: MediaAddresses): Presenter {
 
 type FixedPart = Omit<z.input<typeof PostBody>, keyof ReturnType<typeof changingPart>>;
 
+type FixedPost = { readonly part: FixedPart; /** Its JSON, once somebody wanted it. */ text?: string };
+
 // Cards are kept between requests and shown many times, and all that are made of one have its list of media; only the
 // addresses of private media run out.
-function rememberedPosts(addresses: MediaAddresses, user: Presenter['user']): (card: PostCard) => FixedPart {
-  const known = new WeakMap<PostCard['media'], FixedPart>();
-  const presented = (card: PostCard): FixedPart => ({
-    post_id: card.post_id,
-    user: user(card.author),
-    media: card.media.map((medium) => presentMedium(addresses, card.author, medium)),
-    caption: card.caption,
-    hashtags: card.caption === null ? [] : hashtagsOf(card.caption),
-    filter: card.filter,
-    location: card.location,
-    comments_disabled: card.comments_disabled,
-    is_archived: card.status === 'archived',
-    created_at: card.created_at.toISOString(),
-    published_at: card.published_at?.toISOString() ?? null,
-    edited_at: card.edited_at?.toISOString() ?? null,
-  });
+function rememberedPosts(addresses: MediaAddresses, user: Presenter['user']): (card: PostCard) => FixedPost {
+  const known = new WeakMap<PostCard['media'], FixedPost>();
+  const presented = (card: PostCard): FixedPost => {
+    const part: FixedPart = {
+      post_id: card.post_id,
+      user: user(card.author),
+      media: card.media.map((medium) => presentMedium(addresses, card.author, medium)),
+      caption: card.caption,
+      hashtags: card.caption === null ? [] : hashtagsOf(card.caption),
+      filter: card.filter,
+      location: card.location,
+      comments_disabled: card.comments_disabled,
+      is_archived: card.status === 'archived',
+      created_at: card.created_at.toISOString(),
+      published_at: card.published_at?.toISOString() ?? null,
+      edited_at: card.edited_at?.toISOString() ?? null,
+    };
+    return { part };
+  };
   return (card) => {
     if (card.author.is_private) return presented(card);
-    const part = known.get(card.media) ?? presented(card);
-    known.set(card.media, part);
-    return part;
+    const post = known.get(card.media) ?? presented(card);
+    known.set(card.media, post);
+    return post;
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Request, RequestHandler, Response } from 'express';
+import { JsonText } from '../json-text.ts';
 import { currentTraceparent } from '../telemetry.ts';
 import { identifyCaller, limitRate, type Caller } from './access.ts';
 import { bodyReader } from './body.ts';
@@ -68,7 +69,9 @@ async function run<Code extends string>({ route, services, caller, read, work }:
     const token = services.tokenOf === undefined ? {} : { 'Consistency-Token': services.tokenOf(written, tokens) };
     return { ok: true, status, ...(body === undefined ? {} : { body }), headers: { ...headers, ...token }, ...(seed === undefined ? {} : { seed }) };
   };
-  const key = route.method === 'get' ? undefined : idempotencyKeyOf(exchange.request.get('Idempotency-Key'));
+  // A read commands nothing, and would make its id for nobody.
+  if (route.method === 'get') return perform(requestIdOf(exchange.response));
+  const key = idempotencyKeyOf(exchange.request.get('Idempotency-Key'));
   if (key === undefined || services.idempotency === undefined) return perform(freshCommandId());
   const claim = { scope: caller.account?.id ?? 'anonymous', route: `${route.method.toUpperCase()} ${exchange.request.path}`, key, fingerprint: read.fingerprint };
   return answerOnce(await services.idempotency.begin(claim), perform);
@@ -109,9 +112,13 @@ async function withFreshFields<Code extends string>({ issue }: Route<Code>, answ
 }
 
 function write(route: Route, { status, body, headers, fields, check }: Complete & { readonly check: boolean }, response: Response): void {
-  if (check) checkAnswer(route, status, body);
+  if (check) checkAnswer(route, status, body instanceof JsonText ? body.toJSON() : body);
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
   response.status(status);
+  if (body instanceof JsonText) {
+    response.type('application/json').send(body.text);
+    return;
+  }
   const isPlainObject = typeof body === 'object' && body !== null && !Array.isArray(body);
   const whole = isPlainObject ? { ...body, ...fields } : body;
   if (whole === undefined) response.end();

@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import type { OwnerId } from '../../domain/ids.ts';
 import type { Actor } from '../../domain/metadata.ts';
 import type { Position } from '../../domain/position.ts';
+import type { JsonText } from '../json-text.ts';
 import type { LoggedIn } from './services.ts';
 
 export type Method = 'get' | 'post' | 'put' | 'delete';
@@ -25,7 +26,7 @@ type AnswerParts = {
 
 /** What a handler returns: a declared status, with the body that its schema asks for. */
 export type Answer<R extends Responses, S extends keyof R & number = keyof R & number> = AnswerParts & { readonly status: S } & BodyOf<R[NoInfer<S>]>;
-type BodyOf<Schema> = Schema extends z.ZodType ? { readonly body: z.input<Schema> } : { readonly body?: undefined };
+type BodyOf<Schema> = Schema extends z.ZodType ? { readonly body: z.input<Schema> | JsonText<z.input<Schema>> } : { readonly body?: undefined };
 
 /** Facts about one request. Its shape is that of the commands' context, so it can be handed on as it is. */
 export type RequestContext = {

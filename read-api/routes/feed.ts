@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { refuse } from '../../domain/decider.ts';
 import { defineRoute, type Route, type RouteRequest } from '../../infra/http/route.ts';
+import { JsonText } from '../../infra/json-text.ts';
 import type { Saturation } from '../../infra/saturation.ts';
 import { celebrityPosts } from '../../projections/celebrity-posts.ts';
 import { homeFeed } from '../../projections/home-feed.ts';
@@ -74,6 +75,7 @@ function headersOf({ quality, from }: FeedPage): Record<string, string> {
   return { 'X-Feed-Quality': quality, 'X-Cache-Status': from };
 }
 
-function bodyOf(present: Presenter, { cards, next, session }: FeedPage): z.input<typeof Body> {
-  return { posts: cards.map(present.post), pagination: { next_cursor: next === undefined ? null : encode(next), has_more: next !== undefined }, feed_session_id: session };
+function bodyOf(present: Presenter, { cards, next, session }: FeedPage): JsonText<z.input<typeof Body>> {
+  const rest: Omit<z.input<typeof Body>, 'posts'> = { pagination: { next_cursor: next === undefined ? null : encode(next), has_more: next !== undefined }, feed_session_id: session };
+  return new JsonText(`{"posts":[${cards.map((card) => present.postText(card).text).join(',')}],${JSON.stringify(rest).slice(1)}`);
 }
