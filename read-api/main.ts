@@ -2,6 +2,7 @@ import { createAuthenticator } from '../infra/authenticator.ts';
 import { configOrExit } from '../infra/config.ts';
 import { listen } from '../infra/http/server.ts';
 import { createTokens } from '../infra/jwt.ts';
+import { KeyWatch } from '../infra/key-watch.ts';
 import { runProcess } from '../infra/lifecycle.ts';
 import { createLog } from '../infra/log.ts';
 import { createMediaAddresses } from '../infra/media-addresses.ts';
@@ -15,6 +16,7 @@ import { createSessions } from '../infra/vault-sessions.ts';
 import { createWishList } from '../infra/wish-list.ts';
 import { createBuildResolver } from '../projections/builds.ts';
 import { codeVersions, lanedModels } from '../projections/catalog.ts';
+import { ChangesListener } from '../projections/changes-listener.ts';
 import { createFreshness } from '../projections/freshness.ts';
 import { FORMAT_WISHES } from '../projections/media-files.ts';
 import { createReadApi } from './app.ts';
@@ -38,10 +40,19 @@ await runProcess(log, async (own) => {
   const { objects } = openMediaStore(config);
   own(objects, (one) => one.close());
   const addresses = createMediaAddresses({ publicUrl: config.PUBLIC_URL, secret: config.JWT_SECRET, now: () => new Date() });
+  // A replica has not yet what the primary announces.
+  const changes = pool === primary ? own(new ChangesListener(config.DATABASE_URL), (one) => one.close()) : undefined;
+  changes?.start();
+  // On a connection of its own, so that it is told of feeds and of nothing else.
+  const feedRedis = own(openRedis(config.REDIS_URL), (one) => { one.disconnect(); });
+  const watch = KeyWatch.over(feedRedis);
+  if (watch !== undefined) own(watch, (one) => one.close());
   const feeds = assembleFeeds({
     reader, primary,
+    ...(changes !== undefined && { changes }),
+    ...(watch !== undefined && { keys: watch }),
     present: createPresenter(addresses),
-    redis,
+    redis: feedRedis,
     superCelebrityFrom: config.SUPER_CELEBRITY_THRESHOLD,
     saturation: own(watchSaturation(), (one) => { one.close(); }),
     now: () => new Date(),

@@ -1,7 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { AccountId } from '../domain/ids.ts';
 import type { Pool, Sql } from '../infra/postgres.ts';
+import { KeyWatch } from '../infra/key-watch.ts';
 import { openRedis, whenRedisReady, type RedisClient } from '../infra/redis.ts';
+import { ChangesListener } from '../projections/changes-listener.ts';
 import { codeVersions, laneProjections } from '../projections/catalog.ts';
 import { createLanes } from '../projections/lane-engine.ts';
 import type { Lanes } from '../projections/lanes.ts';
@@ -33,13 +35,15 @@ export type FeedWorldOptions = Partial<Pick<FeedParts, 'redisTimeoutMs' | 'circu
   readonly readerRedis?: (url: string) => Promise<string>;
   /** The Redis, by default a database of the test server. */
   readonly openServer?: () => Promise<{ url: string; close(): Promise<void> }>;
+  /** Readers keep what they have read until they hear that it changed, as the read API does; by default they ask each time. */
+  readonly keeping?: boolean;
 };
 
 // A machine that is busy with other tests is no reason to answer otherwise.
 const UNHURRIED = { redisTimeoutMs: 5_000, circuitRestMs: 30_000, ranking: { budgetMs: 10_000, popularForMs: 0 }, superCelebrityFrom: 1_000_000 };
 
 /** Opens the world. `readerRedis` is the address that readers use, such as a proxy's; lanes use the server itself. */
-export async function openFeedWorld({ readerRedis, openServer = createTestRedis, ...options }: FeedWorldOptions = {}): Promise<FeedWorld> {
+export async function openFeedWorld({ readerRedis, openServer = createTestRedis, keeping = false, ...options }: FeedWorldOptions = {}): Promise<FeedWorld> {
   const server = await openServer();
   const redis = openRedis(server.url);
   await whenRedisReady(redis, 10_000);
@@ -49,18 +53,22 @@ export async function openFeedWorld({ readerRedis, openServer = createTestRedis,
   const load = { saturation: 0 };
   const computed = { feeds: 0 };
   const trouble: FeedWorld['trouble'] = { delayMs: 0, failing: undefined };
+  const keys = keeping ? KeyWatch.over(readers) : undefined;
   let lanes: Lanes | undefined;
   const world = await openReadWorld(async (base, { reader, present }) => {
     const fed = createLanes({ ...base, redis, projections: laneProjections, versions: codeVersions, now: () => clock.now });
     await fed.start();
     lanes = fed;
     const sql = troubled(base.pool, trouble, computed);
+    const changes = keeping ? new ChangesListener(base.databaseUrl) : undefined;
+    changes?.start();
+    await eventually('readers hear of changes', () => changes?.complete !== false && keys?.complete !== false);
     const routes = assembleFeeds({
       ...UNHURRIED, ...options,
       reader: { open: async (...asked) => { const reading = await reader.open(...asked); return { ...reading, read: { ...reading.read, sql } }; } },
-      present, primary: sql, redis: readers, saturation: { now: () => load.saturation }, now: () => clock.now,
+      present, primary: sql, redis: readers, ...(changes !== undefined && { changes }), ...(keys !== undefined && { keys }), saturation: { now: () => load.saturation }, now: () => clock.now,
     });
-    return { routes, close: () => fed.close() };
+    return { routes, close: async () => { await changes?.close(); await fed.close(); } };
   });
   if (lanes === undefined) throw new Error('the lanes did not start');
   const fed = lanes;
@@ -78,6 +86,7 @@ export async function openFeedWorld({ readerRedis, openServer = createTestRedis,
     },
     close: async () => {
       await world.close();
+      await keys?.close();
       readers.disconnect();
       redis.disconnect();
       await server.close();

@@ -1,4 +1,5 @@
 import { listen } from '../../infra/http/server.ts';
+import { KeyWatch } from '../../infra/key-watch.ts';
 import { createTokens } from '../../infra/jwt.ts';
 import { createLog } from '../../infra/log.ts';
 import { createMediaAddresses } from '../../infra/media-addresses.ts';
@@ -9,6 +10,7 @@ import { openRedis, whenRedisReady } from '../../infra/redis.ts';
 import { startTelemetry } from '../../infra/telemetry.ts';
 import { createBuildResolver } from '../../projections/builds.ts';
 import { codeVersions, lanedModels } from '../../projections/catalog.ts';
+import { ChangesListener } from '../../projections/changes-listener.ts';
 import { createFreshness } from '../../projections/freshness.ts';
 import { createReadApi } from '../../read-api/app.ts';
 import { assembleFeeds } from '../../read-api/feed/assemble.ts';
@@ -23,12 +25,15 @@ const pool = openPool(database, { size: 10, name: 'bench-read-api' });
 const reader = createReader({ sql: pool, builds: createBuildResolver(pool, codeVersions), freshness: createFreshness(pool, lanedModels) });
 const redis = openRedis(redisUrl);
 await whenRedisReady(redis, 5_000);
+const changes = new ChangesListener(database);
+changes.start();
+const keys = KeyWatch.over(redis);
 const addresses = createMediaAddresses({ publicUrl: undefined, secret, now: () => new Date() });
 const app = createReadApi({
   reader, addresses,
   objects: createFsObjectStore({ dir, secret, uploadBaseUrl: '', downloadBaseUrl: '' }),
   authenticator: createTokens(secret), rateLimiter: noLimits(), log: createLog({ process: 'bench', level: 'silent' }), health: {},
-  feedRoutes: assembleFeeds({ reader, present: createPresenter(addresses), primary: pool, redis, superCelebrityFrom: 1_000_000, saturation: { now: () => 0 }, now: () => new Date() }),
+  feedRoutes: assembleFeeds({ reader, present: createPresenter(addresses), primary: pool, redis, changes, ...(keys !== undefined && { keys }), superCelebrityFrom: 1_000_000, saturation: { now: () => 0 }, now: () => new Date() }),
 });
 const server = await listen(app, { port: 0, host: '127.0.0.1' });
 console.log(`http://127.0.0.1:${String(server.port)}`);

@@ -1,8 +1,11 @@
+import { metrics } from '@opentelemetry/api';
 import { LRUCache } from 'lru-cache';
 import { CircuitBreaker } from '../../infra/circuit-breaker.ts';
 import type { Route } from '../../infra/http/route.ts';
+import type { KeysHeard } from '../../infra/key-watch.ts';
 import type { RedisClient } from '../../infra/redis.ts';
 import type { Saturation } from '../../infra/saturation.ts';
+import type { ChangesHeard } from '../../projections/changes-listener.ts';
 import type { ReadContext } from '../../projections/projection.ts';
 import { viewerTaste, type ViewerTaste } from '../../projections/viewer-taste.ts';
 import type { Presenter } from '../presentation.ts';
@@ -14,6 +17,7 @@ import { createCandidateFinder, type CandidateDeps } from './home-candidates.ts'
 import { IndexReader } from './index-reader.ts';
 import { createRanker, type RankerOptions } from './ranker.ts';
 import { createFeedSessions } from './sessions.ts';
+import { askedFacts, KeptFacts } from './kept-facts.ts';
 import { createHydration } from './visible-posts.ts';
 
 export type FeedParts = {
@@ -22,6 +26,10 @@ export type FeedParts = {
   /** The server that the models are written on: feeds are computed there. */
   readonly primary: ReadContext['sql'];
   readonly redis: RedisClient;
+  /** Hears what changes in the models; without it they are asked for everything each time. Only where `reader` reads the server that it listens to. */
+  readonly changes?: ChangesHeard;
+  /** Hears what changes of the keys that `redis` reads; without it Redis is asked each time. */
+  readonly keys?: KeysHeard;
   readonly superCelebrityFrom: number;
   /** How many indexes of super celebrities are kept in this process, and for how long; default 200 for a second. */
   readonly superCelebritiesKept?: CandidateDeps['kept'];
@@ -42,20 +50,28 @@ const TASTES = { max: 20_000, ttl: 3_600_000 };
 
 /** The routes of feeds and trays, over one Redis behind one circuit breaker. */
 export function assembleFeeds(parts: FeedParts): Route<ReadRefusal>[] {
-  const { redis, superCelebrityFrom, superCelebritiesKept, ranking, redisTimeoutMs = REDIS_TIMEOUT_MS, circuitRestMs = REST_MS, ...shared } = parts;
+  const { redis, changes, keys, superCelebrityFrom, superCelebritiesKept, ranking, redisTimeoutMs = REDIS_TIMEOUT_MS, circuitRestMs = REST_MS, ...shared } = parts;
   const circuit = new CircuitBreaker({ ...CIRCUIT, timeoutMs: redisTimeoutMs, halfOpenAfterMs: circuitRestMs });
-  const indexes = new IndexReader({ redis, circuit });
+  const indexes = new IndexReader({ redis, circuit, heard: keys });
   const tasteOf = rememberedTastes();
+  showWhatIsHeard({ postgresql: changes, redis: keys });
   return [
     ...feedRoutes({
       ...shared,
       find: createCandidateFinder({ indexes, superCelebrityFrom, ...(superCelebritiesKept !== undefined && { kept: superCelebritiesKept }) }),
       ranker: createRanker(tasteOf, ranking),
       sessions: createFeedSessions({ redis, circuit }),
-      hydration: createHydration(),
+      hydration: createHydration(changes === undefined ? askedFacts : new KeptFacts(changes).of),
     }),
     ...trayRoutes({ ...shared, indexes, tasteOf }),
   ];
+}
+
+function showWhatIsHeard(sources: Readonly<Record<string, { readonly complete: boolean } | undefined>>): void {
+  const gauge = metrics.getMeter('shutterlog').createObservableGauge('feed_changes_heard', { description: 'Whether changes of what feeds are made of are heard (1), so that it may be kept, or it is asked for each time (0)' });
+  gauge.addCallback((result) => {
+    for (const [source, heard] of Object.entries(sources)) result.observe(heard?.complete === true ? 1 : 0, { source });
+  });
 }
 
 function rememberedTastes(): typeof viewerTaste {

@@ -64,11 +64,11 @@ async function stalePage(deps: FeedDeps, request: FeedRequest, last: FeedSession
 
 /** A page of the home feed, newest first; no session is needed for pages that go on behind a place in time. */
 export async function latestHomePage({ find, hydration }: FeedDeps, request: FeedRequest): Promise<FeedPage> {
-  const { cursor, read, viewer, limit } = request;
+  const { cursor, read, viewer, limit, fresh } = request;
   const { posts, from } = await find(request);
   const begin = cursor === undefined ? { session: randomUUID(), after: undefined, lost: false } : goneOn(cursor);
   const list = posts.filter(({ id, score }) => begin.after === undefined || isBehind({ id, at: score }, begin.after)).map(({ id }): Ranked => ({ id, recommended: false }));
-  const page = await takePage(hydration(read, viewer), { list, taken: new Set(), limit, spreadUntil: 0 });
+  const page = await takePage(hydration(read, viewer, { fresh }), { list, taken: new Set(), limit, spreadUntil: 0 });
   const last = page.more ? placeOf(posts, page.cards.at(-1)) : undefined;
   const next = last && { order: 'latest' as const, session: begin.session, after: last, lost: begin.lost };
   return { cards: page.cards, next, session: begin.session, quality: begin.lost ? 'degraded' : 'normal', from };
@@ -101,8 +101,8 @@ async function laterPage(deps: FeedDeps, request: FeedRequest, { session: id, ta
 
 type SoFar = { readonly taken: ReadonlySet<number>; readonly oldest: Place | undefined };
 
-async function pageOfSession({ hydration }: FeedDeps, { read, viewer, limit }: FeedRequest, session: FeedSession, soFar: SoFar): Promise<Pick<FeedPage, 'cards' | 'next' | 'session'>> {
-  const page = await takePage(hydration(read, viewer), { list: session.ranked, taken: soFar.taken, limit, spreadUntil: session.relaxedFrom });
+async function pageOfSession({ hydration }: FeedDeps, { read, viewer, limit, fresh }: FeedRequest, session: FeedSession, soFar: SoFar): Promise<Pick<FeedPage, 'cards' | 'next' | 'session'>> {
+  const page = await takePage(hydration(read, viewer, { fresh }), { list: session.ranked, taken: soFar.taken, limit, spreadUntil: session.relaxedFrom });
   const oldest = oldestOf(page.cards, soFar.oldest);
   const next = page.more ? { order: 'kept' as const, session: session.id, taken: bitsOf(page.taken), ...(oldest !== undefined && { oldest }) } : undefined;
   return { cards: page.cards, session: session.id, next };

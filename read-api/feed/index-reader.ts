@@ -2,10 +2,12 @@ import { LRUCache } from 'lru-cache';
 import pLimit, { type LimitFunction } from 'p-limit';
 import type { CircuitBreaker } from '../../infra/circuit-breaker.ts';
 import { IndexAnswers } from '../../infra/index-answers.ts';
+import type { KeysHeard } from '../../infra/key-watch.ts';
 import type { RedisClient } from '../../infra/redis.ts';
 import { createSortedIndexes, type Entry, type Found, type SortedIndexes } from '../../infra/sorted-indexes.ts';
-import { indexLifetimeMs, obtainIndex, type IndexSource } from '../../projections/computed-index.ts';
+import { indexLifetimeMs, obtainIndex, RENEW_BELOW_MS, type IndexSource } from '../../projections/computed-index.ts';
 import { BUCKETS } from '../../projections/lane-keys.ts';
+import { KeptIndexes } from './kept-indexes.ts';
 
 const COMPUTATIONS_AT_ONCE = 8;
 const WAIT_FOR_OTHERS_MS = 1_000;
@@ -14,7 +16,7 @@ const ENTRIES_REMEMBERED = 400_000;
 /** What was computed and could not be written to Redis. */
 const KEPT = { max: 1_000, ttl: 1_000, ttlAutopurge: true };
 
-/** An index from Redis (`hit`), computed (`miss`), or computed a moment ago for somebody else while Redis is away (`stale`). */
+/** An index from Redis, or as Redis gave it and did not change it since (`hit`), computed (`miss`), or computed a moment ago for somebody else while Redis is away (`stale`). */
 export type ReadIndex = { readonly entries: readonly Entry[]; readonly from: 'hit' | 'miss' | 'stale' };
 
 export type ReadOptions = {
@@ -37,10 +39,13 @@ export class IndexReader {
   readonly #kept = new LRUCache<string, readonly Entry[]>(KEPT);
   readonly #answers = new IndexAnswers(ENTRIES_REMEMBERED);
   readonly #indexes = new LRUCache<string, SortedIndexes>({ max: PREFIXES_REMEMBERED });
+  readonly #unchanged: KeptIndexes | undefined;
 
-  constructor({ redis, circuit }: { redis: RedisClient; circuit: CircuitBreaker }) {
+  /** `heard` tells what changes of what `redis` reads; without it Redis is asked each time. */
+  constructor({ redis, circuit, heard }: { redis: RedisClient; circuit: CircuitBreaker; heard?: KeysHeard | undefined }) {
     this.#redis = redis;
     this.#circuit = circuit;
+    this.#unchanged = heard === undefined ? undefined : new KeptIndexes(heard, ENTRIES_REMEMBERED);
   }
 
   /** The newest entries of some indexes of one build; those that share a bucket are read at one moment. */
@@ -48,13 +53,23 @@ export class IndexReader {
     if (sources.length === 0) return [];
     const indexes = this.#indexesOf(prefix);
     const limit = most ?? Math.max(...sources.map((source) => source.limit));
-    const found = await indexes.newest(sources.map(({ key }) => key), { limit, renewMs: indexLifetimeMs() }).catch((): Found[] => []);
+    const keys = sources.map(({ key }) => key);
+    const unchanged = fresh ? undefined : this.#unchanged?.find(keys, limit);
+    if (unchanged !== undefined) return unchanged.map((entries) => ({ entries, from: 'hit' }));
+    const found = await this.#newest(indexes, keys, limit);
     return Promise.all(sources.map((source, i) => {
       const at = found[i];
       if (at?.state === 'complete') return { entries: at.entries, from: 'hit' as const };
       const kept = at === undefined && !fresh ? this.#kept.get(source.key) : undefined;
       return kept === undefined ? this.#obtain(indexes, source, fresh) : { entries: kept, from: 'stale' as const };
     }));
+  }
+
+  async #newest(indexes: SortedIndexes, keys: readonly string[], limit: number): Promise<Found[]> {
+    const reading = this.#unchanged?.begin();
+    const found = await indexes.newest(keys, { limit, renewMs: indexLifetimeMs(), renewBelowMs: RENEW_BELOW_MS }).catch((): Found[] => []);
+    if (reading !== undefined) this.#unchanged?.end(reading, new Map(found.map((one, i) => [keys[i] ?? '', one])), limit);
+    return found;
   }
 
   // A computation that began before a fresh request may have read what the request must not miss: it makes its own.

@@ -1,0 +1,148 @@
+import type { AccountId } from '../../domain/ids.ts';
+import { RecentMap } from '../../infra/recent-map.ts';
+import type { Changes } from '../../projections/announcements.ts';
+import type { ChangesHeard } from '../../projections/changes-listener.ts';
+import { POST_VIEW_MODELS, postFacts, type PostFacts } from '../../projections/post-views.ts';
+import type { Builds, ReadContext } from '../../projections/projection.ts';
+
+/** The facts of those of some posts that are published, by post. */
+export type FactsOf = (read: ReadContext, viewer: AccountId, postIds: readonly string[], options: { fresh: boolean }) => Promise<Map<string, PostFacts>>;
+
+/** Asks the models each time. */
+export const askedFacts: FactsOf = async (read, viewer, postIds) => new Map((await postFacts(read, viewer, postIds)).map((one) => [one.post.id, one]));
+
+const POSTS = 100_000;
+const AUTHORS = 50_000;
+const VIEWERS = 5_000;
+/** Of one viewer; one who has seen more begins anew. */
+const OWN_POSTS = 2_000;
+/** Should a projector of an older release, which announces nothing, write the models, feeds are wrong for so long. */
+const LIFETIME_MS = 60_000;
+
+/** A post that is not published: nothing else need be known. */
+const UNPUBLISHED = Symbol('unpublished');
+/** Shared by all that is known of an author's posts, so that one change reaches them all. */
+type KnownAuthor = { readonly facts: PostFacts['author']; changed: boolean };
+type KnownPost = { readonly facts: PostFacts['post']; readonly author: KnownAuthor } | typeof UNPUBLISHED;
+type Own = Pick<PostFacts, 'marks' | 'ties'>;
+
+/** A look at the models that is under way, and what has changed since it began. */
+type Look = { readonly since: Set<string>; all: boolean };
+
+/**
+ * Facts of posts, authors and viewers as long as nobody announces that they have changed. While announcements may have
+ * been missed, and for a `fresh` request, the models are asked.
+ */
+export class KeptFacts {
+  readonly #heard: ChangesHeard;
+  readonly #posts = new RecentMap<string, KnownPost>({ most: POSTS, lifetimeMs: LIFETIME_MS });
+  readonly #authors = new Map<string, KnownAuthor>();
+  readonly #viewers = new RecentMap<string, Map<string, Own>>({ most: VIEWERS, lifetimeMs: LIFETIME_MS });
+  readonly #looks = new Set<Look>();
+  #builds = '';
+
+  constructor(heard: ChangesHeard) {
+    this.#heard = heard;
+    heard.onChanges((changes) => { this.#forget(changes); });
+  }
+
+  readonly of: FactsOf = async (read, viewer, postIds, { fresh }) => {
+    if (!this.#heard.complete) return askedFacts(read, viewer, postIds, { fresh });
+    this.#follow(read.builds);
+    const found = new Map<string, PostFacts>();
+    const missing = fresh ? postIds : this.#collect(viewer, postIds, found);
+    if (missing.length > 0) for (const facts of await this.#ask(read, viewer, missing)) found.set(facts.post.id, facts);
+    return found;
+  };
+
+  /** Adds to `found` what is known, and gives the posts of which something is not. */
+  #collect(viewer: AccountId, postIds: readonly string[], found: Map<string, PostFacts>): string[] {
+    const now = performance.now();
+    const seen = this.#viewers.get(viewer, now);
+    return postIds.filter((id) => {
+      const post = this.#posts.get(id, now);
+      if (post === UNPUBLISHED) return false;
+      const own = seen?.get(id);
+      if (post === undefined || post.author.changed || own === undefined) return true;
+      found.set(id, { post: post.facts, author: post.author.facts, marks: own.marks, ties: own.ties });
+      return false;
+    });
+  }
+
+  async #ask(read: ReadContext, viewer: AccountId, postIds: readonly string[]): Promise<PostFacts[]> {
+    const look: Look = { since: new Set(), all: false };
+    this.#looks.add(look);
+    try {
+      const asked = await postFacts(read, viewer, postIds);
+      if (!look.all) this.#keep(viewer, postIds, { asked, since: look.since });
+      return asked;
+    } finally {
+      this.#looks.delete(look);
+    }
+  }
+
+  /** Keeps all but what changed while it was asked for. */
+  #keep(viewer: AccountId, postIds: readonly string[], { asked, since }: { asked: readonly PostFacts[]; since: ReadonlySet<string> }): void {
+    for (const { post, author } of asked) {
+      if (since.has(post.author)) continue;
+      const known = this.#authorOf(post.author, author);
+      if (!since.has(post.id)) this.#posts.set(post.id, { facts: post, author: known });
+    }
+    const published = new Set(asked.map(({ post }) => post.id));
+    for (const id of postIds) if (!published.has(id) && !since.has(id)) this.#posts.set(id, UNPUBLISHED);
+    // Whatever changes between the viewer and a post or its author is announced with the viewer's own name.
+    if (!since.has(viewer)) this.#keepOwn(viewer, asked);
+  }
+
+  #authorOf(id: string, facts: PostFacts['author']): KnownAuthor {
+    const known = this.#authors.get(id);
+    if (known?.facts.row === facts.row) return known;
+    this.#dropAuthor(id);
+    const author = { facts, changed: false };
+    this.#authors.set(id, author);
+    if (this.#authors.size > AUTHORS) this.#dropAuthor([...this.#authors.keys().take(1)][0] ?? '');
+    return author;
+  }
+
+  /** Nobody would tell its posts of a later change. */
+  #dropAuthor(id: string): void {
+    const author = this.#authors.get(id);
+    if (author !== undefined) author.changed = true;
+    this.#authors.delete(id);
+  }
+
+  #keepOwn(viewer: AccountId, asked: readonly PostFacts[]): void {
+    const known = this.#viewers.get(viewer);
+    const own = known !== undefined && known.size < OWN_POSTS ? known : new Map<string, Own>();
+    for (const { post, marks, ties } of asked) own.set(post.id, { marks, ties });
+    if (own !== known) this.#viewers.set(viewer, own);
+  }
+
+  #forget(changes: Changes): void {
+    if (changes === 'all') {
+      this.#forgetAll();
+      return;
+    }
+    for (const id of changes) {
+      this.#posts.delete(id);
+      this.#viewers.delete(id);
+      this.#dropAuthor(id);
+    }
+    for (const look of this.#looks) for (const id of changes) look.since.add(id);
+  }
+
+  #forgetAll(): void {
+    this.#posts.clear();
+    this.#authors.clear();
+    this.#viewers.clear();
+    for (const look of this.#looks) look.all = true;
+  }
+
+  /** Another build is another world. */
+  #follow(builds: Builds): void {
+    const now = POST_VIEW_MODELS.map((model) => builds.id(model)).join('/');
+    if (now === this.#builds) return;
+    this.#builds = now;
+    this.#forgetAll();
+  }
+}
