@@ -1,22 +1,24 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { AccountId } from '../../domain/ids.ts';
 import { createTokens } from '../../infra/jwt.ts';
 import { createTestRedis } from '../../testing/redis.ts';
 import { startServer } from '../event-store/processes.ts';
 import { measureBluesky } from './bluesky.ts';
 import type { Graph } from './graph.ts';
+import { likeAlong } from './likes.ts';
 import { fastest, load, type Load } from './load.ts';
-import { createModels, writeGraph } from './models.ts';
+import { createModels, writeGraph, type Models } from './models.ts';
 import { withCelebrities, writePosts } from './posts.ts';
 
 const SECRET = 'a secret of the benchmark, long enough for anybody';
 const STORE_ID = '00000000-0000-4000-8000-000000000001';
 
-export const SETTINGS = { celebrities: 3, connections: 16, viewers: 500, seconds: 4, rounds: 3 } as const;
+export const SETTINGS = { celebrities: 3, connections: 16, viewers: 500, seconds: 4, rounds: 3, likes: 100 } as const;
 
-/** Home feeds at the highest rate, at half of it, and one at a time; the bare limit; the peer where it could be had. */
-export type Measured = { readonly world: string; readonly posts: number; readonly best: Load; readonly half: Load; readonly one: Load; readonly bare: Load; readonly bluesky: Load | undefined };
+/** Home feeds at the highest rate, at that with likes all the while, at half of it, and one at a time; the bare limit; the peer where it could be had. */
+export type Measured = { readonly world: string; readonly posts: number; readonly best: Load; readonly liking: Load; readonly half: Load; readonly one: Load; readonly bare: Load; readonly bluesky: Load | undefined };
 
 /** Writes a world in which each account has `each` posts and everybody follows three celebrities, and reads feeds in it. */
 export async function measure(plain: Graph, { each, withPeer }: { each: number; withPeer: boolean }): Promise<Measured> {
@@ -48,6 +50,7 @@ export async function measure(plain: Graph, { each, withPeer }: { each: number; 
     return {
       world: plain.name, posts, best,
       bare: fastest([first.bare, ...others.map((one) => one.bare)]),
+      liking: await whileLiked(models, plain.accounts.slice(0, viewers), () => load(feeds)),
       half: await load({ ...feeds, rate: best.rate / 2 }),
       one: await load({ ...feeds, connections: 1 }),
       bluesky: withPeer ? await measureBluesky(models, { viewers: plain.accounts.slice(0, viewers), connections, seconds, rounds, directory }) : undefined,
@@ -57,5 +60,16 @@ export async function measure(plain: Graph, { each, withPeer }: { each: number; 
     await server.close();
     await models.close();
     await rm(directory, { recursive: true, force: true });
+  }
+}
+
+async function whileLiked(models: Models, viewers: readonly AccountId[], work: () => Promise<Load>): Promise<Load> {
+  const ending = new AbortController();
+  const liking = likeAlong(models, { viewers, perSecond: SETTINGS.likes, signal: ending.signal });
+  try {
+    return await work();
+  } finally {
+    ending.abort();
+    await liking;
   }
 }
