@@ -1,4 +1,4 @@
-import type { Change } from './sorted-indexes.ts';
+import type { Change, Entry } from './sorted-indexes.ts';
 
 const KEYS_PER_CALL = 1_000;
 /** Additions and removals, so that one call does not hold up Redis when each index gets many. */
@@ -11,15 +11,32 @@ export type Packed = { keys: string[]; args: (string | number)[]; deliveries: nu
 /** Packs changes into calls of a bounded size, each with the keys of one group. */
 export function* packedCalls(changes: readonly Change[], groupOf: (key: string) => string): Generator<[group: string, packed: Packed]> {
   const open = new Map<string, Packed>();
+  const additionsOf = additionsWriter();
   for (const { keys, add, remove } of changes.flatMap(portions)) {
-    const tail: (string | number)[] = [add.length, remove.length];
-    for (const { id, score } of add) tail.push(score, id);
-    tail.push(...remove);
     const each = add.length + remove.length;
     if (each === 0) continue;
+    const tail: Tail = [additionsOf(add), remove.length === 0 ? '' : JSON.stringify(remove)];
     for (const [group, ofGroup] of grouped(keys, groupOf)) yield* pack(open, group, { keys: ofGroup, tail, each });
   }
   yield* open;
+}
+
+/** Writes additions as JSON. One entry goes to many indexes, mostly beside others than in the last: its own part is written once. */
+function additionsWriter(): (add: readonly Entry[]) => string {
+  const written = new Map<Entry, string>();
+  const partOf = (entry: Entry) => {
+    const known = written.get(entry);
+    if (known !== undefined) return known;
+    const part = `${JSON.stringify(String(entry.score))},${JSON.stringify(entry.id)}`;
+    written.set(entry, part);
+    return part;
+  };
+  return (add) => {
+    if (add.length === 0) return '';
+    let parts = '';
+    for (const entry of add) parts += parts === '' ? partOf(entry) : `,${partOf(entry)}`;
+    return `[${parts}]`;
+  };
 }
 
 function portions(change: Change): Change | Change[] {
@@ -30,7 +47,9 @@ function portions(change: Change): Change | Change[] {
   }));
 }
 
-type Segment = { keys: readonly string[]; tail: readonly (string | number)[]; each: number };
+/** Additions and removals as index_apply takes them. */
+type Tail = readonly [additions: string, removals: string];
+type Segment = { keys: readonly string[]; tail: Tail; each: number };
 
 function* pack(open: Map<string, Packed>, group: string, { keys, tail, each }: Segment): Generator<[group: string, packed: Packed]> {
   for (let at = 0; at < keys.length;) {

@@ -75,17 +75,19 @@ local function holds_lease(key, token)
   return is_lease(key) and redis.call('GET', key) == token
 end
 
--- Removes the ids args[first..last], in portions that fit on the stack of Lua.
-local function remove(key, args, first, last)
+-- Removes ids, in portions that fit on the stack of Lua.
+local function remove(key, ids)
   local removed = 0
-  for from = first, last, 1000 do
-    removed = removed + redis.call('ZREM', key, unpack(args, from, math.min(from + 999, last)))
+  for from = 1, #ids, 1000 do
+    removed = removed + redis.call('ZREM', key, unpack(ids, from, math.min(from + 999, #ids)))
   end
   return removed
 end
 
 -- KEYS: registry, then the indexes. ARGV: how many lanes write, lane and epoch of each, cap, most members before a cut,
--- the remaining lifetime in ms below which an index is made absent instead of changed (0: never), then segments that take the indexes in order: how many indexes, additions and removals, then score and id of each addition, id of each removal.
+-- the remaining lifetime in ms below which an index is made absent instead of changed (0: never), then segments of three
+-- that take the indexes in order: how many indexes, their additions (score, id, score, id, ...) and their removals (ids),
+-- each as a JSON array of strings, or empty. One string for a segment costs its writer far less than one for each entry.
 -- Answers: indexes changed, then the numbers (from 1) of those that were unlinked because they are no longer complete.
 local function apply(keys, args)
   local lanes = tonumber(args[1])
@@ -95,12 +97,10 @@ local function apply(keys, args)
   local cap, most, idle_below = tonumber(args[at - 3]), tonumber(args[at - 2]), tonumber(args[at - 1])
   local changed, incomplete = 0, {}
   while at <= #args do
-    local indexes, additions, removals = tonumber(args[at]), tonumber(args[at + 1]), tonumber(args[at + 2])
-    local first = at + 3
-    local add = nil
-    if additions > 0 then add = { 'ZADD', '', unpack(args, first, first + 2 * additions - 1) } end
-    local removals_at = first + 2 * additions
-    at = removals_at + removals
+    local indexes = tonumber(args[at])
+    local add = args[at + 1] ~= '' and { 'ZADD', '', unpack(cjson.decode(args[at + 1])) }
+    local removals = args[at + 2] ~= '' and cjson.decode(args[at + 2])
+    at = at + 3
     for i = key_at, key_at + indexes - 1 do
       local key = keys[i]
       -- Fails on a lease, the one string among the indexes.
@@ -114,7 +114,7 @@ local function apply(keys, args)
           size = size + redis.call(unpack(add))
           if size > most then cut(key, size, cap) end
         end
-        if removals > 0 and remove(key, args, removals_at, at - 1) > 0 and not still_complete(key, cap) then
+        if removals and remove(key, removals) > 0 and not still_complete(key, cap) then
           redis.call('UNLINK', key)
           incomplete[#incomplete + 1] = i - 1
         end
