@@ -1,5 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import type { Position } from '../domain/position.ts';
+import type { DomainEvent } from '../domain/event-log.ts';
+import { laterOf, START_OF_LOG, type Position } from '../domain/position.ts';
 import type { EventStore } from '../infra/event-store.ts';
 import type { Pool } from '../infra/postgres.ts';
 import type { RedisClient } from '../infra/redis.ts';
@@ -12,6 +12,7 @@ import type { Freshness } from './freshness.ts';
 import type { TakenEvent } from './intake.ts';
 import { BUCKETS, laneOf, LANES, lanesOf } from './lane-keys.ts';
 import { LaneLedger } from './lane-ledger.ts';
+import { modelsAt } from './lane-models.ts';
 import { createLanes, earliestCheckpoint, type HeldLane } from './lane-positions.ts';
 import type { LaneContext, LaneProjection } from './lane-projection.ts';
 import { LaneRounds } from './lane-rounds.ts';
@@ -37,7 +38,6 @@ export type Ended = { readonly lost: unknown } | { readonly poison: PoisonError 
 
 const MARK_EVERY_MS = 1_000;
 const WATERMARK_EVERY_MS = 100;
-const MODELS_LIMIT_MS = 2_000;
 
 /** What to feed, and which of its lanes. */
 type Target = { readonly build: Build; readonly projection: LaneProjection; readonly lanes: readonly number[] };
@@ -138,12 +138,12 @@ export class LaneBuild {
   #workerDeps(): WorkerDeps {
     const rounds = new LaneRounds(async (writers, events) => {
       const lanes = new Set(writers.map(({ lane }) => lane));
-      await this.projection.apply(await this.#context(), { writers, owns: (id) => lanes.has(laneOf(id)) }, events);
+      await this.projection.apply(await this.#context(events), { writers, owns: (id) => lanes.has(laneOf(id)) }, events);
     });
     return {
       apply: (writer, events) => rounds.run(writer, events),
       signal: this.#closing.signal,
-      whenModelsPassed: (position) => this.#whenModelsPassed(position),
+      whenModelsPassed: async (position) => { await this.#modelsAt(position); },
       registerAgain: () => this.#opened.ledger.registerAgain(this.workers),
       park: (poison) => this.#deps.park(this.build, poison),
     };
@@ -163,22 +163,17 @@ export class LaneBuild {
     this.#onEnded(error instanceof PoisonError ? { poison: error } : { lost: error });
   }
 
-  async #context(): Promise<LaneContext> {
-    const { pool, buildsFor, now, pace } = this.#deps;
-    return { read: { sql: pool, builds: await buildsFor(this.build) }, indexes: this.#opened.indexes, prefix: this.build.location, now, level: await this.#gate.level(), pace: (deliveries) => pace(deliveries, this.#closing.signal) };
+  // Readers may be switched between the wait for the models and this: those that are read now must have passed the events too.
+  async #context(events: readonly DomainEvent[]): Promise<LaneContext> {
+    const { pool, now, pace } = this.#deps;
+    const last = events.reduce<Position>((latest, { position }) => laterOf(latest, position), START_OF_LOG);
+    const builds = await this.#modelsAt(last);
+    return { read: { sql: pool, builds }, indexes: this.#opened.indexes, prefix: this.build.location, now, level: await this.#gate.level(), pace: (deliveries) => pace(deliveries, this.#closing.signal) };
   }
 
-  async #whenModelsPassed(position: Position): Promise<void> {
-    const token = { storeId: this.#deps.store.storeId, position, owners: [] };
-    while (!this.#closing.signal.aborted) {
-      try {
-        const builds = await this.#deps.buildsFor(this.build);
-        if (await this.#deps.freshness.waitUntilPassed(builds, token, this.projection.reads, MODELS_LIMIT_MS) === 'passed') return;
-      } catch (error) {
-        if (!isOutage(error)) throw error;
-      }
-      await delay(20);
-    }
+  #modelsAt(position: Position): Promise<Builds> {
+    const { freshness, store, buildsFor } = this.#deps;
+    return modelsAt({ freshness, storeId: store.storeId, models: this.projection.reads, resolve: () => buildsFor(this.build), signal: this.#closing.signal }, position);
   }
 
   #tick(): void {

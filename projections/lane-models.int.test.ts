@@ -1,11 +1,14 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { Position } from '../domain/position.ts';
 import { openProjectorWorld, type ProjectorWorld } from '../testing/projector-world.ts';
 import { createBuild, listBuilds, type Build } from './build-store.ts';
+import { resolveBuilds } from './builds.ts';
 import { codeVersions } from './catalog.ts';
 import { ensureLiveBuild, flip } from './flip.ts';
 import { follows } from './follows.ts';
 import { homeFeed } from './home-feed.ts';
-import { companionsOf, createLaneModels } from './lane-models.ts';
+import { createFreshness } from './freshness.ts';
+import { companionsOf, createLaneModels, modelsAt } from './lane-models.ts';
 import { removeData } from './sweep.ts';
 
 let world: ProjectorWorld;
@@ -37,5 +40,24 @@ describe('the models of a build on Redis', () => {
     const feed = await building(homeFeed);
     await building(follows);
     expect((await modelsOf(feed)).id('follows')).toBe(live.id);
+  });
+
+  it('are read only once they themselves have passed a place, whatever was read before the switch', async () => {
+    const next = await building(follows);
+    const freshness = createFreshness(world.pool, new Set());
+    const resolve = () => resolveBuilds(world.pool, codeVersions);
+    const wanted = { freshness, storeId: world.store.storeId, models: ['follows'], resolve, signal: new AbortController().signal };
+    const move = (build: Build, position: Position) => world.pool.query('update projections.checkpoint set position = $2 where build_id = $1', [build.id, position]);
+    const [first, second] = [Position.parse('1'.padStart(32, '0')), Position.parse('2'.padStart(32, '0'))];
+    for (const build of [live, next]) await move(build, first);
+    expect(await flip(world.pool, [next.id])).toBe('flipped');
+    await move(live, second);
+    let found: number | undefined;
+    const asked = modelsAt(wanted, second).then((builds) => { found = builds.id('follows'); });
+    expect((await modelsAt(wanted, first)).id('follows')).toBe(next.id);
+    expect(found).toBeUndefined();
+    await move(next, second);
+    await asked;
+    expect(found).toBe(next.id);
   });
 });

@@ -1,6 +1,10 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Position } from '../domain/position.ts';
 import type { Pool } from '../infra/postgres.ts';
 import { listBuilds, quoted, type Build } from './build-store.ts';
 import { createBuildResolver, resolveBuilds, type CodeVersions } from './builds.ts';
+import { isOutage } from './failures.ts';
+import type { Freshness } from './freshness.ts';
 import type { Builds } from './projection.ts';
 
 /** Far more than a resolver of builds remembers. */
@@ -22,6 +26,29 @@ export function createLaneModels(pool: Pool, versions: CodeVersions): (build: Bu
     // What the resolver remembers may be from before the switch.
     return resolveBuilds(pool, versions);
   };
+}
+
+/** Which models, of which log, and which builds of them are to be read at this moment. */
+export type ModelsWanted = { readonly freshness: Freshness; readonly storeId: string; readonly models: readonly string[]; readonly resolve: () => Promise<Builds>; readonly signal: AbortSignal };
+
+const MODELS_LIMIT_MS = 2_000;
+const PAUSE_MS = 20;
+
+/**
+ * The builds to read, once these very builds have passed a position: readers may be switched while one waits. A server
+ * that is away is waited for. Rejects with an AbortError on `signal`.
+ */
+export async function modelsAt({ freshness, storeId, models, resolve, signal }: ModelsWanted, position: Position): Promise<Builds> {
+  for (;;) {
+    signal.throwIfAborted();
+    try {
+      const builds = await resolve();
+      if (await freshness.waitUntilPassed(builds, { storeId, position, owners: [] }, models, MODELS_LIMIT_MS) === 'passed') return builds;
+    } catch (error) {
+      if (!isOutage(error)) throw error;
+    }
+    await delay(PAUSE_MS);
+  }
 }
 
 /** The models that a new build is filled from and compared with: those that are new with it, else the live ones. */
