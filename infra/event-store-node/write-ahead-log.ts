@@ -39,10 +39,11 @@ export class WriteAheadLog {
   #current: 0 | 1 = 0;
   #epoch = 1;
   #last: Promise<unknown> = Promise.resolve();
-  /** How long writes take that others make for us, on average, and how long the disk itself takes. */
+  /** How long writes take that others make for us, on average, and how long the disk itself takes for a small one. */
   #writeMs = 0;
-  #diskMs = 0;
-  #sinceProbe = 0;
+  #diskMs: number | undefined;
+  /** Writes that went to another thread since the last that did not. */
+  #handedOn = 0;
 
   /**
    * Opens or creates the files in `directory`. `mostAtOnce` overrules what the log finds best for the disk. Gives the frames that they hold, oldest first; those that are not in the store
@@ -87,7 +88,7 @@ export class WriteAheadLog {
    * processor less. A slow one takes several in hardly more time than one.
    */
   get mostAtOnce(): number {
-    return this.#mostAtOnce ?? (this.#diskMs > QUICK_MS && this.#writeMs > SLOW_MS ? MOST_ON_SLOW_DISK : 1);
+    return this.#mostAtOnce ?? (this.#writeMs > SLOW_MS && (this.#handedOn >= PROBE_EVERY || (this.#diskMs ?? 0) > QUICK_MS) ? MOST_ON_SLOW_DISK : 1);
   }
 
   /** Up to where records must be in the store before the next write. */
@@ -123,8 +124,7 @@ export class WriteAheadLog {
 
   #isQuick(): boolean {
     if (this.#mostAtOnce !== undefined && this.#mostAtOnce > 1) return false;
-    this.#sinceProbe = (this.#sinceProbe + 1) % PROBE_EVERY;
-    return this.#diskMs < QUICK_MS || this.#sinceProbe === 0;
+    return (this.#diskMs ?? 0) < QUICK_MS || this.#handedOn >= PROBE_EVERY;
   }
 
   /** Rejects, and does not throw, when the disk refuses: as a write does that another thread makes. */
@@ -135,12 +135,15 @@ export class WriteAheadLog {
     } catch (error) {
       return Promise.reject(error instanceof Error ? error : new Error(String(error)));
     }
-    this.#diskMs += DISK_SMOOTHING * (performance.now() - start - this.#diskMs);
+    const tookMs = performance.now() - start;
+    this.#diskMs = this.#diskMs === undefined ? tookMs : this.#diskMs + DISK_SMOOTHING * (tookMs - this.#diskMs);
+    this.#handedOn = 0;
     return Promise.resolve();
   }
 
   async #timed(written: Promise<void>): Promise<void> {
     const start = performance.now();
+    this.#handedOn += 1;
     await written;
     this.#writeMs += SMOOTHING * (performance.now() - start - this.#writeMs);
   }
