@@ -17,6 +17,7 @@ const CHANNEL = '__redis__:invalidate';
 const BEAT_MS = 1_000;
 /** A connection that has not answered for so long may have lost what it was told. */
 const SILENT_MS = 3_000;
+const LONGEST_PAUSE_MS = 60_000;
 
 /**
  * Has Redis itself remember which keys a client reads and tell, once for each reading, when one of them changes (client-side
@@ -30,6 +31,7 @@ export class KeyWatch implements KeysHeard {
   #heardAt = -Infinity;
   #tracking = false;
   #attempts = 0;
+  #refusals = 0;
   #beating: Promise<void>;
 
   private constructor(reads: Redis) {
@@ -71,8 +73,15 @@ export class KeyWatch implements KeysHeard {
   readonly #begin = (): void => {
     const attempt = (this.#attempts += 1);
     if (this.#reads.status !== 'ready' || this.#hears.status !== 'ready') return;
-    this.#track(attempt).catch(() => { if (attempt === this.#attempts) this.#hears.disconnect(true); });
+    this.#track(attempt).catch(() => this.#beginAnew(attempt));
   };
+
+  /** A server that refuses (an old one, a proxy, missing rights) is asked less and less often. */
+  async #beginAnew(attempt: number): Promise<void> {
+    this.#refusals += 1;
+    await delay(Math.min(100 * 2 ** this.#refusals, LONGEST_PAUSE_MS), undefined, { signal: this.#closing.signal }).catch(() => undefined);
+    if (attempt === this.#attempts && !this.#closing.signal.aborted) this.#hears.disconnect(true);
+  }
 
   async #track(attempt: number): Promise<void> {
     // A connection that listens may not ask for its own number any more.
@@ -81,6 +90,7 @@ export class KeyWatch implements KeysHeard {
     await this.#hears.subscribe(CHANNEL);
     await this.#reads.call('CLIENT', 'TRACKING', 'ON', 'REDIRECT', String(id), 'NOLOOP');
     if (attempt !== this.#attempts) return;
+    this.#refusals = 0;
     this.#heardAt = performance.now();
     this.#tracking = true;
     this.#tell('all');
@@ -97,7 +107,7 @@ export class KeyWatch implements KeysHeard {
       await delay(BEAT_MS, undefined, { signal: this.#closing.signal }).catch(() => undefined);
       if (!this.#tracking) continue;
       const asked = performance.now();
-      await this.#hears.ping().then(() => { this.#heardAt = asked; }, () => undefined);
+      await Promise.all([this.#hears.ping(), this.#reads.ping()]).then(() => { this.#heardAt = asked; }, () => undefined);
     }
   }
 

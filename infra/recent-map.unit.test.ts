@@ -2,10 +2,15 @@ import { describe, expect, it } from 'vitest';
 import { RecentMap } from './recent-map.ts';
 
 describe('a map of what was set lately', () => {
-  it('gives an entry until its lifetime is over', () => {
-    const map = new RecentMap<string, number>({ most: 10, lifetimeMs: 100 });
-    map.set('a', 1, 1_000);
-    expect([map.get('a', 1_099), map.get('a', 1_100), map.get('b', 1_000)]).toEqual([1, undefined, undefined]);
+  it('gives an entry for three quarters of its lifetime at least, and never for longer', () => {
+    const map = new RecentMap<number, number>({ most: 1_000, lifetimeMs: 100 });
+    const keys = Array.from({ length: 1_000 }, (_, key) => key);
+    for (const key of keys) map.set(key, key, 1_000);
+    const left = (now: number) => keys.filter((key) => map.get(key, now) === key).length;
+    expect([left(1_075), left(1_100)]).toEqual([1_000, 0]);
+    expect(left(1_090)).toBeGreaterThan(0);
+    expect(left(1_090)).toBeLessThan(1_000);
+    expect(map.get(-1, 1_000)).toBeUndefined();
   });
 
   it('lets the one go that was set first, whatever was looked at', () => {

@@ -183,13 +183,13 @@ end
 -- each: the newest entries as one string of ids and scores between spaces, '?' while somebody computes it, nil when it is
 -- absent. A key of another type is an error.
 local function newest(keys, args)
-  local answers, renewed = {}, false
+  local answers, renewed, foreign = {}, false, nil
   for i = 1, #keys do
     local found = redis.pcall('ZREVRANGE', keys[i], 0, args[1] - 1, 'WITHSCORES')
     local last = found[#found - 1]
     if found['err'] then
       -- A lease is a string; anything else is none of ours and must not pass for one.
-      if redis.call('TYPE', keys[i]).ok ~= 'string' then return found end
+      if redis.call('TYPE', keys[i]).ok ~= 'string' then foreign = found end
       answers[i] = '?'
     elseif not last then
       answers[i] = false
@@ -208,7 +208,7 @@ local function newest(keys, args)
   -- A client that is told of changes to what it reads is not told of its own, and no longer of later ones: a last look at
   -- the keys has Redis remember the client again.
   if renewed then redis.call('EXISTS', unpack(keys)) end
-  return answers
+  return foreign or answers
 end
 
 -- KEYS: registry. ARGV: lane, epoch, position. Raises the epoch of a lane and sets its mark; an epoch lower than the known

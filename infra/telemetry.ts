@@ -3,7 +3,7 @@ import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
 import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import { AggregationTemporality, InstrumentType, MeterProvider } from '@opentelemetry/sdk-metrics';
-import { BatchSpanProcessor, NodeTracerProvider, type SpanProcessor } from '@opentelemetry/sdk-trace-node';
+import { AlwaysOffSampler, BatchSpanProcessor, NodeTracerProvider, type SpanProcessor } from '@opentelemetry/sdk-trace-node';
 import { ATTR_SERVICE_NAME } from '@opentelemetry/semantic-conventions';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
@@ -21,7 +21,9 @@ export type Telemetry = {
 export function startTelemetry(options: { process: string; otlpEndpoint?: string | undefined; spanProcessors?: SpanProcessor[] }): Telemetry {
   const resource = resourceFromAttributes({ [ATTR_SERVICE_NAME]: `shutterlog-${options.process}` });
   const exporter = options.otlpEndpoint === undefined ? [] : [new BatchSpanProcessor(new OTLPTraceExporter({ url: `${options.otlpEndpoint.replace(/\/$/, '')}/v1/traces` }))];
-  const tracing = new NodeTracerProvider({ resource, spanProcessors: [...exporter, ...(options.spanProcessors ?? [])] });
+  const spanProcessors = [...exporter, ...(options.spanProcessors ?? [])];
+  // Where nobody gets the spans, nothing is recorded in them: they are ids alone.
+  const tracing = new NodeTracerProvider({ resource, spanProcessors, ...(spanProcessors.length === 0 && { sampler: new AlwaysOffSampler() }) });
   tracing.register();
   const scrape = new Scrape({ preventServerStart: true });
   const metering = new MeterProvider({ resource, readers: [scrape] });

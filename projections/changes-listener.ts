@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { CHANGES_CHANNEL, readAnnouncement, type Changes } from './announcements.ts';
@@ -61,20 +62,24 @@ export class ChangesListener implements ChangesHeard {
     const client = new pg.Client({ connectionString: this.#url, application_name: 'shutterlog-changes', connectionTimeoutMillis: 5_000, query_timeout: 2_000, keepAlive: true });
     const gone = new Promise<void>((resolve) => { client.once('end', resolve); client.once('error', () => { resolve(); }); });
     client.on('error', () => undefined);
-    client.on('notification', ({ payload = '' }) => { this.#tell(readAnnouncement(payload)); });
+    const beat = `shutterlog_beat_${randomUUID().replaceAll('-', '')}`;
+    let asked = -Infinity;
+    client.on('notification', ({ channel, payload = '' }) => {
+      if (channel === beat) this.#heardAt = asked;
+      else this.#tell(readAnnouncement(payload));
+    });
     this.#client = client;
     try {
       await client.connect();
-      await client.query(`listen ${CHANGES_CHANNEL}`);
+      await client.query(`listen ${CHANGES_CHANNEL}; listen ${beat}`);
       this.#tell('all');
       let lost = false;
       void gone.then(() => { lost = true; });
       for (;;) {
-        const asked = performance.now();
-        await client.query('select 1');
+        // That an answer comes would show the connection alone: a pooler in between may listen on another.
+        asked = performance.now();
+        await client.query(`notify ${beat}`);
         if (lost || this.#closing.signal.aborted) return true;
-        // What was announced before the question came before the answer.
-        this.#heardAt = asked;
         await Promise.race([this.#pause(BEAT_MS), gone]);
       }
     } finally {

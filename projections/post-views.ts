@@ -60,11 +60,16 @@ function factsOf(line: string): PostFacts {
   const [id = '', author = '', version = '', likes, comments, isPrivate, isActive, liked, saved, followed, hidden] = line.split(' ');
   const [postRow = '', authorRow = ''] = version.split('/');
   return {
-    post: { id, author, row: postRow, likes: Number(likes), comments: Number(comments) },
-    author: { row: authorRow, isPrivate: isPrivate === '1', isActive: isActive === '1' },
+    post: { id: apart(id), author: apart(author), row: apart(postRow), likes: Number(likes), comments: Number(comments) },
+    author: { row: apart(authorRow), isPrivate: isPrivate === '1', isActive: isActive === '1' },
     marks: { liked: liked === '1', saved: saved === '1' },
     ties: { followed: followed === '1', hidden: hidden === '1' },
   };
+}
+
+/** A part of a text keeps all of it in memory, and these are kept for long. */
+function apart(text: string): string {
+  return Buffer.from(text, 'latin1').toString('latin1');
 }
 
 /**

@@ -4,6 +4,7 @@ import type { ReadableLog } from '../infra/event-store.ts';
 import type { Log } from '../infra/log.ts';
 import type { DataKeys } from '../infra/personal-data.ts';
 import type { Pool } from '../infra/postgres.ts';
+import { announceChanges } from './announcements.ts';
 import type { Build, StoppedAt } from './build-store.ts';
 import { postgresProjections } from './catalog.ts';
 import { readCheckpoints } from './checkpoints.ts';
@@ -42,7 +43,7 @@ export class Replay {
 
   constructor(deps: ReplayDeps, onPoison: OnPoison) {
     this.#deps = deps;
-    this.#runner = new Runner({ ...deps, limits: GROUP, onPoison: async () => onPoison, attempts: 3, firstDelayMs: 20 }, (fed, at) => { this.#stops.push({ projection: fed.projection.name, at }); });
+    this.#runner = new Runner({ ...deps, limits: GROUP, onPoison: async () => onPoison, attempts: 3, firstDelayMs: 20, alongside: announceChanges }, (fed, at) => { this.#stops.push({ projection: fed.projection.name, at }); });
   }
 
   /** The events that stopped builds. */

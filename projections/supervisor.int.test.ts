@@ -5,9 +5,11 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { newId } from '../infra/ids.ts';
 import { happened } from '../testing/projection-spec.ts';
 import { eventually, openProjectorWorld, type ProjectorWorld } from '../testing/projector-world.ts';
+import type { Changes } from './announcements.ts';
 import { listBuilds, quoted } from './build-store.ts';
 import { NoLiveBuildError, resolveBuilds } from './builds.ts';
 import { postgresProjections } from './catalog.ts';
+import { ChangesListener } from './changes-listener.ts';
 import { retire } from './flip.ts';
 import { follows } from './follows.ts';
 import { Leases } from './leases.ts';
@@ -50,6 +52,17 @@ describe('the supervisor', () => {
     await level('follows');
     const builds = await resolveBuilds(world.pool, new Map());
     expect((await world.pool.query(`select 1 from ${builds.schema('follows')}.follow`)).rowCount).toBe(2);
+  });
+
+  it('announces that everything may have changed before it goes on with builds that readers use', async () => {
+    const heard: Changes[] = [];
+    const listener = new ChangesListener(world.databaseUrl);
+    listener.start();
+    await eventually('it listens', () => listener.complete);
+    listener.onChanges((changes) => { heard.push(changes); });
+    await supervise([follows, likes]);
+    await eventually('it hears', () => heard.includes('all'));
+    await listener.close();
   });
 
   it('lets several processes prepare the tables and the first builds at once', async () => {

@@ -1,6 +1,7 @@
 import type { EventStore } from '../infra/event-store.ts';
 import type { Log } from '../infra/log.ts';
 import type { Pool } from '../infra/postgres.ts';
+import { announceEverything } from './announcements.ts';
 import { listBuilds, setStopped, type Build } from './build-store.ts';
 import { readCheckpoints, StoreMismatchError } from './checkpoints.ts';
 import { describe } from './failures.ts';
@@ -148,6 +149,8 @@ export class Supervisor {
       const projection = this.#of.projections.find(({ name }) => name === build.projection);
       return checkpoint === undefined || projection === undefined ? [] : [{ build, projection, position: checkpoint.position, events: checkpoint.events }];
     });
+    // Whoever fed them before may have been killed between a change and its announcement, or was of an older release.
+    if (ready.some(({ build }) => build.state === 'live')) await announceEverything(this.#of.pool);
     for (const { build } of ready) this.#attached.add(build.id);
     this.#of.runner.attach(ready);
   }

@@ -69,7 +69,7 @@ async function run<Code extends string>({ route, services, caller, read, work }:
     const token = services.tokenOf === undefined ? {} : { 'Consistency-Token': services.tokenOf(written, tokens) };
     return { ok: true, status, ...(body === undefined ? {} : { body }), headers: { ...headers, ...token }, ...(seed === undefined ? {} : { seed }) };
   };
-  // A read commands nothing, and would make its id for nobody.
+  // A read commands nothing and needs no id of its own.
   if (route.method === 'get') return perform(requestIdOf(exchange.response));
   const key = idempotencyKeyOf(exchange.request.get('Idempotency-Key'));
   if (key === undefined || services.idempotency === undefined) return perform(freshCommandId());

@@ -61,7 +61,7 @@ export function assembleFeeds(parts: FeedParts): Route<ReadRefusal>[] {
       find: createCandidateFinder({ indexes, superCelebrityFrom, ...(superCelebritiesKept !== undefined && { kept: superCelebritiesKept }) }),
       ranker: createRanker(tasteOf, ranking),
       sessions: createFeedSessions({ redis, circuit }),
-      hydration: createHydration(changes === undefined ? askedFacts : new KeptFacts(changes).of),
+      hydration: createHydration(changes === undefined ? askedFacts : new KeptFacts(changes).of, changes),
     }),
     ...trayRoutes({ ...shared, indexes, tasteOf }),
   ];

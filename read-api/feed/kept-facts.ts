@@ -15,16 +15,15 @@ const POSTS = 100_000;
 const AUTHORS = 50_000;
 const VIEWERS = 5_000;
 /** Of one viewer; one who has seen more begins anew. */
-const OWN_POSTS = 2_000;
+const OWN_POSTS = 200;
 /** Should a projector of an older release, which announces nothing, write the models, feeds are wrong for so long. */
 const LIFETIME_MS = 60_000;
 
-/** A post that is not published: nothing else need be known. */
-const UNPUBLISHED = Symbol('unpublished');
 /** Shared by all that is known of an author's posts, so that one change reaches them all. */
 type KnownAuthor = { readonly facts: PostFacts['author']; changed: boolean };
-type KnownPost = { readonly facts: PostFacts['post']; readonly author: KnownAuthor } | typeof UNPUBLISHED;
-type Own = Pick<PostFacts, 'marks' | 'ties'>;
+type KnownPost = { readonly facts: PostFacts['post']; readonly author: KnownAuthor };
+/** What a viewer has to do with a post and its author, in one number: there are many of these. */
+const OWN = { liked: 1, saved: 2, followed: 4, hidden: 8 } as const;
 
 /** A look at the models that is under way, and what has changed since it began. */
 type Look = { readonly since: Set<string>; all: boolean };
@@ -37,7 +36,7 @@ export class KeptFacts {
   readonly #heard: ChangesHeard;
   readonly #posts = new RecentMap<string, KnownPost>({ most: POSTS, lifetimeMs: LIFETIME_MS });
   readonly #authors = new Map<string, KnownAuthor>();
-  readonly #viewers = new RecentMap<string, Map<string, Own>>({ most: VIEWERS, lifetimeMs: LIFETIME_MS });
+  readonly #viewers = new RecentMap<string, Map<string, number>>({ most: VIEWERS, lifetimeMs: LIFETIME_MS });
   readonly #looks = new Set<Look>();
   #builds = '';
 
@@ -61,10 +60,9 @@ export class KeptFacts {
     const seen = this.#viewers.get(viewer, now);
     return postIds.filter((id) => {
       const post = this.#posts.get(id, now);
-      if (post === UNPUBLISHED) return false;
       const own = seen?.get(id);
       if (post === undefined || post.author.changed || own === undefined) return true;
-      found.set(id, { post: post.facts, author: post.author.facts, marks: own.marks, ties: own.ties });
+      found.set(id, { post: post.facts, author: post.author.facts, ...unpacked(own) });
       return false;
     });
   }
@@ -74,7 +72,7 @@ export class KeptFacts {
     this.#looks.add(look);
     try {
       const asked = await postFacts(read, viewer, postIds);
-      if (!look.all) this.#keep(viewer, postIds, { asked, since: look.since });
+      if (!look.all) this.#keep(viewer, asked, look.since);
       return asked;
     } finally {
       this.#looks.delete(look);
@@ -82,14 +80,12 @@ export class KeptFacts {
   }
 
   /** Keeps all but what changed while it was asked for. */
-  #keep(viewer: AccountId, postIds: readonly string[], { asked, since }: { asked: readonly PostFacts[]; since: ReadonlySet<string> }): void {
+  #keep(viewer: AccountId, asked: readonly PostFacts[], since: ReadonlySet<string>): void {
     for (const { post, author } of asked) {
       if (since.has(post.author)) continue;
       const known = this.#authorOf(post.author, author);
       if (!since.has(post.id)) this.#posts.set(post.id, { facts: post, author: known });
     }
-    const published = new Set(asked.map(({ post }) => post.id));
-    for (const id of postIds) if (!published.has(id) && !since.has(id)) this.#posts.set(id, UNPUBLISHED);
     // Whatever changes between the viewer and a post or its author is announced with the viewer's own name.
     if (!since.has(viewer)) this.#keepOwn(viewer, asked);
   }
@@ -113,8 +109,8 @@ export class KeptFacts {
 
   #keepOwn(viewer: AccountId, asked: readonly PostFacts[]): void {
     const known = this.#viewers.get(viewer);
-    const own = known !== undefined && known.size < OWN_POSTS ? known : new Map<string, Own>();
-    for (const { post, marks, ties } of asked) own.set(post.id, { marks, ties });
+    const own = known !== undefined && known.size < OWN_POSTS ? known : new Map<string, number>();
+    for (const facts of asked) own.set(facts.post.id, packed(facts));
     if (own !== known) this.#viewers.set(viewer, own);
   }
 
@@ -145,4 +141,13 @@ export class KeptFacts {
     this.#builds = now;
     this.#forgetAll();
   }
+}
+
+function packed({ marks, ties }: PostFacts): number {
+  return (marks.liked ? OWN.liked : 0) | (marks.saved ? OWN.saved : 0) | (ties.followed ? OWN.followed : 0) | (ties.hidden ? OWN.hidden : 0);
+}
+
+function unpacked(own: number): Pick<PostFacts, 'marks' | 'ties'> {
+  const has = (flag: number) => (own & flag) !== 0;
+  return { marks: { liked: has(OWN.liked), saved: has(OWN.saved) }, ties: { followed: has(OWN.followed), hidden: has(OWN.hidden) } };
 }

@@ -7,7 +7,10 @@ type Kept = { readonly entries: readonly Entry[]; readonly limit: number };
 /** A reading that is under way, and which keys have changed since it began. */
 export type Reading = { readonly since: Set<string>; all: boolean };
 
-/** An index that is read from here has its lifetime renewed so much later, which is little beside that lifetime. */
+/**
+ * An index that is read from here has its lifetime renewed so much later, which is little beside that lifetime; some a
+ * quarter earlier, so that not all have to be read again at once.
+ */
 const KEPT_MS = 60_000;
 
 /** Indexes as Redis gave them, as long as it does not tell that they have changed. */
@@ -19,7 +22,7 @@ export class KeptIndexes {
   /** `mostEntries` bounds what is kept, over all indexes. */
   constructor(heard: KeysHeard, mostEntries: number) {
     this.#heard = heard;
-    this.#known = new LRUCache({ maxSize: mostEntries, sizeCalculation: ({ entries }) => entries.length + 1, ttl: KEPT_MS, ttlResolution: 100 });
+    this.#known = new LRUCache({ maxSize: mostEntries, sizeCalculation: ({ entries }) => entries.length + 1, ttlResolution: 100 });
     heard.onChanges((keys) => { this.#forget(keys); });
   }
 
@@ -46,7 +49,7 @@ export class KeptIndexes {
   end(reading: Reading, found: ReadonlyMap<string, Found>, limit: number): void {
     this.#readings.delete(reading);
     if (reading.all) return;
-    for (const [key, one] of found) if (one.state === 'complete' && !reading.since.has(key)) this.#known.set(key, { entries: one.entries, limit });
+    for (const [key, one] of found) if (one.state === 'complete' && !reading.since.has(key)) this.#known.set(key, { entries: one.entries, limit }, { ttl: KEPT_MS * (1 - Math.random() / 4) });
   }
 
   #forget(keys: ChangedKeys): void {

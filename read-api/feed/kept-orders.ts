@@ -7,10 +7,13 @@ import type { Order, RankRequest } from './ranker.ts';
 type Asked = Pick<RankRequest, 'viewer' | 'page' | 'now'>;
 
 /** What an order was made for, and of. */
-type OrderMade = { readonly candidates: readonly Candidate[]; readonly mix: boolean; readonly page: number; readonly at: number };
+type OrderMade = { readonly candidates: readonly Candidate[]; readonly mix: boolean; readonly page: number; readonly at: number; readonly standsMs: number };
 
-/** An order of the same candidates is not made again for so long: signals are older than that, and freshness falls by less than 0.1 %. */
-const STANDS_MS = 10_000;
+/**
+ * An order of the same candidates is not made again for so long: signals may be as old, and freshness falls by less
+ * than 0.3 %. Some are made again a quarter earlier, so that viewers who came together do not all wait at once.
+ */
+const STANDS_MS = 30_000;
 /** Entries of all orders together; one takes about 50 bytes. */
 const MOST_ENTRIES = 1_000_000;
 
@@ -25,10 +28,10 @@ export class KeptOrders {
     const last = this.#last.get(viewer);
     if (last?.candidates !== candidates || last.page !== page || last.mix !== mix) return undefined;
     const age = now.getTime() - last.at;
-    return age >= 0 && age < STANDS_MS ? last.order : undefined;
+    return age >= 0 && age < last.standsMs ? last.order : undefined;
   }
 
   keep({ viewer, page, now }: Asked, candidates: readonly Candidate[], { mix, order }: { mix: boolean; order: Order }): void {
-    this.#last.set(viewer, { candidates, mix, page, at: now.getTime(), order });
+    this.#last.set(viewer, { candidates, mix, page, at: now.getTime(), standsMs: STANDS_MS * (1 - Math.random() / 4), order });
   }
 }

@@ -17,7 +17,7 @@ export type Order = { readonly ranked: readonly Ranked[]; readonly relaxedFrom: 
 export type Ranker = {
   /**
    * Orders the candidates of a home page, the best 200 by rank and the others behind them by time; recommendations are mixed
-   * in when `mix` says so. The same list of candidates gets the same order for ten seconds, unless `fresh`.
+   * in when `mix` says so. The same list of candidates gets the same order for half a minute, unless `fresh`.
    */
   home(request: RankRequest, candidates: readonly Candidate[], options: { mix: boolean; fresh: boolean }): Promise<Order>;
   /** Popular posts by accounts that the viewer does not follow. */

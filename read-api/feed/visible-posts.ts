@@ -1,5 +1,6 @@
 import { PostId, type AccountId } from '../../domain/ids.ts';
 import { RecentMap } from '../../infra/recent-map.ts';
+import type { ChangesHeard } from '../../projections/changes-listener.ts';
 import { postCards, type PostCard } from '../../projections/post-cards.ts';
 import { viewOf, type PostView } from '../../projections/post-views.ts';
 import type { Builds, ReadContext } from '../../projections/projection.ts';
@@ -19,8 +20,10 @@ const CARDS = { most: 20_000, lifetimeMs: 3_600_000 };
  * nothing hidden or gone: `factsOf` says that, and the counts, by default as the models say it each time. What is the same
  * for everybody is kept for an hour, as long as post and author are the rows that it was read from.
  */
-export function createHydration(factsOf: FactsOf = askedFacts): Hydration {
+export function createHydration(factsOf: FactsOf = askedFacts, changes?: ChangesHeard): Hydration {
   const kept = new RecentMap<string, PostCard>(CARDS);
+  // A server that lost its last moments may give the transactions of other rows the same numbers.
+  changes?.onChanges((what) => { if (what === 'all') kept.clear(); });
   let builds = '';
   return (read, viewer, { fresh }) => async (items) => {
     const facts = await factsOf(read, viewer, items.map(({ id }) => id), { fresh });

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { refuse } from '../../domain/decider.ts';
 import { normaliseHashtag } from '../../domain/hashtag.ts';
@@ -85,8 +86,8 @@ function savedRoute({ reader, present }: Deps): Route<ReadRefusal> {
 
 const placeOf = ({ at, post_id }: ListedPost): TimePlace => ({ at: at.toISOString(), id: post_id });
 
-async function feedPage(present: Presenter, { read, viewer, query, context }: Viewing, list: (page: Page<TimePlace>) => Promise<ListedPost[]>): Promise<z.input<typeof FeedPage>> {
-  const session = query.cursor?.session ?? context.commandId;
+async function feedPage(present: Presenter, { read, viewer, query }: Viewing, list: (page: Page<TimePlace>) => Promise<ListedPost[]>): Promise<z.input<typeof FeedPage>> {
+  const session = query.cursor?.session ?? randomUUID();
   const rows = await list({ after: query.cursor, limit: query.limit });
   const { items, pagination } = pageOf(rows, query.limit, (row) => ({ ...placeOf(row), session }));
   const cards = await postCards(read, viewer, items.map(({ post_id }) => post_id));
