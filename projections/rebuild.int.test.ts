@@ -118,6 +118,13 @@ describe('a rebuild', () => {
     expect(await rowsIn((await liveBuild('follows'))!, 'follow')).toBe(await followsInLog());
   });
 
+  it('hands readers tables of which PostgreSQL has statistics', async () => {
+    await world.append(...manyFollows(30));
+    await rebuild(deps(), options([follows]));
+    const { rows } = await world.pool.query<{ reltuples: number }>('select reltuples from pg_class where oid = $1::regclass', [`${quoted((await liveBuild('follows'))!.location)}.follow`]);
+    expect(rows[0]?.reltuples).toBeGreaterThanOrEqual(30);
+  });
+
   it('gives a full model when it is run again right after the first', async () => {
     await world.append(...manyFollows(50));
     await rebuild(deps(), options([follows]));

@@ -4,6 +4,7 @@ import type { Log } from '../infra/log.ts';
 import type { DataKeys } from '../infra/personal-data.ts';
 import type { Pool } from '../infra/postgres.ts';
 import type { RedisClient } from '../infra/redis.ts';
+import { analyzeBuilds } from './analyze-builds.ts';
 import type { CodeVersions } from './builds.ts';
 import { listBuilds, type Build, type StoppedAt } from './build-store.ts';
 import { flip, HOLD_MS } from './flip.ts';
@@ -89,6 +90,7 @@ export async function rebuild(deps: RebuildDeps, options: RebuildOptions): Promi
     for (const { build } of plan.postgres) if (!await leases.take(build.id)) throw new RebuildRunningError(build.projection);
     await replay.start(plan.postgres, options);
     await replay.catchUp(options.report, mayGoOn);
+    await analyzeBuilds(deps.pool, plan.postgres.map(({ build }) => build));
     const lanes = await buildLanes(deps, plan, options);
     try {
       if (options.verify === true) await checkPlan(deps, plan, { ...options, replay, mayGoOn });
