@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createTestRedis, type TestRedis } from '../testing/redis.ts';
 import { eventually } from '../testing/projector-world.ts';
-import { KeyWatch, type ChangedKeys } from './key-watch.ts';
+import type { Changes } from './changes-heard.ts';
+import { KeyWatch } from './key-watch.ts';
 import { openRedis, whenRedisReady, type RedisClient } from './redis.ts';
 import { createSortedIndexes } from './sorted-indexes.ts';
 
@@ -9,7 +10,7 @@ let server: TestRedis;
 let reads: RedisClient;
 let others: RedisClient;
 let watch: KeyWatch;
-const heard: ChangedKeys[] = [];
+const heard: Changes[] = [];
 beforeAll(async () => {
   server = await createTestRedis();
   reads = openRedis(server.url);

@@ -1,17 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
+import type { Changes, ChangesHeard } from './changes-heard.ts';
 import type { RedisClient } from './redis.ts';
-
-/** Keys that were written or are gone, or `all` where some may have been missed. */
-export type ChangedKeys = readonly string[] | 'all';
-
-/** Hears which of the keys that a client has read are changed by others, and knows whether it hears everything. */
-export type KeysHeard = {
-  /** Whether nothing can have been missed: what was read while this held, and was not told of since, still stands. */
-  readonly complete: boolean;
-  /** Calls `listener` with each change, and with `all` whenever some may have been missed. */
-  onChanges(listener: (keys: ChangedKeys) => void): void;
-};
 
 const CHANNEL = '__redis__:invalidate';
 const BEAT_MS = 1_000;
@@ -23,10 +13,10 @@ const LONGEST_PAUSE_MS = 60_000;
  * Has Redis itself remember which keys a client reads and tell, once for each reading, when one of them changes (client-side
  * caching, over a second connection). What the client writes itself is not told. Keys must be without commas.
  */
-export class KeyWatch implements KeysHeard {
+export class KeyWatch implements ChangesHeard {
   readonly #reads: Redis;
   readonly #hears: Redis;
-  readonly #listeners: ((keys: ChangedKeys) => void)[] = [];
+  readonly #listeners: ((keys: Changes) => void)[] = [];
   readonly #closing = new AbortController();
   #heardAt = -Infinity;
   #tracking = false;
@@ -57,7 +47,7 @@ export class KeyWatch implements KeysHeard {
     return this.#tracking && performance.now() - this.#heardAt < SILENT_MS;
   }
 
-  onChanges(listener: (keys: ChangedKeys) => void): void {
+  onChanges(listener: (keys: Changes) => void): void {
     this.#listeners.push(listener);
   }
 
@@ -111,7 +101,7 @@ export class KeyWatch implements KeysHeard {
     }
   }
 
-  #tell(keys: ChangedKeys): void {
+  #tell(keys: Changes): void {
     for (const listener of this.#listeners) listener(keys);
   }
 }

@@ -1,13 +1,11 @@
 import { z } from 'zod';
 import type { DomainEvent } from '../domain/event-log.ts';
 import { OwnerId } from '../domain/ids.ts';
+import type { Changes } from '../infra/changes-heard.ts';
 import type { Sql, Transaction } from '../infra/postgres.ts';
 
 /** The channel on which projectors announce what they have changed in the models. */
 export const CHANGES_CHANNEL = 'shutterlog_changes';
-
-/** Ids of the accounts and posts that something changed about, or `all` where they were too many to name. */
-export type Changes = readonly string[] | 'all';
 
 const Announced = z.union([z.literal('all'), z.array(z.string())]);
 

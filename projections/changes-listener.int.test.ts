@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Changes } from '../infra/changes-heard.ts';
 import { inTransaction, openPool, type Pool } from '../infra/postgres.ts';
 import { createTestDatabase, type TestDatabase } from '../testing/postgres.ts';
 import { eventually } from '../testing/projector-world.ts';
-import { CHANGES_CHANNEL, type Changes } from './announcements.ts';
+import { CHANGES_CHANNEL } from './announcements.ts';
 import { ChangesListener } from './changes-listener.ts';
 
 let database: TestDatabase;

@@ -1,15 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
-import { CHANGES_CHANNEL, readAnnouncement, type Changes } from './announcements.ts';
-
-/** Hears what changes in the models, and knows whether it hears everything. */
-export type ChangesHeard = {
-  /** Whether no announcement can have been missed: what was kept while this held, and was not told of since, still stands. */
-  readonly complete: boolean;
-  /** Calls `listener` with each change, and with `all` whenever some may have been missed. */
-  onChanges(listener: (changes: Changes) => void): void;
-};
+import type { Changes, ChangesHeard } from '../infra/changes-heard.ts';
+import { CHANGES_CHANNEL, readAnnouncement } from './announcements.ts';
 
 const BEAT_MS = 1_000;
 /** A connection that has not answered for so long may have lost announcements. */

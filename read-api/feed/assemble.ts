@@ -2,10 +2,9 @@ import { metrics } from '@opentelemetry/api';
 import { LRUCache } from 'lru-cache';
 import { CircuitBreaker } from '../../infra/circuit-breaker.ts';
 import type { Route } from '../../infra/http/route.ts';
-import type { KeysHeard } from '../../infra/key-watch.ts';
 import type { RedisClient } from '../../infra/redis.ts';
 import type { Saturation } from '../../infra/saturation.ts';
-import type { ChangesHeard } from '../../projections/changes-listener.ts';
+import type { ChangesHeard } from '../../infra/changes-heard.ts';
 import type { ReadContext } from '../../projections/projection.ts';
 import { viewerTaste, type ViewerTaste } from '../../projections/viewer-taste.ts';
 import type { Presenter } from '../presentation.ts';
@@ -29,7 +28,7 @@ export type FeedParts = {
   /** Hears what changes in the models; without it they are asked for everything each time. Only where `reader` reads the server that it listens to. */
   readonly changes?: ChangesHeard;
   /** Hears what changes of the keys that `redis` reads; without it Redis is asked each time. */
-  readonly keys?: KeysHeard;
+  readonly keys?: ChangesHeard;
   readonly superCelebrityFrom: number;
   /** How many indexes of super celebrities are kept in this process, and for how long; default 200 for a second. */
   readonly superCelebritiesKept?: CandidateDeps['kept'];

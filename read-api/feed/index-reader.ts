@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache';
 import pLimit, { type LimitFunction } from 'p-limit';
 import type { CircuitBreaker } from '../../infra/circuit-breaker.ts';
 import { IndexAnswers } from '../../infra/index-answers.ts';
-import type { KeysHeard } from '../../infra/key-watch.ts';
+import type { ChangesHeard } from '../../infra/changes-heard.ts';
 import type { RedisClient } from '../../infra/redis.ts';
 import { createSortedIndexes, type Entry, type Found, type SortedIndexes } from '../../infra/sorted-indexes.ts';
 import { indexLifetimeMs, obtainIndex, RENEW_BELOW_MS, type IndexSource } from '../../projections/computed-index.ts';
@@ -42,7 +42,7 @@ export class IndexReader {
   readonly #unchanged: KeptIndexes | undefined;
 
   /** `heard` tells what changes of what `redis` reads; without it Redis is asked each time. */
-  constructor({ redis, circuit, heard }: { redis: RedisClient; circuit: CircuitBreaker; heard?: KeysHeard | undefined }) {
+  constructor({ redis, circuit, heard }: { redis: RedisClient; circuit: CircuitBreaker; heard?: ChangesHeard | undefined }) {
     this.#redis = redis;
     this.#circuit = circuit;
     this.#unchanged = heard === undefined ? undefined : new KeptIndexes(heard, ENTRIES_REMEMBERED);

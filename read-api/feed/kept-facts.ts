@@ -1,7 +1,6 @@
 import type { AccountId } from '../../domain/ids.ts';
+import { Looks, type Changes, type ChangesHeard } from '../../infra/changes-heard.ts';
 import { RecentMap } from '../../infra/recent-map.ts';
-import type { Changes } from '../../projections/announcements.ts';
-import type { ChangesHeard } from '../../projections/changes-listener.ts';
 import { POST_VIEW_MODELS, postFacts, type PostFacts } from '../../projections/post-views.ts';
 import type { Builds, ReadContext } from '../../projections/projection.ts';
 
@@ -25,9 +24,6 @@ type KnownPost = { readonly facts: PostFacts['post']; readonly author: KnownAuth
 /** What a viewer has to do with a post and its author, in one number: there are many of these. */
 const OWN = { liked: 1, saved: 2, followed: 4, hidden: 8 } as const;
 
-/** A look at the models that is under way, and what has changed since it began. */
-type Look = { readonly since: Set<string>; all: boolean };
-
 /**
  * Facts of posts, authors and viewers as long as nobody announces that they have changed. While announcements may have
  * been missed, and for a `fresh` request, the models are asked.
@@ -37,7 +33,7 @@ export class KeptFacts {
   readonly #posts = new RecentMap<string, KnownPost>({ most: POSTS, lifetimeMs: LIFETIME_MS });
   readonly #authors = new Map<string, KnownAuthor>();
   readonly #viewers = new RecentMap<string, Map<string, number>>({ most: VIEWERS, lifetimeMs: LIFETIME_MS });
-  readonly #looks = new Set<Look>();
+  readonly #looks = new Looks();
   #builds = '';
 
   constructor(heard: ChangesHeard) {
@@ -68,14 +64,13 @@ export class KeptFacts {
   }
 
   async #ask(read: ReadContext, viewer: AccountId, postIds: readonly string[]): Promise<PostFacts[]> {
-    const look: Look = { since: new Set(), all: false };
-    this.#looks.add(look);
+    const look = this.#looks.begin();
     try {
       const asked = await postFacts(read, viewer, postIds);
       if (!look.all) this.#keep(viewer, asked, look.since);
       return asked;
     } finally {
-      this.#looks.delete(look);
+      this.#looks.end(look);
     }
   }
 
@@ -124,14 +119,14 @@ export class KeptFacts {
       this.#viewers.delete(id);
       this.#dropAuthor(id);
     }
-    for (const look of this.#looks) for (const id of changes) look.since.add(id);
+    this.#looks.note(changes);
   }
 
   #forgetAll(): void {
     this.#posts.clear();
     this.#authors.clear();
     this.#viewers.clear();
-    for (const look of this.#looks) look.all = true;
+    this.#looks.note('all');
   }
 
   /** Another build is another world. */

@@ -1,11 +1,8 @@
 import { LRUCache } from 'lru-cache';
-import type { ChangedKeys, KeysHeard } from '../../infra/key-watch.ts';
+import { Looks, type Changes, type ChangesHeard, type Look } from '../../infra/changes-heard.ts';
 import type { Entry, Found } from '../../infra/sorted-indexes.ts';
 
 type Kept = { readonly entries: readonly Entry[]; readonly limit: number };
-
-/** A reading that is under way, and which keys have changed since it began. */
-export type Reading = { readonly since: Set<string>; all: boolean };
 
 /**
  * An index that is read from here has its lifetime renewed so much later, which is little beside that lifetime; some a
@@ -15,12 +12,12 @@ const KEPT_MS = 60_000;
 
 /** Indexes as Redis gave them, as long as it does not tell that they have changed. */
 export class KeptIndexes {
-  readonly #heard: KeysHeard;
+  readonly #heard: ChangesHeard;
   readonly #known: LRUCache<string, Kept>;
-  readonly #readings = new Set<Reading>();
+  readonly #looks = new Looks();
 
   /** `mostEntries` bounds what is kept, over all indexes. */
-  constructor(heard: KeysHeard, mostEntries: number) {
+  constructor(heard: ChangesHeard, mostEntries: number) {
     this.#heard = heard;
     this.#known = new LRUCache({ maxSize: mostEntries, sizeCalculation: ({ entries }) => entries.length + 1, ttlResolution: 100 });
     heard.onChanges((keys) => { this.#forget(keys); });
@@ -39,25 +36,22 @@ export class KeptIndexes {
   }
 
   /** Call before Redis is asked; `end` belongs to it, whatever comes of the asking. */
-  begin(): Reading {
-    const reading = { since: new Set<string>(), all: !this.#heard.complete };
-    this.#readings.add(reading);
-    return reading;
+  begin(): Look {
+    const look = this.#looks.begin();
+    look.all = !this.#heard.complete;
+    return look;
   }
 
-  /** Keeps those indexes that were complete and have not changed since the reading began. */
-  end(reading: Reading, found: ReadonlyMap<string, Found>, limit: number): void {
-    this.#readings.delete(reading);
-    if (reading.all) return;
-    for (const [key, one] of found) if (one.state === 'complete' && !reading.since.has(key)) this.#known.set(key, { entries: one.entries, limit }, { ttl: KEPT_MS * (1 - Math.random() / 4) });
+  /** Keeps those indexes that were complete and have not changed since the look began. */
+  end(look: Look, found: ReadonlyMap<string, Found>, limit: number): void {
+    this.#looks.end(look);
+    if (look.all) return;
+    for (const [key, one] of found) if (one.state === 'complete' && !look.since.has(key)) this.#known.set(key, { entries: one.entries, limit }, { ttl: KEPT_MS * (1 - Math.random() / 4) });
   }
 
-  #forget(keys: ChangedKeys): void {
+  #forget(keys: Changes): void {
     if (keys === 'all') this.#known.clear();
     else for (const key of keys) this.#known.delete(key);
-    for (const reading of this.#readings) {
-      if (keys === 'all') reading.all = true;
-      else for (const key of keys) reading.since.add(key);
-    }
+    this.#looks.note(keys);
   }
 }

@@ -1,6 +1,6 @@
 import { PostId, type AccountId } from '../../domain/ids.ts';
 import { RecentMap } from '../../infra/recent-map.ts';
-import type { ChangesHeard } from '../../projections/changes-listener.ts';
+import type { ChangesHeard } from '../../infra/changes-heard.ts';
 import { postCards, type PostCard } from '../../projections/post-cards.ts';
 import { viewOf, type PostView } from '../../projections/post-views.ts';
 import type { Builds, ReadContext } from '../../projections/projection.ts';
