@@ -28,6 +28,9 @@ const CONNECTION_LOST: readonly number[] = [1, 4, 14];
 /** What the client calls the same, and the server's own time-out. */
 const LOST_TYPES: readonly string[] = ['unavailable', 'timeout', 'deadline-exceeded', 'cancelled'];
 
+/** What the client says, in an error without a code, when no node of a cluster answers. */
+const NOT_DISCOVERED = /^Failed to discover after \d+ attempts/;
+
 // A code alone tells nothing: exit codes of programs and the errors of other protocols are small numbers as well.
 const GrpcFailure = z.object({ code: z.number(), details: z.string(), metadata: z.object({}) });
 
@@ -146,7 +149,7 @@ function expectedRevision(expected: ExpectedRevision): AppendExpectedRevision {
 export function isConnectionLost(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   if (isCommandError(error)) return LOST_TYPES.includes(error.type) || isLostCall(error._raw);
-  return isLostCall(error);
+  return NOT_DISCOVERED.test(error.message) || isLostCall(error);
 }
 
 function isLostCall(error: unknown): boolean {

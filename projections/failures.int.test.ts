@@ -4,10 +4,13 @@ import { AccessDeniedError, CancelledError, DeadlineExceededError, TimeoutError,
 import { Metadata, status, type ServiceError } from '@grpc/grpc-js';
 import kafkajs from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openEventStore } from '../infra/event-store.ts';
 import { listen, type RunningServer } from '../infra/http/server.ts';
 import { guardObjectStore } from '../infra/object-store-guarded.ts';
 import { createS3ObjectStore } from '../infra/object-store-s3.ts';
 import type { ObjectStore } from '../infra/object-store.ts';
+import { openRedis, whenRedisReady, type RedisClient } from '../infra/redis.ts';
+import { startRedisCluster, type RedisCluster } from '../testing/redis-cluster.ts';
 import { isOutage } from './failures.ts';
 
 const failureOf = (work: Promise<unknown>) => work.then(() => 'no failure', (error: unknown) => error);
@@ -23,6 +26,10 @@ describe('the event store is away', () => {
   it('when the client says so in its own words, or cancelled the call itself', () => {
     const said = [new UnavailableError(call(status.UNAVAILABLE)), new DeadlineExceededError(), new CancelledError(call(status.CANCELLED)), new TimeoutError(call(status.ABORTED)), new UnknownError(call(status.CANCELLED))];
     expect(said.map(isOutage)).toEqual(said.map(() => true));
+  });
+
+  it('when none of its cluster answers', async () => {
+    expect(isOutage(await failureOf(openEventStore('esdb://127.0.0.1:1,127.0.0.1:2?tls=false')))).toBe(true);
   });
 
   it('and not when it refuses', () => {
@@ -66,5 +73,47 @@ describe('the object store is away', () => {
     const [first, second] = [await failureOf(guarded.head('503/SlowDown')), await failureOf(guarded.head('503/SlowDown'))];
     expect(second).toMatchObject({ name: 'ObjectStoreUnavailable' });
     expect([isOutage(first), isOutage(second)]).toEqual([true, true]);
+  });
+});
+
+describe('Redis is away', () => {
+  let cluster: RedisCluster;
+  let redis: RedisClient;
+  beforeAll(async () => {
+    cluster = await startRedisCluster();
+    redis = openRedis(cluster.url);
+    await whenRedisReady(redis, 10_000);
+  });
+  afterAll(async () => {
+    redis.disconnect();
+    await cluster.close();
+  });
+
+  /** How commands over all slots fail until one of them says `last`. */
+  async function failuresUntil(last: RegExp): Promise<unknown[]> {
+    const failures: unknown[] = [];
+    await expect.poll(async () => {
+      const answers = await Promise.allSettled(Array.from({ length: 30 }, (_, i) => redis.set(`key ${String(i)}`, '1')));
+      failures.push(...answers.flatMap((answer) => (answer.status === 'rejected' ? [answer.reason as unknown] : [])));
+      return failures.map(String).some((said) => last.test(said));
+    }, { timeout: 30_000 }).toBe(true);
+    return failures;
+  }
+
+  it('when a cluster has lost one master, from the first failure on until all masters know it, and when it has lost all', async () => {
+    await cluster.kill(0);
+    const failures = await failuresUntil(/cluster is down/i);
+    await cluster.kill();
+    failures.push(...await failuresUntil(/cluster isn't ready/i));
+    expect(new Set(failures.filter((failure) => !isOutage(failure)).map(String))).toEqual(new Set());
+  });
+
+  it('and not when it refuses', async () => {
+    await cluster.restart();
+    await whenRedisReady(redis, 10_000);
+    await redis.set('text', 'is no list');
+    const refused = await failureOf(redis.lpush('text', '1'));
+    expect(String(refused)).toContain('WRONGTYPE');
+    expect(isOutage(refused)).toBe(false);
   });
 });

@@ -10,8 +10,9 @@ const OUTAGE_STATES = new Set(['55P03', '57P01', '57P02', '57P03', '57P05', '250
 const OUTAGE_CODES = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH']);
 const OUTAGE_MESSAGE = /connection terminated|connection error|timeout exceeded when trying to connect|client was closed|cannot use a pool after/i;
 
-// Redis is away, starting, failing over, moving slots, or did not answer in time.
-const REDIS_OUTAGE = /connection is closed|isn't writeable|command timed out|max retries per request|^(LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|READONLY|BUSY|OOM|NOREPLICAS|UNBLOCKED)\b|failed to refresh slots|none of startup nodes|cluster isn't ready/i;
+// Redis is away, starting, failing over, moving slots, or did not answer in time. A cluster's client follows redirections as
+// long as the others name a master that is away, and then gives up.
+const REDIS_OUTAGE = /connection is closed|isn't writeable|command timed out|max retries per request|^(LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|READONLY|BUSY|OOM|NOREPLICAS|UNBLOCKED)\b|failed to refresh slots|none of startup nodes|too many cluster redirections|cluster isn't ready/i;
 
 const Failure = z.object({ code: z.unknown(), message: z.unknown(), cause: z.unknown() }).partial().catch({});
 

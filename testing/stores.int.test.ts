@@ -1,7 +1,9 @@
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import { describe, expect, it } from 'vitest';
+import { openRedis, whenRedisReady } from '../infra/redis.ts';
 import { createTestDatabase } from './postgres.ts';
+import { startRedisCluster } from './redis-cluster.ts';
 import { createTestRedis } from './redis.ts';
 
 describe('createTestDatabase', () => {
@@ -53,5 +55,19 @@ describe('createTestRedis', () => {
     expect(await client.dbsize()).toBe(0);
     client.disconnect();
     await store.close();
+  });
+});
+
+describe('startRedisCluster', () => {
+  it.each([['ends', async () => undefined], ['is killed first', (kill: () => Promise<void>) => kill()]])('says when it %s that a command crossed slots, although its caller did not', async (_, before) => {
+    const cluster = await startRedisCluster();
+    const client = openRedis(cluster.url);
+    await whenRedisReady(client, 10_000);
+    await client.mget('{1}a', '{1}b');
+    await client.mget('{1}a', '{2}b').catch(() => undefined);
+    client.disconnect();
+    await before(() => cluster.kill());
+    await expect(cluster.close()).rejects.toThrow(/crossed slots: 1 at port/);
+    await cluster.close();
   });
 });
