@@ -211,14 +211,16 @@ local function newest(keys, args)
   return foreign or answers
 end
 
--- KEYS: registry. ARGV: lane, epoch, position. Raises the epoch of a lane and sets its mark; an epoch lower than the known
--- one is refused.
+-- KEYS: registry. ARGV: for each lane its number, epoch and position. Raises the epochs of the lanes and sets their marks;
+-- when one epoch is lower than the known one, all are refused.
 local function take_over(keys, args)
-  local known = redis.call('HGET', keys[1], args[1])
-  if known and tonumber(known) > tonumber(args[2]) then
-    return redis.error_reply('STALE lane ' .. args[1] .. ' has epoch ' .. known .. ', not ' .. args[2])
+  for i = 1, #args, 3 do
+    local known = redis.call('HGET', keys[1], args[i])
+    if known and tonumber(known) > tonumber(args[i + 1]) then
+      return redis.error_reply('STALE lane ' .. args[i] .. ' has epoch ' .. known .. ', not ' .. args[i + 1])
+    end
   end
-  redis.call('HSET', keys[1], args[1], args[2], args[1] .. ':mark', args[3])
+  for i = 1, #args, 3 do redis.call('HSET', keys[1], args[i], args[i + 1], args[i] .. ':mark', args[i + 2]) end
   return 'OK'
 end
 

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { Cluster, type Redis } from 'ioredis';
-import type { RedisClient } from './redis.ts';
+import { serversOf, type RedisClient } from './redis.ts';
 
 const LIBRARY = new URL('./redis-functions.lua', import.meta.url);
 
@@ -52,8 +51,7 @@ async function readLibrary(): Promise<Library> {
 }
 
 async function loadLibrary(client: RedisClient, { code }: Library): Promise<void> {
-  const servers: readonly Redis[] = client instanceof Cluster ? client.nodes('master') : [client];
-  await Promise.all(servers.map((server) => server.call('FUNCTION', 'LOAD', 'REPLACE', code)));
+  await Promise.all(serversOf(client).map((server) => server.call('FUNCTION', 'LOAD', 'REPLACE', code)));
 }
 
 /** Runs `work` once for all callers that arrive while it runs. */

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { startRedisCluster } from '../testing/redis-cluster.ts';
-import { createTestRedis } from '../testing/redis.ts';
+import { startRedisCluster, type RedisCluster } from '../testing/redis-cluster.ts';
+import { createTestRedis, type TestRedis } from '../testing/redis.ts';
 import { EpochUnknownError, StaleEpochError } from './redis-functions.ts';
-import { openRedis, whenRedisReady, type RedisClient } from './redis.ts';
+import { openRedis, serversOf, whenRedisReady, type RedisClient } from './redis.ts';
 import { createSortedIndexes, type Entry, type SortedIndexes } from './sorted-indexes.ts';
 
 const BOUND = { entries: 5, slack: 0.4 };
@@ -11,17 +11,12 @@ const start = '0'.repeat(32);
 const entry = (score: number, id = `e${String(score).padStart(3, '0')}`): Entry => ({ id, score });
 const key = (name: string, bucket = 1) => `t:index:{${String(bucket)}}:${name}`;
 
-const servers = {
-  'one server': async () => createTestRedis(),
-  'a cluster of three masters': async () => startRedisCluster(),
-};
-
-describe.each(Object.entries(servers))('bounded indexes on %s', (_, open) => {
-  let server: { url: string; close(): Promise<void> };
+describe('bounded indexes', () => {
+  let server: TestRedis;
   let redis: RedisClient;
   let indexes: SortedIndexes;
   beforeAll(async () => {
-    server = await open();
+    server = await createTestRedis();
     redis = openRedis(server.url);
     await whenRedisReady(redis, 10_000);
   });
@@ -29,7 +24,7 @@ describe.each(Object.entries(servers))('bounded indexes on %s', (_, open) => {
   beforeEach(async () => {
     for await (const keys of createSortedIndexes(redis, { prefix: 't:', buckets: 4 }).scan('t:')) await Promise.all(keys.map((one) => redis.unlink(one)));
     indexes = createSortedIndexes(redis, { prefix: 't:', buckets: 4 });
-    await indexes.takeOver(writer, start);
+    await indexes.takeOver([{ ...writer, mark: start }]);
   });
 
   const make = async (name: string, entries: readonly Entry[], cut = false) => {
@@ -111,16 +106,16 @@ describe.each(Object.entries(servers))('bounded indexes on %s', (_, open) => {
       await indexes.lease(key('a', bucket), 'maker', 60_000);
       await indexes.fill(key('a', bucket), 'maker', { entries: [], cut: false }, 60_000);
     }
-    await indexes.takeOver({ lane: 3, epoch: 2 }, start);
+    await indexes.takeOver([{ lane: 3, epoch: 2, mark: start }]);
     for (const bucket of buckets) await expect(indexes.apply([writer], BOUND, [{ keys: [key('a', bucket)], add: [entry(1)], remove: [] }])).rejects.toThrow(StaleEpochError);
     await expect(indexes.discard([writer], [key('a')])).rejects.toThrow(StaleEpochError);
-    await expect(indexes.takeOver(writer, start)).rejects.toThrow(StaleEpochError);
+    await expect(indexes.takeOver([{ ...writer, mark: start }])).rejects.toThrow(StaleEpochError);
     expect(await idsIn('a')).toEqual([]);
   });
 
   it('refuse a writer that they do not know, and all of a group when one of it is stale', async () => {
     await expect(indexes.apply([{ lane: 9, epoch: 1 }], BOUND, [{ keys: [key('a')], add: [entry(1)], remove: [] }])).rejects.toThrow(EpochUnknownError);
-    await indexes.takeOver({ lane: 4, epoch: 2 }, start);
+    await indexes.takeOver([{ lane: 4, epoch: 2, mark: start }]);
     await make('a', []);
     const stale = [writer, { lane: 4, epoch: 1 }];
     await expect(indexes.apply(stale, BOUND, [{ keys: [key('a')], add: [entry(1)], remove: [] }])).rejects.toThrow(StaleEpochError);
@@ -155,17 +150,34 @@ describe.each(Object.entries(servers))('bounded indexes on %s', (_, open) => {
   });
 });
 
-describe('the library of functions', () => {
-  it('is loaded again by the next call after a server lost it', async () => {
-    const server = await startRedisCluster();
-    const redis = openRedis(server.url);
+describe('on a cluster of its own', () => {
+  const buckets = [0, 1, 2, 3];
+  let server: RedisCluster;
+  let redis: RedisClient;
+  let indexes: SortedIndexes;
+  beforeAll(async () => {
+    server = await startRedisCluster();
+    redis = openRedis(server.url);
     await whenRedisReady(redis, 10_000);
-    const indexes = createSortedIndexes(redis, { prefix: 't:', buckets: 4 });
-    await indexes.takeOver(writer, start);
-    const masters = 'nodes' in redis ? redis.nodes('master') : [redis];
-    await Promise.all(masters.map((master) => master.call('FUNCTION', 'FLUSH')));
-    await Promise.all([0, 1, 2, 3].map((bucket) => indexes.apply([writer], BOUND, [{ keys: [key('a', bucket)], add: [entry(1)], remove: [] }])));
-    redis.disconnect();
-    await server.close();
+    indexes = createSortedIndexes(redis, { prefix: 't:', buckets: buckets.length });
+    await indexes.takeOver([{ ...writer, mark: start }]);
+  });
+  afterAll(async () => { redis.disconnect(); await server.close(); });
+
+  it('the library of functions is loaded again by the next call after a server lost it', async () => {
+    await Promise.all(serversOf(redis).map((master) => master.call('FUNCTION', 'FLUSH')));
+    await Promise.all(buckets.map((bucket) => indexes.apply([writer], BOUND, [{ keys: [key('a', bucket)], add: [entry(1)], remove: [] }])));
+  });
+
+  it('a scan fails rather than leave out what is held by a master that is away', async () => {
+    const scanned = async () => {
+      const found: string[] = [];
+      for await (const keys of indexes.scan('t:lanes:')) found.push(...keys);
+      return found;
+    };
+    expect(await scanned()).toHaveLength(buckets.length);
+    await server.kill(0);
+    await expect.poll(() => serversOf(redis).length, { timeout: 10_000 }).toBe(2);
+    await expect(scanned()).rejects.toThrow(/Cluster isn't ready|Connection is closed/);
   });
 });

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { chunksByGroup, oneGroup, packedCalls, type Packed } from './call-packing.ts';
 import { toFound, type IndexAnswers } from './index-answers.ts';
 import { createFunctionCaller, type FunctionCaller } from './redis-functions.ts';
-import type { RedisClient } from './redis.ts';
+import { allServersOf, type RedisClient } from './redis.ts';
 
 /** One member of an index: `score` orders it (milliseconds since 1970), `id` breaks ties. */
 export type Entry = { readonly id: string; readonly score: number };
@@ -50,10 +50,10 @@ export type SortedIndexes = {
   /** False when the lease was broken meanwhile: nothing is written. */
   fill(key: string, token: string, computed: Computed, lifetimeMs: number): Promise<boolean>;
   release(key: string, token: string): Promise<void>;
-  /** The keys that start with `prefix`, in no order; a key that comes or goes meanwhile may be missed or be there twice. */
+  /** The keys that start with `prefix`, in no order; a key that comes or goes meanwhile may be missed or be there twice. Throws when a part of Redis is away. */
   scan(prefix: string): AsyncIterable<string[]>;
-  /** Raises the lane's epoch everywhere and sets its mark. Throws StaleEpochError when a higher epoch is known. */
-  takeOver(writer: Writer, mark: string): Promise<void>;
+  /** Raises the lanes' epochs everywhere and sets their marks. Throws StaleEpochError when a higher epoch of one is known. */
+  takeOver(lanes: readonly (Writer & { readonly mark: string })[]): Promise<void>;
   /**
    * Moves marks: the positions up to which the lanes' effects are in Redis. `elsewhere` when a mark is not where it was
    * left: some server came back with an older state, and the lanes have to go back to what `marks` says.
@@ -101,7 +101,10 @@ export function createSortedIndexes(client: RedisClient, { prefix, buckets, answ
     fill: async (key, token, computed, lifetimeMs) => await call('index_fill', [key], [token, lifetimeMs, ...floorOf(computed), ...computed.entries.flatMap(({ id, score }) => [score, id])]) === 1,
     release: async (key, token) => { await call('index_release', [key], [token]); },
     scan: (start) => scan(client, start),
-    takeOver: async ({ lane, epoch }, mark) => { await Promise.all(registries.map((registry) => call('lane_take_over', [registry], [lane, epoch, mark]))); },
+    takeOver: async (lanes) => {
+      const args = lanes.flatMap(({ lane, epoch, mark }) => [lane, epoch, mark]);
+      await Promise.all(registries.map((registry) => call('lane_take_over', [registry], args)));
+    },
     mark: async (moves) => {
       if (moves.length === 0) return 'marked';
       const args = moves.flatMap(({ lane, epoch, from, to }) => [lane, epoch, from, to]);
@@ -152,7 +155,7 @@ async function newest({ call, groupOf, read }: Reading, { keys, args }: { keys: 
 
 async function* scan(client: RedisClient, start: string): AsyncGenerator<string[]> {
   const pattern = `${start.replaceAll(/[\\*?[\]^]/g, '\\$&')}*`;
-  for (const server of client instanceof Cluster ? client.nodes('master') : [client]) {
+  for (const server of allServersOf(client)) {
     let cursor = '0';
     do {
       const [next, keys] = await server.scan(cursor, 'MATCH', pattern, 'COUNT', 1_000);

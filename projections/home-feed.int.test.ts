@@ -2,8 +2,6 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { START_OF_LOG } from '../domain/position.ts';
 import { createFeedHistory, type FeedHistory, type Wish } from '../testing/feed-history.ts';
-import { startRedisCluster } from '../testing/redis-cluster.ts';
-import { createTestRedis } from '../testing/redis.ts';
 import { openFeedStores, type FeedStores } from '../testing/feed-stores.ts';
 import { definedAuthorIndexes, indexAuthors, type AuthorIndexes } from './author-indexes.ts';
 import { obtainIndex } from './computed-index.ts';
@@ -21,6 +19,7 @@ const NOW = new Date('2026-06-01T12:00:00.000Z');
 const LEVELS: readonly FanOutLevel[] = ['all', 'active', 'none'];
 const allLanes = Array.from({ length: LANES }, (_, lane) => lane);
 const long = process.env['LONG_TESTS'] === '1';
+const RUNS = long ? 400 : 12;
 
 // Small limits, so that short histories fill feeds, cut them and make them incomplete.
 const posts: EntryKind = { ...POSTS, feedEntries: 4, authorEntries: 3 };
@@ -41,7 +40,7 @@ async function applyAll(context: LaneContext, lane: LaneGroup, events: FeedHisto
 }
 
 async function takeOver(context: LaneContext, epoch: number): Promise<void> {
-  await Promise.all(Array.from({ length: LANES }, (_, lane) => context.indexes.takeOver({ lane, epoch }, START_OF_LOG)));
+  await context.indexes.takeOver(Array.from({ length: LANES }, (_, lane) => ({ lane, epoch, mark: START_OF_LOG })));
 }
 
 /** Readers ask for the indexes of those alone who are or were celebrities. */
@@ -132,13 +131,8 @@ async function interleave(base: LaneContext, history: FeedHistory, wishes: reado
   while (reading.length > 0) await finishReading();
 }
 
-const servers = [
-  { where: 'one server', open: createTestRedis, runs: long ? 400 : 12 },
-  { where: 'a cluster of three masters', open: startRedisCluster, runs: long ? 100 : 3 },
-];
-
-describe.each(servers)('feeds, trays and celebrity indexes on $where', ({ open, runs }) => {
-  beforeAll(async () => { stores = await openFeedStores(open); });
+describe('feeds, trays and celebrity indexes', () => {
+  beforeAll(async () => { stores = await openFeedStores(); });
   afterAll(() => stores.close());
 
   const wish = fc.record({ does: fc.nat(19), who: fc.nat(5), whom: fc.nat(5), which: fc.nat(47) });
@@ -155,8 +149,8 @@ describe.each(servers)('feeds, trays and celebrity indexes on $where', ({ open, 
       expect(await differences(context)).toEqual([]);
       for await (const found of context.indexes.scan('t:')) keys += found.length;
       await expectDefinition(history);
-    }), { numRuns: runs });
-    expect(keys).toBeGreaterThan(runs);
+    }), { numRuns: RUNS });
+    expect(keys).toBeGreaterThan(RUNS);
   }, long ? 1_800_000 : 60_000);
 
   async function expectDefinition(history: FeedHistory): Promise<void> {

@@ -20,6 +20,8 @@ export class LaneLedger {
   readonly #deps: LedgerDeps;
   readonly #stored = new Map<number, Position>();
   readonly #marked = new Map<number, Position>();
+  #marking: Promise<unknown> = Promise.resolve();
+  #registering: Promise<void> | undefined;
 
   private constructor(deps: LedgerDeps, held: readonly HeldLane[]) {
     this.#deps = deps;
@@ -35,7 +37,7 @@ export class LaneLedger {
     const taken = await takeLanes(pool, build.id, lanes);
     const marks = await indexes.marks(taken.map(({ lane }) => lane));
     const held = taken.map((lane, i): HeldLane => ({ ...lane, position: earlierOf(lane.position, marks[i]) }));
-    await Promise.all(held.map((lane) => indexes.takeOver(lane, lane.position)));
+    await indexes.takeOver(held.map(({ lane, epoch, position }) => ({ lane, epoch, mark: position })));
     await moveLanes(pool, build.id, held);
     return { ledger: new LaneLedger(deps, held), held };
   }
@@ -49,7 +51,25 @@ export class LaneLedger {
   }
 
   /** Moves the marks. Throws RedisWentBackError when they are not where they were left; an emptied Redis gets them anew. */
-  async mark(lanes: readonly HeldLane[]): Promise<void> {
+  mark(lanes: readonly HeldLane[]): Promise<void> {
+    return this.#alone(() => this.#mark(lanes));
+  }
+
+  /** Tells an emptied Redis whose the lanes are. Throws StaleEpochError when they are no longer this process's. */
+  registerAgain(lanes: readonly HeldLane[]): Promise<void> {
+    // Every lane that meets an emptied Redis asks for the same.
+    this.#registering ??= this.#alone(() => this.#register(lanes)).finally(() => { this.#registering = undefined; });
+    return this.#registering;
+  }
+
+  // Marks that another call moves meanwhile would look like a Redis that went back in time.
+  #alone<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#marking.then(work);
+    this.#marking = done.catch(() => undefined);
+    return done;
+  }
+
+  async #mark(lanes: readonly HeldLane[]): Promise<void> {
     const moves = lanes.flatMap(({ lane, epoch, position }) => {
       const from = this.#marked.get(lane);
       // Also where it stays: that it still stands there is the point.
@@ -59,21 +79,19 @@ export class LaneLedger {
       if (await this.#deps.indexes.mark(moves) === 'elsewhere') throw new RedisWentBackError(`Redis came back with an older state of ${this.#deps.build.location}`);
     } catch (error) {
       if (!(error instanceof EpochUnknownError)) throw error;
-      return this.registerAgain(lanes);
+      return this.#register(lanes);
     }
     for (const { lane, to } of moves) this.#marked.set(lane, to);
   }
 
-  /** Tells an emptied Redis whose the lanes are. Throws StaleEpochError when they are no longer this process's. */
-  async registerAgain(lanes: readonly HeldLane[]): Promise<void> {
+  async #register(lanes: readonly HeldLane[]): Promise<void> {
     const { pool, indexes, build } = this.#deps;
     const [first] = lanes;
     if (first === undefined) return;
     if (!await holdsLane(pool, build.id, first)) throw new StaleEpochError(`lanes of ${build.location} were taken over`);
-    await Promise.all(lanes.map(async ({ lane, epoch, position }) => {
-      await indexes.takeOver({ lane, epoch }, position);
-      this.#marked.set(lane, position);
-    }));
+    const known = lanes.map(({ lane, epoch, position }) => ({ lane, epoch, mark: position }));
+    await indexes.takeOver(known);
+    for (const { lane, mark } of known) this.#marked.set(lane, mark);
   }
 }
 

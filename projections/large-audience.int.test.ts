@@ -45,7 +45,7 @@ it('an author with a large audience is held to a rate, while the others of the r
     },
   };
   const writers = Array.from({ length: LANES }, (_, lane) => ({ lane, epoch: 1 }));
-  await Promise.all(writers.map((writer) => context.indexes.takeOver(writer, START_OF_LOG)));
+  await context.indexes.takeOver(writers.map((writer) => ({ ...writer, mark: START_OF_LOG })));
   await fillAbsent(context.indexes, [viewer, last].map((id) => ({ id, key: keyOf(id) })), { limit: 500, compute: async () => new Map() });
 
   const lanes = { writers, owns: () => true };

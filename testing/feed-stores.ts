@@ -1,4 +1,3 @@
-import { Cluster } from 'ioredis';
 import type { DomainEvent } from '../domain/event-log.ts';
 import { inTransaction, openPool, type Pool } from '../infra/postgres.ts';
 import { openRedis, whenRedisReady, type RedisClient } from '../infra/redis.ts';
@@ -15,6 +14,7 @@ import { prepareProjectionTables } from '../projections/schema.ts';
 import { stories } from '../projections/stories.ts';
 import { storyViews } from '../projections/story-views.ts';
 import { createTestDatabase } from './postgres.ts';
+import { emptyRedis } from './redis-contents.ts';
 import { createTestRedis } from './redis.ts';
 
 const MODELS: readonly PostgresProjection[] = [accounts, follows, relationships, posts, stories, storyViews];
@@ -35,9 +35,9 @@ export type FeedStores = {
   close(): Promise<void>;
 };
 
-/** Opens stores of their own for one test file; `openServer` gives the Redis, by default a database of the test server. */
-export async function openFeedStores(openServer: () => Promise<{ url: string; close(): Promise<void> }> = createTestRedis): Promise<FeedStores> {
-  const [database, server] = await Promise.all([createTestDatabase(), openServer()]);
+/** Opens stores of their own for one test file. */
+export async function openFeedStores(): Promise<FeedStores> {
+  const [database, server] = await Promise.all([createTestDatabase(), createTestRedis()]);
   const pool = openPool(database.url, { size: 8, name: 'feed-test' });
   await prepareProjectionTables(pool);
   const builds = new Map<string, Build>();
@@ -63,7 +63,7 @@ export async function openFeedStores(openServer: () => Promise<{ url: string; cl
     clear: async () => {
       const tables = MODELS.flatMap(({ name, tables: own }) => own.map(({ table }) => `${quoted(buildOf(name).location)}.${table}`));
       await pool.query(`truncate ${tables.join(', ')}`);
-      await Promise.all((redis instanceof Cluster ? redis.nodes('master') : [redis]).map((one) => one.flushdb()));
+      await emptyRedis(redis);
     },
     close: async () => {
       redis.disconnect();

@@ -55,7 +55,7 @@ export async function plainPipeline(bench: Bench, posts: readonly Author[]): Pro
 export async function bareFunction(bench: Bench, posts: readonly Author[]): Promise<Taken> {
   const { indexes, keyOf } = await makeFeeds(bench);
   const writer = { lane: 0, epoch: 1 };
-  await indexes.takeOver(writer, START_OF_LOG);
+  await indexes.takeOver([{ ...writer, mark: START_OF_LOG }]);
   const keyed = posts.map(({ viewers }) => viewers.map(keyOf));
   const changes = keyed.map((keys, i) => ({ keys, add: [{ id: newId.post(), score: newest + i }], remove: [] }));
   const taken = watch(bench);
