@@ -18,6 +18,7 @@ export class FanOutGate {
   readonly #parts: GateParts;
   // A writer before this one may have withheld indexes, and not have ended the sweep.
   #state: 'unknown' | 'swept' | 'open' = 'unknown';
+  #withholding: Promise<void> = Promise.resolve();
 
   constructor(parts: GateParts) {
     this.#parts = parts;
@@ -25,14 +26,24 @@ export class FanOutGate {
 
   /** The level for the next round; with `none` it may be left out. */
   async level(): Promise<FanOutLevel> {
-    const { indexes, kinds, writers, levelOf } = this.#parts;
+    const { kinds, levelOf } = this.#parts;
     const level = kinds.length === 0 ? 'all' : levelOf();
     if (level !== 'none') return level;
-    // Also when it was done before: a Redis that was emptied meanwhile has forgotten it.
+    // One after the other: what a sweep has still to remove looks withheld already to whoever only looks.
+    const withholding = this.#withholding.then(() => this.#withhold());
+    this.#withholding = withholding.catch(() => undefined);
+    await withholding;
+    return level;
+  }
+
+  // Also when it was done before: a Redis that was emptied meanwhile has forgotten it.
+  async #withhold(): Promise<void> {
+    const { indexes, kinds, writers } = this.#parts;
     const swept = this.#state === 'swept';
+    // A failure may come between a part of Redis that withholds from now on and the sweep: then the next one sweeps.
+    this.#state = 'unknown';
     await Promise.all(kinds.map((kind) => indexes.withhold(writers(), kind, swept)));
     this.#state = 'swept';
-    return level;
   }
 
   /** Lets readers make indexes again once fan-out goes on; call it now and then, also when there are no events. */
