@@ -83,6 +83,12 @@ describe('a watch over keys', () => {
     await eventually('it hears again', () => hasHeard('again'));
   });
 
+  it('is not to be had of a cluster, each of whose servers would need a connection that listens', () => {
+    const cluster = openRedis('redis://127.0.0.1:1,redis://127.0.0.1:2');
+    expect(KeyWatch.over(cluster)).toBeUndefined();
+    cluster.disconnect();
+  });
+
   it('is not complete any more once it is closed', async () => {
     const second = KeyWatch.over(others);
     await eventually('it watches', () => second?.complete === true);

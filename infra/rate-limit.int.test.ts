@@ -73,8 +73,8 @@ describe('rate limits', () => {
     expect(await redis.pttl(`forgotten:{${ann}}:requests`)).toBeGreaterThan(0);
   });
 
-  it('let everybody through while Redis is away', async () => {
-    const gone = openRedis('redis://127.0.0.1:1');
+  it.each(['redis://127.0.0.1:1', 'redis://127.0.0.1:1,redis://127.0.0.1:2'])('let everybody through while Redis is away (%s)', async (url) => {
+    const gone = openRedis(url);
     const limits = createLimits({ redis: gone, limits: small });
     for (let i = 0; i < 10; i += 1) expect(await limits.take('ann', ['requests'])).toBeUndefined();
     gone.disconnect();

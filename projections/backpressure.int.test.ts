@@ -2,8 +2,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { AccountId } from '../domain/ids.ts';
 import { createSortedIndexes } from '../infra/sorted-indexes.ts';
 import { createFeedHistory, type FeedHistory } from '../testing/feed-history.ts';
-import { appendHistory, startLaneProjector, VERSIONS, type RunningProjector } from '../testing/lane-projector.ts';
+import { appendHistory, LANE_PROJECTIONS, startLaneProjector, VERSIONS, type RunningProjector } from '../testing/lane-projector.ts';
 import { eventually, openProjectorWorld, type ProjectorWorld } from '../testing/projector-world.ts';
+import { emptyRedis } from '../testing/redis-contents.ts';
 import { createTestRedis, type TestRedis } from '../testing/redis.ts';
 import { watchBackpressure } from './backpressure.ts';
 import { resolveBuilds } from './builds.ts';
@@ -49,7 +50,7 @@ const viewers = () => history.accounts.slice(1);
 async function tell(events: FeedHistory['log']): Promise<void> {
   await appendHistory(world.store, events);
   const head = await world.store.head();
-  await eventually('all lanes pass the head of the log', () => projector.lanes.fed.length > 0 && projector.lanes.fed.every(({ position }) => position >= head));
+  await eventually('all lanes pass the head of the log', () => projector.lanes.fed.length === LANE_PROJECTIONS.length && projector.lanes.fed.every(({ position }) => position >= head));
 }
 
 /** Publishes a post of the first account, `daysAgo` old. */
@@ -111,7 +112,7 @@ describe('fan-out that is behind', () => {
   it('loses nothing when Redis is emptied while it is stopped', async () => {
     lag.events = 1_001;
     await post(2);
-    await projector.redis.flushdb();
+    await emptyRedis(projector.redis);
     await expectAllIsThere();
     await post(1);
     await expectAllIsThere();

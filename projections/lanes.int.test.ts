@@ -2,11 +2,14 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import fc from 'fast-check';
+import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { serversOf } from '../infra/redis.ts';
 import { createSortedIndexes } from '../infra/sorted-indexes.ts';
 import { createFeedHistory, type FeedHistory, type Wish } from '../testing/feed-history.ts';
 import { appendHistory, LANE_PROJECTIONS, startLaneProjector, VERSIONS, type RunningProjector } from '../testing/lane-projector.ts';
 import { eventually, openProjectorWorld, type ProjectorWorld } from '../testing/projector-world.ts';
+import { emptyRedis } from '../testing/redis-contents.ts';
 import { createTestRedis, type TestRedis } from '../testing/redis.ts';
 import { resolveBuilds } from './builds.ts';
 import { obtainIndex } from './computed-index.ts';
@@ -97,7 +100,7 @@ describe('lanes', () => {
     const projector = await start();
     await appendHistory(world.store, [...history.log, ...live(history, random(20, 80))]);
     await readFeeds(projector, history);
-    await projector.redis.flushdb();
+    await emptyRedis(projector.redis);
     await readFeeds(projector, history);
     await appendHistory(world.store, live(history, random(21, 80)));
     await expectEqualToDefinition(projector);
@@ -117,7 +120,7 @@ describe('lanes', () => {
     await appendHistory(world.store, live(history, [{ does: 12, who: 1, whom: 0, which: 0 }]));
     await expectEqualToDefinition(projector);
     await marksAtHead(projector);
-    await restore(projector, before);
+    await restore(before);
     const { indexes, prefix } = await contextOf(projector, 'home-feed');
     await eventually('the post is gone again', async () => {
       const [found] = await indexes.newest([keysOf(prefix, 'feed')(a!)], { limit: 9, renewMs: 0 });
@@ -158,15 +161,22 @@ async function marksAtHead(projector: RunningProjector): Promise<void> {
   await eventually('marks reach the head', async () => (await indexes.marks([...Array(32).keys()])).every((mark) => mark !== undefined && mark >= head));
 }
 
-async function dump({ redis }: RunningProjector): Promise<Map<string, Buffer>> {
-  const keys = await redis.keys('*');
-  const all = new Map<string, Buffer>();
-  for (const key of keys) all.set(key, (await redis.dumpBuffer(key))!);
+/** What each server holds. */
+async function dump({ redis }: RunningProjector): Promise<Map<Redis, Map<string, Buffer>>> {
+  const all = new Map<Redis, Map<string, Buffer>>();
+  for (const server of serversOf(redis)) {
+    const held = new Map<string, Buffer>();
+    for (const key of await server.keys('*')) held.set(key, (await server.dumpBuffer(key))!);
+    all.set(server, held);
+  }
   return all;
 }
 
-async function restore({ redis }: RunningProjector, state: Map<string, Buffer>): Promise<void> {
-  const restoring = redis.multi().flushdb();
-  for (const [key, value] of state) restoring.restore(key, 0, value);
-  await restoring.exec();
+// In one step, and a transaction would not cross the slots of a cluster's master.
+const RESTORE = `#!lua flags=allow-cross-slot-keys
+redis.call('FLUSHDB')
+for i = 1, #ARGV, 2 do redis.call('RESTORE', ARGV[i], 0, ARGV[i + 1]) end`;
+
+async function restore(state: Map<Redis, Map<string, Buffer>>): Promise<void> {
+  for (const [server, held] of state) await server.eval(RESTORE, 0, ...[...held].flat());
 }

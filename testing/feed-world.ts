@@ -10,7 +10,7 @@ import type { Lanes } from '../projections/lanes.ts';
 import { assembleFeeds, type FeedParts } from '../read-api/feed/assemble.ts';
 import { eventually } from './projector-world.ts';
 import { openReadWorld, type ReadWorld } from './read-world.ts';
-import { createTestRedis } from './redis.ts';
+import { createTestRedis, type TestRedis } from './redis.ts';
 
 export type FeedAnswer = { readonly status: number; readonly quality: string | null; readonly cache: string | null; readonly ids: string[]; readonly next: string | null; readonly session: string; readonly body: Record<string, unknown> };
 
@@ -32,9 +32,10 @@ export type FeedWorld = ReadWorld & {
 };
 
 export type FeedWorldOptions = Partial<Pick<FeedParts, 'redisTimeoutMs' | 'circuitRestMs' | 'ranking' | 'superCelebrityFrom' | 'superCelebritiesKept'>> & {
-  readonly readerRedis?: (url: string) => Promise<string>;
-  /** The Redis, by default a database of the test server. */
-  readonly openServer?: () => Promise<{ url: string; close(): Promise<void> }>;
+  /** Opens what readers reach Redis by, such as a client through a proxy; lanes use the server itself. */
+  readonly readerRedis?: (url: string) => Promise<RedisClient>;
+  /** The Redis, by default what `createTestRedis` gives. */
+  readonly openServer?: () => Promise<TestRedis>;
   /** Readers keep what they have read until they hear that it changed, as the read API does; by default they ask each time. */
   readonly keeping?: boolean;
 };
@@ -42,12 +43,12 @@ export type FeedWorldOptions = Partial<Pick<FeedParts, 'redisTimeoutMs' | 'circu
 // A machine that is busy with other tests is no reason to answer otherwise.
 const UNHURRIED = { redisTimeoutMs: 5_000, circuitRestMs: 30_000, ranking: { budgetMs: 10_000, popularForMs: 0 }, superCelebrityFrom: 1_000_000 };
 
-/** Opens the world. `readerRedis` is the address that readers use, such as a proxy's; lanes use the server itself. */
+/** Opens the world. */
 export async function openFeedWorld({ readerRedis, openServer = createTestRedis, keeping = false, ...options }: FeedWorldOptions = {}): Promise<FeedWorld> {
   const server = await openServer();
   const redis = openRedis(server.url);
   await whenRedisReady(redis, 10_000);
-  const readers = openRedis(await readerRedis?.(server.url) ?? server.url);
+  const readers = await readerRedis?.(server.url) ?? openRedis(server.url);
   await whenRedisReady(readers, 5_000);
   const clock = { now: new Date() };
   const load = { saturation: 0 };

@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
+import { startRedisCluster } from './redis-cluster.ts';
 
 export type TestRedis = {
-  /** A `redis://` address whose path is a logical database that nobody else uses; it is empty at first. */
+  /** What nobody else uses, as REDIS_URL takes it, empty at first: a `redis://` address whose path is a logical database, or the addresses of a cluster's masters. */
   url: string;
-  /** Empties the database and gives it back; harmless when called twice. */
+  /** Empties the database and gives it back, or ends the cluster; harmless when called twice. */
   close: () => Promise<void>;
 };
 
@@ -23,11 +24,21 @@ const RENEW = `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('
 const RELEASE = `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0`;
 
 /**
- * Hands out an empty logical database of the server named by TEST_REDIS_URL (set by `npm test`), one per caller.
+ * Hands out an empty logical database of the server named by TEST_REDIS_URL (set by `npm test`), one per caller; with
+ * TEST_REDIS_TOPOLOGY=cluster (set by the test project of that name) a cluster of three masters, started for the caller.
  * Channels of publish/subscribe and functions are shared by all databases of a server: name them by something unique.
  * Rejects when the variable is missing, or when no database becomes free within a minute.
  */
 export async function createTestRedis(): Promise<TestRedis> {
+  return onRedisCluster() ? startRedisCluster() : claimDatabase();
+}
+
+/** Whether this run of a test is the one on a Redis Cluster. */
+export function onRedisCluster(): boolean {
+  return process.env['TEST_REDIS_TOPOLOGY'] === 'cluster';
+}
+
+async function claimDatabase(): Promise<TestRedis> {
   const server = new URL(serverUrl());
   server.pathname = '/0';
   const claims = new Redis(server.href, { maxRetriesPerRequest: 3 });

@@ -3,6 +3,7 @@ import { FEED } from '../../domain/limits.ts';
 import type { AccountId, PostId } from '../../domain/ids.ts';
 import { openFeedWorld, type FeedWorld } from '../../testing/feed-world.ts';
 import { happened } from '../../testing/projection-spec.ts';
+import { emptyRedis, keysIn } from '../../testing/redis-contents.ts';
 
 // Goal: readers find the posts of celebrities whatever moment of a change of status they come at, in bounded work.
 // Method: two followers make a super celebrity here; of those one index is kept, for as long as the test runs.
@@ -42,7 +43,7 @@ it('are pulled from the moment they are one, given back afterwards, and no post 
   await say(40);
   await expectAll();
   await world.settled();
-  await world.redis.flushdb();
+  await emptyRedis(world.redis);
   await expectAll();
 });
 
@@ -62,7 +63,7 @@ it('are merged up to fifty, those with the newest posts', async () => {
 
 describe('super celebrities', () => {
   const withoutToken = { 'Consistency-Token': '' };
-  const keysOf = async (star: AccountId) => world.redis.keys(`*:celebrity_posts:*:${star}`);
+  const keysOf = async (star: AccountId) => keysIn(world.redis, `*:celebrity_posts:*:${star}`);
 
   it('have their index kept in the process, as many as are allowed, unless a token asks for more', async () => {
     const stars = [await person(), await person()];

@@ -3,6 +3,7 @@ import type { AccountId, PostId } from '../../domain/ids.ts';
 import { newId } from '../../infra/ids.ts';
 import { openFeedWorld, type FeedWorld } from '../../testing/feed-world.ts';
 import { happened } from '../../testing/projection-spec.ts';
+import { keysIn } from '../../testing/redis-contents.ts';
 
 let world: FeedWorld;
 beforeAll(async () => { world = await openFeedWorld(); });
@@ -114,7 +115,7 @@ describe('GET /v1/feed', () => {
     const viewer = await viewerOf(ann, ben, cat, dan, eve);
     const posts = [await post(ann, 5), await post(ben, 4), await post(cat, 3), await post(dan, 2), await post(eve, 1)];
     expect(await latest(viewer)).toHaveLength(5);
-    const [key = ''] = await world.redis.keys(`home_feed_*:feed:*:${viewer}`);
+    const [key = ''] = await keysIn(world.redis, `home_feed_*:feed:*:${viewer}`);
     const held = await world.redis.dumpBuffer(key);
     await world.tell(
       happened('AccountBlocked', { blockerId: ann, blockedId: viewer }), happened('AccountMuted', { muterId: viewer, mutedId: ben }),
