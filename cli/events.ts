@@ -38,7 +38,9 @@ async function tail(context: CliContext, options: TailOptions): Promise<ExitCode
   const { events, last } = await firstEvents(context, { limit: wholeNumber(options.limit, '--limit'), after, wanted });
   for (const event of events) await print(event, keys, options.json);
   if (options.follow !== true) return 0;
-  for await (const event of store.subscribe({ after: last, signal: context.signal })) if (wanted(event)) await print(event, keys, options.json);
+  for await (const portion of store.subscribe({ after: last, signal: context.signal })) {
+    for (const event of portion) if (wanted(event) && !context.signal.aborted) await print(event, keys, options.json);
+  }
   return 0;
 }
 

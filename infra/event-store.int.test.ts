@@ -142,8 +142,8 @@ describe('the event store', () => {
     const stop = new AbortController();
     const seen: unknown[] = [];
     const following = (async () => {
-      for await (const { data } of store.subscribe({ after, signal: stop.signal })) {
-        seen.push(data);
+      for await (const portion of store.subscribe({ after, signal: stop.signal })) {
+        seen.push(...portion.map(({ data }) => data));
         if (seen.length === 1) await store.append(stream(), 'no_stream', [event(2)]);
         if (seen.length === 2) stop.abort();
       }
@@ -165,7 +165,7 @@ describe('the event store', () => {
     for (let n = 0; n < 5; n += 1) await client.head();
     await client.append(stream(), 'no_stream', [event()]);
     for await (const { id } of client.readAll({ limit: 1 })) expect(id).toBeTruthy();
-    for await (const { id } of client.subscribe({ after: START_OF_LOG, signal: new AbortController().signal })) if (id.length > 0) break;
+    for await (const { length } of client.subscribe({ after: START_OF_LOG, signal: new AbortController().signal })) if (length > 0) break;
     await client.close();
   });
 
@@ -177,9 +177,9 @@ describe('the event store', () => {
     let last = START_OF_LOG;
     let closing: Promise<void> | undefined;
     const following = (async () => {
-      for await (const one of client.subscribe({ after: START_OF_LOG, signal: new AbortController().signal })) {
-        last = one.position;
-        if (one.type === 'Happened') closing = first.close();
+      for await (const portion of client.subscribe({ after: START_OF_LOG, signal: new AbortController().signal })) {
+        last = portion.at(-1)?.position ?? last;
+        if (portion.some(({ type }) => type === 'Happened')) closing = first.close();
       }
     })();
     await client.append(subject, 'no_stream', [event(1)]);
@@ -188,8 +188,8 @@ describe('the event store', () => {
     const second = await startEventStoreNode({ dataDir: place, port: first.port });
     const stop = new AbortController();
     await expect.poll(() => client.append(subject, 'any', [event(2)]).then(() => 'appended', () => 'away'), { timeout: 15_000 }).toBe('appended');
-    for await (const { data } of client.subscribe({ after: last, signal: stop.signal })) {
-      expect(data).toEqual({ n: 2 });
+    for await (const portion of client.subscribe({ after: last, signal: stop.signal })) {
+      expect(portion.map(({ data }) => data)).toEqual([{ n: 2 }]);
       stop.abort();
     }
     await client.close();

@@ -1,25 +1,21 @@
 import { EventStoreDBClient, FORWARDS, START, StreamNotFoundError, type ResolvedEvent } from '@eventstore/db-client';
-import type { ClientReadableStream } from '@grpc/grpc-js';
 import { randomUUID } from 'node:crypto';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Position } from '../domain/position.ts';
 import type { RecordedEvent } from '../domain/recorded-event.ts';
 import { Appender, EventStoreAwayError, isConnectionLost, VersionConflictError, type ExpectedRevision, type NewEvent } from './event-store-appending.ts';
 import { milestones } from './event-store-milestones.ts';
-import { openFollowing, readRange, type Answer, type Range } from './event-store-ranges.ts';
-import { headOf, iterate, parsePosition, readAll, toRecorded } from './event-store-reading.ts';
-import { shareSubscriptions } from './shared-subscription.ts';
+import { follow } from './event-store-following.ts';
+import { readRange, type Range } from './event-store-ranges.ts';
+import { headOf, parsePosition, readAll, toRecorded } from './event-store-reading.ts';
+import { shareSubscriptions, type Portion } from './shared-subscription.ts';
 
 // What the contract below speaks of.
 export { EventStoreAwayError, isConnectionLost, OutcomeUnknownError, VersionConflictError } from './event-store-appending.ts';
 export type { ExpectedRevision, NewEvent } from './event-store-appending.ts';
+export { SubscriptionEndedError } from './event-store-following.ts';
 export type { Range } from './event-store-ranges.ts';
-
-/** A live subscription ended; the caller opens another from its last handled position. */
-export class SubscriptionEndedError extends Error {
-  override readonly name = 'SubscriptionEndedError';
-}
+export type { Portion } from './shared-subscription.ts';
 
 /** The log, as the rest of the program sees it. */
 export type EventStore = {
@@ -34,8 +30,11 @@ export type EventStore = {
   append(streamId: string, expected: ExpectedRevision, events: readonly NewEvent[]): Promise<{ revision: bigint; position: Position }>;
   /** Events of the whole log after `after` (from the start when absent), without system events, oldest first, to the present end; all of them newest first with `backwards`. */
   readAll(options?: { after?: Position; limit?: number; backwards?: boolean }): AsyncIterable<RecordedEvent>;
-  /** The same, then live; ends only by `signal` (cleanly) or with SubscriptionEndedError. Subscriptions at about the same place are read once for all. */
-  subscribe(options: { after: Position; signal: AbortSignal }): AsyncIterable<RecordedEvent>;
+  /**
+   * The same, then live, in portions of what has come; ends only by `signal` (cleanly) or with SubscriptionEndedError.
+   * Subscriptions at about the same place are read once for all.
+   */
+  subscribe(options: { after: Position; signal: AbortSignal }): AsyncIterable<Portion>;
   /** Places about every `every` thousands of events from behind `after` to the present head, which is the last of them. */
   milestones(options: { after: Position; every: number }): AsyncIterable<Position>;
   /** All events between two places, without system events; for replays, much cheaper than `readAll`. Throws EventStoreAwayError when the connection is lost. */
@@ -73,7 +72,7 @@ export async function openEventStore(url: string, options: { appendLimitMs?: num
     readStream: (streamId) => readWholeStream(client, streamId),
     append: (streamId, expected, events) => appender.append(streamId, expected, events),
     readAll: (range) => readAll(client, range ?? {}),
-    subscribe: shareSubscriptions((from) => subscribe(client, from)),
+    subscribe: shareSubscriptions((from) => follow(client, from)),
     milestones: (options) => milestones(client, options),
     readRange: (range) => readRange(client, range),
     head: () => headOf(client),
@@ -112,41 +111,6 @@ async function readWholeStream(client: EventStoreDBClient, streamId: string): Pr
 function readFailure(streamId: string, error: unknown): Error {
   if (isConnectionLost(error)) return new EventStoreAwayError(`the reading of ${streamId}: the event store went away`, { cause: error });
   return error instanceof Error ? error : new Error(String(error));
-}
-
-async function* subscribe(client: EventStoreDBClient, { after, signal }: { after: Position; signal: AbortSignal }): AsyncIterable<RecordedEvent> {
-  if (signal.aborted) return;
-  let call: ClientReadableStream<Answer> | undefined;
-  const stop = () => { void cancel(call); };
-  signal.addEventListener('abort', stop, { once: true });
-  try {
-    // Unfiltered: filtered checkpoints run ahead of what the consumer has handled.
-    call = await openFollowing(client, after);
-    if (signal.aborted) return;
-    for await (const answer of iterate<Answer>(call)) {
-      if (signal.aborted) return;
-      yield* eventIn(answer);
-    }
-  } catch (error) {
-    if (signal.aborted) return;
-    throw new SubscriptionEndedError('the subscription to the log broke', { cause: error });
-  } finally {
-    signal.removeEventListener('abort', stop);
-    await cancel(call);
-    // What had arrived by then has to be taken from the call, or it never ends.
-    call?.resume();
-  }
-  // A server that stops ends the stream without an error.
-  if (!signal.aborted) throw new SubscriptionEndedError('the event store closed the subscription');
-}
-
-const eventIn = (answer: Answer): readonly RecordedEvent[] => (answer === 'no event' || answer.event === undefined ? [] : [answer.event]);
-
-// In a later turn: gRPC loses a call that is cancelled in the one that hands out a message.
-async function cancel(call: ClientReadableStream<Answer> | undefined): Promise<void> {
-  call?.on('error', () => undefined);
-  await nextTurn();
-  call?.cancel();
 }
 
 /**

@@ -1,7 +1,10 @@
 import type { Position } from '../domain/position.ts';
 import type { RecordedEvent } from '../domain/recorded-event.ts';
 
-export type Subscribe = (from: { after: Position; signal: AbortSignal }) => AsyncIterable<RecordedEvent>;
+/** Some events of the log, one at least, that come after each other. */
+export type Portion = readonly [RecordedEvent, ...RecordedEvent[]];
+/** Events from behind a place on, in portions: what has come by the time that the reader asks. */
+export type Subscribe = (from: { after: Position; signal: AbortSignal }) => AsyncIterable<Portion>;
 
 export type SharingLimits = {
   /** So many events are kept for those who are behind; who is further behind reads alone. */
@@ -10,9 +13,11 @@ export type SharingLimits = {
   readonly kept: number;
   /** So far the log is read ahead of whoever is first. */
   readonly ahead: number;
+  /** So many are handed out at once at most. */
+  readonly portion: number;
 };
 
-const LIMITS: SharingLimits = { behind: 32_768, kept: 4_096, ahead: 512 };
+const LIMITS: SharingLimits = { behind: 32_768, kept: 4_096, ahead: 1_024, portion: 512 };
 
 /**
  * Lets the subscriptions of a process read the log once for all of them, because reading costs more than most do with
@@ -28,22 +33,24 @@ export function shareSubscriptions(subscribe: Subscribe, limits: SharingLimits =
     while (!signal.aborted) {
       if (shared === undefined || shared.ended) shared = new SharedWindow(subscribe, place, limits);
       const stretch = shared.reaches(place) ? shared.ride(place, signal) : alone(place, signal);
-      for await (const event of stretch) {
-        place = event.position;
-        yield event;
+      for await (const portion of stretch) {
+        place = lastOf(portion);
+        yield portion;
       }
     }
   };
 
-  async function* alone(after: Position, signal: AbortSignal): AsyncGenerator<RecordedEvent> {
+  async function* alone(after: Position, signal: AbortSignal): AsyncGenerator<Portion> {
     const own = new AbortController();
     const end = () => { own.abort(); };
     signal.addEventListener('abort', end, { once: true });
     try {
-      for await (const event of subscribe({ after, signal: own.signal })) {
-        yield event;
-        // Half of what is kept lies before it, so that it does not fall out again at once.
-        if (shared?.welcomes(event.position) === true) return;
+      for await (const portion of subscribe({ after, signal: own.signal })) {
+        // Within a portion: its end may lie beyond what the others have read by now.
+        const joins = portion.findIndex(({ position }) => shared?.welcomes(position) === true);
+        const [first, ...others] = joins === -1 ? portion : portion.slice(0, joins + 1);
+        if (first !== undefined) yield [first, ...others];
+        if (joins !== -1) return;
       }
     } finally {
       signal.removeEventListener('abort', end);
@@ -51,6 +58,8 @@ export function shareSubscriptions(subscribe: Subscribe, limits: SharingLimits =
     }
   }
 }
+
+const lastOf = (portion: Portion) => (portion.at(-1) ?? portion[0]).position;
 
 type Rider = { next: number; wake: (() => void) | undefined };
 
@@ -82,22 +91,22 @@ class SharedWindow {
     return !this.ended && place >= this.#from && place <= this.#last;
   }
 
-  /** Whether one that has come to a place by itself had better go on here. */
+  /** Whether one that has come to a place by itself had better go on here: half of what is kept lies before it, so that it does not fall out again at once. */
   welcomes(place: Position): boolean {
     const middle = this.#events[this.#events.length >> 1]?.position ?? this.#from;
     return this.reaches(place) && place >= middle;
   }
 
   /** Events after a place, until `signal`, or until it has fallen out of what is kept. Throws what breaks the reading. */
-  async* ride(after: Position, signal: AbortSignal): AsyncGenerator<RecordedEvent> {
+  async* ride(after: Position, signal: AbortSignal): AsyncGenerator<Portion> {
     const rider: Rider = { next: this.#first + this.#countUpTo(after), wake: undefined };
     const wake = () => { rider.wake?.(); };
     this.#riders.add(rider);
     signal.addEventListener('abort', wake, { once: true });
     try {
       while (!signal.aborted && rider.next >= this.#first) {
-        const event = this.#take(rider);
-        if (event !== undefined) yield event;
+        const [first, ...others] = this.#take(rider);
+        if (first !== undefined) yield [first, ...others];
         else if (this.#broken === undefined) await new Promise<void>((resolve) => { rider.wake = resolve; });
         else throw this.#broken.error;
       }
@@ -111,18 +120,19 @@ class SharedWindow {
     }
   }
 
-  #take(rider: Rider): RecordedEvent | undefined {
+  #take(rider: Rider): RecordedEvent[] {
     rider.wake = undefined;
+    const from = rider.next - this.#first;
+    const taken = this.#events.slice(from, from + this.#limits.portion);
+    rider.next += taken.length;
     if (this.#end - rider.next <= this.#limits.ahead / 2) this.#resume?.();
-    const event = this.#events[rider.next - this.#first];
-    if (event !== undefined) rider.next += 1;
-    return event;
+    return taken;
   }
 
-  async #pump(log: AsyncIterable<RecordedEvent>): Promise<void> {
+  async #pump(log: AsyncIterable<Portion>): Promise<void> {
     try {
-      for await (const event of log) {
-        this.#events.push(event);
+      for await (const portion of log) {
+        this.#events.push(...portion);
         this.#trim();
         this.#wakeAll();
         await this.#whenWanted();

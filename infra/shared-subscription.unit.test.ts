@@ -10,8 +10,8 @@ const event = (n: number): RecordedEvent => ({
 });
 const upTo = (n: number, after = 0) => Array.from({ length: n - after }, (_, i) => after + i + 1);
 
-/** A log that grows when told to, and knows who reads it: `opened` has the place that each subscription began behind. */
-function growingLog(length: number) {
+/** A log that grows when told to, and knows who reads it: `opened` has the place that each subscription began behind, and `sizeOf` by it how many events come at once. */
+function growingLog(length: number, sizeOf: (begin: number) => number = () => 1) {
   const opened: number[] = [];
   const waiting = new Set<() => void>();
   let head = length;
@@ -27,8 +27,9 @@ function growingLog(length: number) {
       for (let n = begin + 1; !signal.aborted;) {
         if (failure !== undefined) throw failure;
         if (n <= head) {
-          yield event(n);
-          n += 1;
+          const last = Math.min(head, n + sizeOf(begin) - 1);
+          yield [event(n), ...upTo(last, n).map(event)];
+          n = last + 1;
         } else {
           await new Promise<void>((resolve) => { waiting.add(resolve); });
         }
@@ -49,9 +50,13 @@ function growingLog(length: number) {
 function reader(subscribe: Subscribe, after = 0) {
   const stop = new AbortController();
   const events = subscribe({ after: after === 0 ? START_OF_LOG : placeOf(after), signal: stop.signal })[Symbol.asyncIterator]();
+  const taken: number[] = [];
   const next = async () => {
-    const { done, value } = await events.next();
-    return done === true ? undefined : Number(value.revision);
+    if (taken.length === 0) {
+      const { done, value } = await events.next();
+      if (done !== true) taken.push(...value.map(({ revision }) => Number(revision)));
+    }
+    return taken.shift();
   };
   const some = async (count: number) => {
     const seen: (number | undefined)[] = [];
@@ -90,7 +95,7 @@ describe('shareSubscriptions', () => {
     const log = growingLog(1_000);
     let read = 0;
     const counting: Subscribe = async function* (from) { for await (const one of log.subscribe(from)) { read += 1; yield one; } };
-    const one = reader(shareSubscriptions(counting, { behind: 100, kept: 10, ahead: 20 }));
+    const one = reader(shareSubscriptions(counting, { behind: 100, kept: 10, ahead: 20, portion: 1 }));
     await one.some(50);
     await settled();
     expect(read).toBeGreaterThanOrEqual(50);
@@ -99,7 +104,7 @@ describe('shareSubscriptions', () => {
 
   it('lets none wait for one that is far behind, which reads alone and joins the others again', async () => {
     const log = growingLog(100);
-    const shared = shareSubscriptions(log.subscribe, { behind: 20, kept: 5, ahead: 4 });
+    const shared = shareSubscriptions(log.subscribe, { behind: 20, kept: 5, ahead: 4, portion: 1 });
     const [quick, slow] = [reader(shared), reader(shared)];
     expect(await slow.some(3)).toEqual(upTo(3));
     expect(await quick.some(100)).toEqual(upTo(100));
@@ -111,9 +116,22 @@ describe('shareSubscriptions', () => {
     expect(log.isOpen()).toBe(1);
   });
 
+  it('lets one join that reads alone much at once, also when that ends beyond what the others have read', async () => {
+    const log = growingLog(100, (begin) => (begin === 0 ? 60 : 10));
+    const shared = shareSubscriptions(log.subscribe, { behind: 100, kept: 10, ahead: 4, portion: 1 });
+    const quick = reader(shared, 20);
+    expect(await quick.some(1)).toEqual([21]);
+    await settled();
+    const other = reader(shared);
+    expect(await other.some(100)).toEqual(upTo(100));
+    expect(await quick.some(79)).toEqual(upTo(100, 21));
+    expect(log.opened).toEqual([20, 0]);
+    expect(log.isOpen()).toBe(1);
+  });
+
   it('does not hold one up that begins ahead of the others', async () => {
     const log = growingLog(1_000);
-    const shared = shareSubscriptions(log.subscribe, { behind: 20, kept: 5, ahead: 4 });
+    const shared = shareSubscriptions(log.subscribe, { behind: 20, kept: 5, ahead: 4, portion: 1 });
     expect(await reader(shared).some(2)).toEqual([1, 2]);
     expect(await reader(shared, 900).some(100)).toEqual(upTo(1_000, 900));
     expect(log.opened).toEqual([0, 900]);

@@ -1,17 +1,16 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { RecordedEvent } from '../domain/recorded-event.ts';
+import type { Portion } from '../infra/shared-subscription.ts';
 
-/** How much is handled together at most; twice as much is held in memory, because reading goes on meanwhile. */
+/** How much is handled together at most; about twice as much is held in memory, because reading goes on meanwhile. */
 export type GatherLimits = { readonly events: number; readonly bytes: number };
-
-type Group = readonly [RecordedEvent, ...RecordedEvent[]];
 
 /**
  * Groups events while the consumer is busy with the group before: a live event that finds the consumer idle goes on at
  * once and alone, a replay comes in full groups. An error of the source comes after what was read before it. The source
  * is read ahead only as far as the limits; stopping the consumer does not end a source that waits, so abort it.
  */
-export async function* gather(source: AsyncIterable<RecordedEvent>, limits: GatherLimits): AsyncGenerator<Group> {
+export async function* gather(source: AsyncIterable<Portion>, limits: GatherLimits): AsyncGenerator<Portion> {
   const queue = new Queue(limits);
   const reading = queue.fill(source);
   // Its failure is reported at the end; until then it must not count as unhandled.
@@ -44,18 +43,26 @@ class Queue {
     this.#limits = limits;
   }
 
-  async fill(source: AsyncIterable<RecordedEvent>): Promise<void> {
+  async fill(source: AsyncIterable<Portion>): Promise<void> {
     try {
-      for await (const event of source) {
-        this.#events.push(event);
-        this.#bytes += bytesOf(event);
-        this.#filled?.();
-        if (this.#isFull()) await new Promise<void>((resolve) => { this.#emptied = resolve; });
+      for await (const portion of source) {
+        await this.#add(portion);
         if (this.#stopped) return;
+        this.#filled?.();
       }
     } finally {
       this.#ended = true;
       this.#filled?.();
+    }
+  }
+
+  async #add(portion: Portion): Promise<void> {
+    for (const event of portion) {
+      this.#events.push(event);
+      this.#bytes += bytesOf(event);
+      if (!this.#isFull()) continue;
+      this.#filled?.();
+      await new Promise<void>((resolve) => { this.#emptied = resolve; });
     }
   }
 

@@ -7,8 +7,15 @@ const event = (n: number, text = ''): RecordedEvent => ({
   streamId: 's', revision: BigInt(n), position: Position.parse(n.toString(16).padStart(32, '0')), id: String(n), type: 'T', data: { text }, metadata: {}, createdAt: new Date(n),
 });
 
-async function* source(count: number, text?: string): AsyncGenerator<RecordedEvent> {
-  for (let n = 1; n <= count; n += 1) yield event(n, text);
+type Source = AsyncGenerator<readonly [RecordedEvent, ...RecordedEvent[]]>;
+
+/** In portions of one to three events. */
+async function* source(count: number, text?: string): Source {
+  const all = Array.from({ length: count }, (_, i) => event(i + 1, text));
+  for (let at = 0, size = 1; at < count; at += size, size = 1 + at % 3) {
+    const [first, ...others] = all.slice(at, at + size);
+    if (first !== undefined) yield [first, ...others];
+  }
 }
 
 describe('gather', () => {
@@ -27,10 +34,10 @@ describe('gather', () => {
 
   it('passes a single live event on without waiting for another', async () => {
     let more: (() => void) | undefined;
-    async function* live(): AsyncGenerator<RecordedEvent> {
-      yield event(1);
+    async function* live(): Source {
+      yield [event(1)];
       await new Promise<void>((resolve) => { more = resolve; });
-      yield event(2);
+      yield [event(2)];
     }
     const groups = gather(live(), { events: 10, bytes: 1e9 });
     expect((await groups.next()).value).toHaveLength(1);
@@ -48,9 +55,9 @@ describe('gather', () => {
   });
 
   it('hands over what was read before the source failed, then fails', async () => {
-    async function* broken(): AsyncGenerator<RecordedEvent> {
-      yield event(1);
-      yield event(2);
+    async function* broken(): Source {
+      yield [event(1)];
+      yield [event(2)];
       throw new Error('the subscription broke');
     }
     const seen: bigint[] = [];
@@ -61,8 +68,8 @@ describe('gather', () => {
 
   it('reads no further ahead than the limits when the consumer is slow', async () => {
     let read = 0;
-    async function* counted(): AsyncGenerator<RecordedEvent> {
-      for (read = 1; read <= 1_000; read += 1) yield event(read);
+    async function* counted(): Source {
+      for (read = 1; read <= 1_000; read += 1) yield [event(read)];
     }
     const groups = gather(counted(), { events: 10, bytes: 1e9 });
     await groups.next();

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { comparePositions, laterOf, type Position } from '../domain/position.ts';
 import type { RecordedEvent } from '../domain/recorded-event.ts';
-import type { EventStore } from '../infra/event-store.ts';
+import type { EventStore, Portion } from '../infra/event-store.ts';
 import type { DataKeys } from '../infra/personal-data.ts';
 import { gather } from './gather.ts';
 import { takeIn } from './intake.ts';
@@ -61,7 +61,7 @@ export class GapReader {
 
   async #pass(gaps: readonly Gap[], from: Position, end: Position): Promise<Position> {
     let reached = from;
-    for await (const group of gather(this.#deps.store.readAll({ after: from }), LIMITS)) {
+    for await (const group of gather(singly(this.#deps.store.readAll({ after: from })), LIMITS)) {
       reached = laterOf(reached, (group.at(-1) ?? group[0]).position);
       await this.#hand(gaps, group, reached);
       if (reached >= end || this.#deps.signal.aborted) break;
@@ -83,4 +83,8 @@ export class GapReader {
 
 function startOf({ build, lane, to }: Gap): Position {
   return build.lane(lane)?.handedOut ?? to;
+}
+
+async function* singly(events: AsyncIterable<RecordedEvent>): AsyncGenerator<Portion> {
+  for await (const event of events) yield [event];
 }

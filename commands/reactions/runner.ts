@@ -1,6 +1,6 @@
 import { isOneOf, parseEvent, type DomainEvent } from '../../domain/event-log.ts';
 import type { RecordedEvent } from '../../domain/recorded-event.ts';
-import { SubscriptionEndedError } from '../../infra/event-store.ts';
+import { SubscriptionEndedError, type Portion } from '../../infra/event-store.ts';
 import { reactionCommandId } from '../../infra/ids.ts';
 import type { Log as Logger } from '../../infra/log.ts';
 import { openPersonalData } from '../../infra/personal-data.ts';
@@ -12,7 +12,6 @@ import { CheckpointMovedError, holdCheckpoint, type HeldCheckpoint } from './che
 import { pause } from './leadership.ts';
 import type { Reaction, Sweep } from './reaction.ts';
 import type { ReactionStates } from './reaction-states.ts';
-import { shareTail } from './shared-tail.ts';
 
 /** How stubborn the runner is. */
 export type Patience = {
@@ -38,9 +37,8 @@ const FLUSH_MS = 1_000;
 
 /** Follows the log with every reaction, each from its own checkpoint, and sweeps, until `signal`. Rejects never. */
 export async function runReactions(deps: RunnerDeps, work: { reactions: readonly Reaction[]; sweeps: readonly Sweep[] }, signal: AbortSignal): Promise<void> {
-  const sharing = { ...deps, store: { ...deps.store, subscribe: shareTail(deps.store, signal) } };
   await Promise.all([
-    ...work.reactions.map((reaction) => keepFollowing(sharing, reaction, signal)),
+    ...work.reactions.map((reaction) => keepFollowing(deps, reaction, signal)),
     ...work.sweeps.map((sweep) => keepSweeping(deps, sweep, signal)),
   ]);
 }
@@ -71,7 +69,9 @@ async function follow(deps: RunnerDeps, reaction: Reaction, signal: AbortSignal,
   const flushing = setInterval(() => { checkpoint.flush().catch(() => { broken.abort(); }); }, FLUSH_MS);
   deps.states.set(reaction.name, 'running');
   try {
-    for await (const recorded of deps.store.subscribe({ after: checkpoint.start, signal: AbortSignal.any([signal, broken.signal]) })) {
+    const until = AbortSignal.any([signal, broken.signal]);
+    for await (const recorded of eventsOf(deps.store.subscribe({ after: checkpoint.start, signal: until }))) {
+      if (until.aborted) break;
       if (handled.has(recorded.type)) await takeEvent(deps, { reaction, checkpoint, signal }, recorded);
       checkpoint.pass(recorded.position);
       onProgress();
@@ -80,6 +80,10 @@ async function follow(deps: RunnerDeps, reaction: Reaction, signal: AbortSignal,
     clearInterval(flushing);
   }
   await checkpoint.flush();
+}
+
+async function* eventsOf(portions: AsyncIterable<Portion>): AsyncGenerator<RecordedEvent> {
+  for await (const portion of portions) yield* portion;
 }
 
 type Following = { readonly reaction: Reaction; readonly checkpoint: HeldCheckpoint; readonly signal: AbortSignal };
