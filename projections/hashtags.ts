@@ -4,7 +4,7 @@ import { LIMITS } from '../domain/limits.ts';
 import type { Sql } from '../infra/postgres.ts';
 import { declaredOf } from './batch.ts';
 import { erasedAccountDdl, erasedAccountTable, rememberErased } from './erasure.ts';
-import { foldRows, type Folded } from './fold.ts';
+import { foldRows, writeFolded, type Folded } from './fold.ts';
 import { lifecycleAfter, type PostStatus } from './post-lifecycle.ts';
 import type { PostgresProjection } from './projection.ts';
 import { addToCounts, sumByKey, upsertRows } from './rows.ts';
@@ -56,7 +56,7 @@ async function apply(tx: Sql, schema: string, events: readonly DomainEvent[]): P
   const declared = declaredOf(handles, events);
   const aboutPosts = declared.filter((event) => event.type !== 'AccountErased');
   const folded = await foldRows<TaggedPost, PostEvent>(tx, { table: `${schema}.tagged_post`, key: 'post_id', keyOf: (event) => event.data.postId, step }, aboutPosts);
-  await upsertRows(tx, { table: `${schema}.tagged_post`, key: ['post_id'] }, folded.map(({ after }) => after));
+  await writeFolded(tx, { table: `${schema}.tagged_post`, key: ['post_id'] }, folded);
   await changeTags(tx, schema, folded.filter(({ before, after }) => shownTags(before).length + shownTags(after).length > 0));
   const erasedNow = declared.flatMap((event) => (event.type === 'AccountErased' ? event.data.accountId : []));
   await erase(tx, schema, await rememberErased(tx, schema, erasedNow, folded.map(({ after }) => after.author_id)));

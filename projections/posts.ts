@@ -2,7 +2,7 @@ import type { DomainEvent, EventOfType } from '../domain/event-log.ts';
 import type { Sql } from '../infra/postgres.ts';
 import { declaredOf, unreachable } from './batch.ts';
 import { erasedAccountDdl, erasedAccountTable, rememberErased } from './erasure.ts';
-import { foldRows, type Folded } from './fold.ts';
+import { foldRows, writeFolded, type Folded } from './fold.ts';
 import { locationIdOf } from './places.ts';
 import { lifecycleAfter, type PostStatus } from './post-lifecycle.ts';
 import type { PostgresProjection } from './projection.ts';
@@ -46,7 +46,7 @@ export const posts: PostgresProjection = {
     create index on ${schema}.post (author_id, published_at desc, post_id desc) where status = 'published';
     create index on ${schema}.post (published_at desc, post_id desc) where status = 'published';
     create index on ${schema}.post (location_id, published_at desc, post_id desc) where status = 'published' and location_id is not null;
-    create index on ${schema}.post (author_id, created_at desc);
+    create index on ${schema}.post (author_id, created_at desc) where status <> 'published';
     ${trigramIndex(`${schema}.post`, 'location_search')}
     create table ${schema}.post_media (
       post_id text collate "C" not null,
@@ -90,13 +90,18 @@ type PostRow = {
   edited_at: Date | null;
 };
 
+/** What the next event of a post depends on; the other columns are only written. */
+const STATE = ['post_id', 'author_id', 'status', 'published_at'] as const;
+type PostState = Pick<PostRow, (typeof STATE)[number]>;
+type PostChange = PostState & Partial<PostRow>;
+
 type PostEvent = Exclude<Handled, { type: 'AccountErased' }>;
 
 async function apply(tx: Sql, schema: string, events: readonly DomainEvent[]): Promise<void> {
   const declared = declaredOf(handles, events);
   const aboutPosts = declared.filter((event) => event.type !== 'AccountErased');
-  const folded = await foldRows<PostRow, PostEvent>(tx, { table: `${schema}.post`, key: 'post_id', keyOf: (event) => event.data.postId, step }, aboutPosts);
-  await upsertRows(tx, { table: `${schema}.post`, key: ['post_id'] }, folded.map(({ after }) => after));
+  const folded = await foldRows<PostChange, PostEvent>(tx, { table: `${schema}.post`, key: 'post_id', columns: STATE, keyOf: (event) => event.data.postId, step }, aboutPosts);
+  await writeFolded(tx, { table: `${schema}.post`, key: ['post_id'] }, folded);
   await changeMedia(tx, schema, folded, aboutPosts);
   await addToCounts(tx, countsIn(schema), sumByKey(folded.map(({ before, after }) => [after.author_id, isPublished(after) - isPublished(before)] as const)));
   const erasedNow = declared.flatMap((event) => (event.type === 'AccountErased' ? event.data.accountId : []));
@@ -104,14 +109,14 @@ async function apply(tx: Sql, schema: string, events: readonly DomainEvent[]): P
 }
 
 const countsIn = (schema: string) => ({ table: `${schema}.post_count`, key: 'account_id', count: 'posts' });
-const isPublished = (row: PostRow | undefined) => (row?.status === 'published' ? 1 : 0);
+const isPublished = (row: PostState | undefined) => (row?.status === 'published' ? 1 : 0);
 
-function step(row: PostRow | undefined, event: PostEvent): PostRow | undefined {
+function step(row: PostChange | undefined, event: PostEvent): PostChange | undefined {
   if (event.type === 'PostCreated') return row ?? created(event);
   return row === undefined || row.status === 'deleted' ? row : { ...row, ...changeBy(row, event) };
 }
 
-function changeBy(row: PostRow, event: Exclude<PostEvent, { type: 'PostCreated' }>): Partial<PostRow> {
+function changeBy(row: PostState, event: Exclude<PostEvent, { type: 'PostCreated' }>): Partial<PostRow> {
   switch (event.type) {
     case 'CaptionEdited': return { caption: event.data.caption, edited_at: event.meta.occurredAt };
     case 'PostDeleted': return NOTHING_LEFT;
@@ -160,7 +165,7 @@ function created({ data, meta }: EventOfType<'PostCreated'>): PostRow {
   };
 }
 
-async function changeMedia(tx: Sql, schema: string, folded: readonly Folded<PostRow>[], events: readonly PostEvent[]): Promise<void> {
+async function changeMedia(tx: Sql, schema: string, folded: readonly Folded<PostChange>[], events: readonly PostEvent[]): Promise<void> {
   const begun = new Set(folded.filter(({ before, after }) => before === undefined && after.status !== 'deleted').map(({ after }) => after.post_id));
   const media = events.flatMap((event) => (event.type === 'PostCreated' && begun.delete(event.data.postId) ? mediaOf(event) : []));
   await upsertRows(tx, { table: `${schema}.post_media`, key: ['post_id', 'ordinal'] }, media);
@@ -174,7 +179,10 @@ const mediaOf = ({ data }: EventOfType<'PostCreated'>) =>
 async function erase(tx: Sql, schema: string, authors: readonly string[]): Promise<void> {
   if (authors.length === 0) return;
   const cleared = Object.entries(NOTHING_LEFT).map(([column, value]) => `${column} = ${value === null ? 'null' : `'${String(value)}'`}`).join(', ');
-  await tx.query(`update ${schema}.post set ${cleared} where author_id = any($1::text[]) and status <> 'deleted'`, [authors]);
-  await tx.query(`delete from ${schema}.post_media m using ${schema}.post p where p.post_id = m.post_id and p.author_id = any($1::text[])`, [authors]);
+  // Each statement finds its rows by the one of two partial indexes that it names.
+  for (const which of [`status = 'published'`, `status <> 'published' and status <> 'deleted'`]) {
+    await tx.query(`update ${schema}.post set ${cleared} where author_id = any($1::text[]) and ${which}`, [authors]);
+  }
+  await tx.query(`delete from ${schema}.post_media m using ${schema}.post p where p.post_id = m.post_id and p.author_id = any($1::text[]) and p.status <> 'published'`, [authors]);
   await tx.query(`delete from ${schema}.post_count where account_id = any($1::text[])`, [authors]);
 }

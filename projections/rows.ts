@@ -21,6 +21,17 @@ export async function upsertRows(tx: Sql, { table, key }: KeyedTable, rows: read
   );
 }
 
+/** Writes some columns of rows that are there. Each key at most once in `rows`, whose other columns do not matter. */
+export async function updateRows(tx: Sql, { table, key }: KeyedTable, columns: readonly string[], rows: readonly Row[]): Promise<void> {
+  if (rows.length === 0) return;
+  const written = [...key, ...columns];
+  await tx.query(
+    `update ${table} t set ${columns.map((column) => `${column} = r.${column}`).join(', ')}
+     from json_populate_recordset(null::${table}, $1::json) r where ${key.map((column) => `t.${column} = r.${column}`).join(' and ')}`,
+    [JSON.stringify(rows.map((row) => Object.fromEntries(written.map((column) => [column, row[column]]))))],
+  );
+}
+
 /** A table of counts: `key` and `count` are its only columns. A key without a row counts 0. */
 export type CountTable = { readonly table: string; readonly key: string; readonly count: string };
 

@@ -1,9 +1,8 @@
 import type { DomainEvent, EventOfType } from '../domain/event-log.ts';
 import type { Sql } from '../infra/postgres.ts';
 import { declaredOf, runsOf, unreachable } from './batch.ts';
-import { foldRows } from './fold.ts';
+import { foldRows, writeFolded } from './fold.ts';
 import type { PostgresProjection } from './projection.ts';
-import { upsertRows } from './rows.ts';
 
 const handles = ['StoryPosted', 'StoryPublished', 'StoryRejected', 'StoryDeleted', 'AccountErased'] as const;
 type Handled = EventOfType<(typeof handles)[number]>;
@@ -60,7 +59,7 @@ async function apply(tx: Sql, schema: string, events: readonly DomainEvent[]): P
   for (const run of runsOf(declaredOf(handles, events), (event) => (event.type === 'AccountErased' ? 'erased' : 'changed'))) {
     const changes = run.events.filter((event) => event.type !== 'AccountErased');
     const folded = await foldRows<StoryRow, StoryEvent>(tx, { table, key: 'story_id', keyOf: (event) => event.data.storyId, step }, changes);
-    await upsertRows(tx, { table, key: ['story_id'] }, folded.map(({ after }) => after));
+    await writeFolded(tx, { table, key: ['story_id'] }, folded);
     await erase(tx, table, run.events.flatMap((event) => (event.type === 'AccountErased' ? event.data.accountId : [])));
   }
 }

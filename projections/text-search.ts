@@ -25,9 +25,9 @@ export function trigramIndex(table: string, column: string): string {
       exception when others then null; -- not shipped, not allowed, or another process just made it
       end;
       if exists (select from pg_extension e join pg_namespace n on n.oid = e.extnamespace where e.extname = 'pg_trgm' and n.nspname = 'public') then
-        create index on ${table} using gin (${column} public.gin_trgm_ops);
+        create index on ${table} using gin (${column} public.gin_trgm_ops) where ${column} is not null;
       else
-        create index on ${table} (${column} text_pattern_ops);
+        create index on ${table} (${column} text_pattern_ops) where ${column} is not null;
       end if;
     end $$;`;
 }
