@@ -1,5 +1,5 @@
 import { FEED } from '../domain/limits.ts';
-import { entriesNow } from './fan-out-queries.ts';
+import { entriesNow, everPulled } from './fan-out-queries.ts';
 import type { FanOutWork } from './fan-out-work.ts';
 import { fillAbsent } from './computed-index.ts';
 import { authorIndexesByDefinition, authorIndexFrom, type EntryKind } from './feed-definition.ts';
@@ -29,7 +29,8 @@ export async function indexAuthors(context: LaneContext, lanes: LaneGroup, own: 
   const { kind, keys } = own;
   const keyOf = keysOf(context.prefix, keys);
   const since = authorIndexFrom(kind, context.now()).getTime();
-  const entries = await entriesNow(context.read, kind, [...work.entries], 'ever pulled');
+  const pulled = await everPulled(context.read, [...new Set(work.entries.values())]);
+  const entries = await entriesNow(context.read, kind, [...work.entries].flatMap(([id, author]) => (pulled.has(author) ? id : [])));
   const changes = [...Map.groupBy(entries, ({ author }) => author)].map(([author, changed]) => ({
     keys: [keyOf(author)],
     add: changed.flatMap(({ id, shown, score }) => (shown && score !== undefined && score > since ? [{ id, score }] : [])),

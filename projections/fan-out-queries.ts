@@ -1,6 +1,7 @@
 import type { Entry } from '../infra/sorted-indexes.ts';
 import type { Pair } from './fan-out-work.ts';
 import { milliseconds, unhindered, type EntryKind } from './feed-definition.ts';
+import { idList, idsIn } from './id-list.ts';
 import type { ReadContext } from './projection.ts';
 
 /** How an author's entries reach followers: written to their feeds, pulled by readers (celebrities), or not at all. */
@@ -12,18 +13,28 @@ export type EntryNow = { readonly id: string; readonly author: string; readonly 
 const reachOf = (author: string) => `case when ${author}.status is distinct from 'active' then 'gone' when ${author}.is_celebrity then 'pulled' else 'pushed' end`;
 const closeOnlyOf = (kind: EntryKind) => (kind.audiences ? `(e.audience = 'close_friends')` : 'false');
 
-/** Entries by id, of all authors or of those alone who are or were celebrities; those of which the model knows nothing are missing. */
-export async function entriesNow({ sql, builds }: ReadContext, kind: EntryKind, ids: readonly string[], of: 'all' | 'ever pulled' = 'all'): Promise<EntryNow[]> {
+/**
+ * Entries by id; those of which the model knows nothing are missing. Each is looked up by its key, and so is its author:
+ * for some thousand entries a planner left to itself would read all accounts there are.
+ */
+export async function entriesNow({ sql, builds }: ReadContext, kind: EntryKind, ids: readonly string[]): Promise<EntryNow[]> {
   if (ids.length === 0) return [];
   const { rows } = await sql.query<Omit<EntryNow, 'score'> & { score: string | null }>(
     `select e.${kind.name}_id as id, e.author_id as author, ${reachOf('a')} as reach, e.status = 'published' as shown,
        ${closeOnlyOf(kind)} as "closeOnly", ${milliseconds('e.published_at')} as score
-     from ${builds.schema(kind.projection)}.${kind.name} e
-     left join ${builds.schema('accounts')}.account a on a.account_id = e.author_id
-     where e.${kind.name}_id = any($1::text[]) ${of === 'all' ? '' : 'and a.was_celebrity'}`,
-    [ids],
+     from unnest(${idsIn(1)}) as wanted (id)
+     cross join lateral (select * from ${builds.schema(kind.projection)}.${kind.name} t where t.${kind.name}_id = wanted.id limit 1) e
+     left join lateral (select * from ${builds.schema('accounts')}.account t where t.account_id = e.author_id limit 1) a on true`,
+    [idList(ids)],
   );
   return rows.map((row) => ({ ...row, score: row.score === null ? undefined : Number(row.score) }));
+}
+
+/** Those of some accounts who are or ever were celebrities. */
+export async function everPulled({ sql, builds }: ReadContext, ids: readonly string[]): Promise<Set<string>> {
+  if (ids.length === 0) return new Set();
+  const { rows } = await sql.query<{ id: string }>(`select account_id as id from ${builds.schema('accounts')}.account where account_id = any(${idsIn(1)}) and was_celebrity`, [idList(ids)]);
+  return new Set(rows.map(({ id }) => id));
 }
 
 /** An author's entries: those that show, newest first, and the ids of all that may have been in feeds. */
@@ -95,7 +106,7 @@ const VIEWERS_PER_PAGE = { least: 200, most: 5_000 };
 
 /** The audiences of some authors, by keyset pages, small ones first; the next page is read while the caller works on the one before. */
 export async function* audiencesOf(read: ReadContext, of: AudienceOf, authors: readonly string[]): AsyncGenerator<Audience[]> {
-  const todo = authors.map((author): Place => ({ author, after: '', seen: 0 }));
+  const todo = authors.map((author): Place => ({ author, after: FIRST, seen: 0 }));
   const readNext = async () => (todo.length === 0 ? undefined : audiencePage(read, of, todo.splice(0, AUTHORS_PER_QUERY)));
   let next = readNext();
   for (;;) {
@@ -108,6 +119,9 @@ export async function* audiencesOf(read: ReadContext, of: AudienceOf, authors: r
     yield page.audiences;
   }
 }
+
+/** Sorts before every id. */
+const FIRST = '!';
 
 type Place = { readonly author: string; readonly after: string; readonly seen: number };
 
@@ -140,7 +154,7 @@ async function viewersAt({ sql, builds }: ReadContext, { of, places, limit }: { 
   }[of];
   const { rows } = await sql.query<Page>(
     `select place.author, page.viewers, page.last
-     from unnest($1::text[], $2::text[]) as place (author, after)
+     from unnest(${idsIn(1)}, ${idsIn(2)}) as place (author, after)
      cross join lateral (
        select string_agg(next.id, ' ') as viewers, max(next.id) as last from (
          select s.${source.viewer} as id from ${source.table} s
@@ -148,7 +162,7 @@ async function viewersAt({ sql, builds }: ReadContext, { of, places, limit }: { 
        ) next
      ) page
      where page.viewers is not null`,
-    [places.map(({ author }) => author), places.map(({ after }) => after), limit],
+    [idList(places.map(({ author }) => author)), idList(places.map(({ after }) => after)), limit],
   );
   return rows;
 }
@@ -157,10 +171,10 @@ async function viewersAt({ sql, builds }: ReadContext, { of, places, limit }: { 
 async function hinderedOf({ sql, builds }: ReadContext, places: readonly Place[]): Promise<Map<string, Set<string>>> {
   const relationships = builds.schema('relationships');
   const { rows } = await sql.query<{ author: string; viewer: string }>(
-    `select muted_id as author, muter_id as viewer from ${relationships}.mute where muted_id = any($1::text[])
-     union all select blocked_id, blocker_id from ${relationships}.block where blocked_id = any($1::text[])
-     union all select blocker_id, blocked_id from ${relationships}.block where blocker_id = any($1::text[])`,
-    [places.map(({ author }) => author)],
+    `select muted_id as author, muter_id as viewer from ${relationships}.mute where muted_id = any(${idsIn(1)})
+     union all select blocked_id, blocker_id from ${relationships}.block where blocked_id = any(${idsIn(1)})
+     union all select blocker_id, blocked_id from ${relationships}.block where blocker_id = any(${idsIn(1)})`,
+    [idList(places.map(({ author }) => author))],
   );
   const hindered = new Map<string, Set<string>>();
   for (const { author, viewer } of rows) hindered.set(author, (hindered.get(author) ?? new Set()).add(viewer));

@@ -22,8 +22,8 @@ export type Pair = { readonly author: string; readonly viewer: string };
  * entries of an author are the business of the author's lane alone, whoever caused the event.
  */
 export type FanOutWork = {
-  /** Posts or stories that appeared, vanished or came back. */
-  readonly entries: ReadonlySet<string>;
+  /** Posts or stories that appeared, vanished or came back, and whose they are. */
+  readonly entries: ReadonlyMap<string, string>;
   readonly pairs: readonly Pair[];
   /** Authors whose entries enter or leave all feeds at once. */
   readonly authors: ReadonlySet<string>;
@@ -33,7 +33,7 @@ export type FanOutWork = {
 
 /** Collects the work of a batch of some lanes; the order of its events no longer matters, because the models have passed them all. */
 export function workOf(lanes: LaneGroup, events: readonly DomainEvent[]): FanOutWork {
-  const entries = new Set<string>();
+  const entries = new Map<string, string>();
   const pairs = new Map<string, Pair>();
   const authors = new Set<string>();
   const gone = new Set<string>();
@@ -41,7 +41,7 @@ export function workOf(lanes: LaneGroup, events: readonly DomainEvent[]): FanOut
     for (const pair of pairsOf(event)) if (lanes.owns(pair.author)) pairs.set(`${pair.author} ${pair.viewer}`, pair);
   }
   for (const { data } of declaredOf(entryTypes, events)) {
-    if (lanes.owns(data.authorId)) entries.add('postId' in data ? data.postId : data.storyId);
+    if (lanes.owns(data.authorId)) entries.set('postId' in data ? data.postId : data.storyId, data.authorId);
   }
   for (const { type, data: { accountId } } of declaredOf(authorTypes, events)) {
     if (!lanes.owns(accountId)) continue;

@@ -37,7 +37,7 @@ export async function fanOut(context: LaneContext, lanes: LaneGroup, feeds: Feed
   if (context.level === 'none') return;
   const now = context.now();
   const run: Run = { context, lanes, feeds, now, keyOf: keysOf(context.prefix, feeds.keys) };
-  await syncEntries(run, await entriesNow(context.read, feeds.kind, [...work.entries]));
+  await syncEntries(run, await entriesNow(context.read, feeds.kind, [...work.entries.keys()]));
   await syncPairs(run, work.pairs);
   await syncAuthors(run, [...work.authors]);
   await context.indexes.discard(lanes.writers, [...work.gone].map(run.keyOf));

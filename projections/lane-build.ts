@@ -48,6 +48,7 @@ export class LaneBuild {
   readonly build: Build;
   readonly projection: LaneProjection;
   readonly workers: readonly LaneWorker[];
+  readonly #handled: ReadonlySet<string>;
   readonly #byLane: ReadonlyMap<number, LaneWorker>;
   readonly #deps: LaneBuildDeps;
   readonly #opened: Opened;
@@ -72,6 +73,7 @@ export class LaneBuild {
   private constructor(deps: LaneBuildDeps, opened: Opened, onEnded: (ended: Ended) => void) {
     this.build = opened.build;
     this.projection = opened.projection;
+    this.#handled = new Set(opened.projection.handles);
     this.#deps = deps;
     this.#opened = opened;
     this.#onEnded = onEnded;
@@ -97,7 +99,7 @@ export class LaneBuild {
   deliver(events: readonly TakenEvent[], passed: Position): void {
     const busy = new Set<LaneWorker>();
     for (const taken of events) {
-      if (!this.projection.handles.some((type) => type === taken.recorded.type)) continue;
+      if (!this.#handled.has(taken.recorded.type)) continue;
       for (const lane of lanesFor(taken)) {
         const worker = this.#byLane.get(lane);
         if (worker?.push(taken) === true) busy.add(worker);
@@ -121,7 +123,7 @@ export class LaneBuild {
   deliverLane(lane: number, events: readonly TakenEvent[], passed: Position): void {
     const worker = this.#byLane.get(lane);
     if (worker === undefined || passed <= worker.handedOut) return;
-    const fresh = events.filter(({ recorded }) => recorded.position > worker.handedOut && this.projection.handles.some((type) => type === recorded.type));
+    const fresh = events.filter(({ recorded }) => recorded.position > worker.handedOut && this.#handled.has(recorded.type));
     for (const taken of fresh) worker.push(taken);
     worker.passTo(passed);
     if (fresh.length > 0) this.#work(worker);

@@ -9,8 +9,17 @@ export const BUCKETS = 256;
 
 /** The lane in which the events of an owner are handled, in log order. */
 export function laneOf(owner: string): number {
-  return hashOf(owner) % LANES;
+  const known = lanesKnown.get(owner);
+  if (known !== undefined) return known;
+  if (lanesKnown.size >= KNOWN_AT_MOST) lanesKnown.clear();
+  const lane = hashOf(owner) % LANES;
+  lanesKnown.set(owner, lane);
+  return lane;
 }
+
+// Each build that gets an event asks, and its batch asks again: the hash costs more than all else that is done with an owner.
+const lanesKnown = new Map<string, number>();
+const KNOWN_AT_MOST = 50_000;
 
 /** The lanes that must see an event, from the owners in its metadata; each once. */
 export function lanesOf(owners: readonly OwnerId[]): number[] {
