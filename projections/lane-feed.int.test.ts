@@ -18,6 +18,7 @@ import { createLanes } from './lane-positions.ts';
 import type { KeyDifference, LaneContext, LaneProjection } from './lane-projection.ts';
 import { createLogSource } from './lane-source.ts';
 import { BUILDS_CHANNEL } from './leases.ts';
+import { writeSetting } from './settings.ts';
 
 const NOW = new Date('2026-06-01T12:00:00.000Z');
 let world: ProjectorWorld;
@@ -107,6 +108,32 @@ it.each([
     await eventually('the broken one is let go of', async () => !await hasLease());
     await isFedTo(await append());
     await eventually('all is well again', () => projector.lanes.trouble === undefined);
+  } finally {
+    await projector.close();
+  }
+});
+
+it('the log is read for nobody while all builds are paused, and read again from where they stand', async () => {
+  let following: AbortSignal | undefined;
+  const watched = ({ databaseUrl, store, keys, log }: FeedDeps): OpenLaneFeed => (onChange) => {
+    const source = createLogSource({ store, keys, log, limits: { events: 500, bytes: 1e7 } });
+    return openLogFeed({ databaseUrl, log, source: { ...source, follow: (wish) => {
+      following = wish.signal;
+      return source.follow(wish);
+    } } }, onChange);
+  };
+  const pause = async (paused: boolean) => {
+    for (const { name } of LANE_PROJECTIONS) await writeSetting(world.pool, name, { paused });
+    await world.pool.query(`notify ${BUILDS_CHANNEL}`);
+  };
+  const projector = await startLaneProjector(addresses(), { now: () => NOW, openFeed: watched });
+  try {
+    await eventually('the log is followed', () => following?.aborted === false);
+    await pause(true);
+    await eventually('nobody reads it', () => projector.lanes.fed.length === 0 && following?.aborted === true);
+    const last = await appendHistory(world.store, createFeedHistory(NOW, 2).log);
+    await pause(false);
+    await eventually('all builds have the events', () => projector.lanes.fed.length === LANE_PROJECTIONS.length && projector.lanes.fed.every(({ position }) => position >= last));
   } finally {
     await projector.close();
   }

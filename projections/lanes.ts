@@ -92,7 +92,9 @@ export class Lanes {
       if (this.#closed) break;
       await this.#takeUp(build).catch((error: unknown) => { failures.push(error); });
     }
-    if (this.fed.some((build) => !this.#followed.has(build))) await this.#follow(() => this.fed);
+    // Whoever has no builds left would read the whole log for nobody.
+    const idle = this.#fed.size === 0 && this.#followed.size > 0;
+    if (idle || this.fed.some((build) => !this.#followed.has(build))) await this.#follow(() => this.fed);
     if (failures.length > 0) throw failures[0];
   }
 
