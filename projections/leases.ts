@@ -22,22 +22,25 @@ export class Leases {
     this.#client = client;
   }
 
-  /** Connects. `onLost` is called once when the connection ends by itself: all leases are gone then. `onChange` when builds or settings change. */
+  /** Connects. `onLost` is called once when a connection that stood ends by itself: all leases are gone then. `onChange` when builds or settings change. */
   static async open(url: string, listener: { onLost?: () => void; onChange?: () => void } = {}): Promise<Leases> {
     const client = new pg.Client({ connectionString: url, application_name: 'shutterlog-leases', connectionTimeoutMillis: 5_000, query_timeout: 5_000, keepAlive: true });
     const leases = new Leases(client);
+    let stood = false;
     const lose = () => {
       if (leases.#lost) return;
       leases.#lost = true;
       leases.#held.clear();
       leases.#shared.clear();
-      listener.onLost?.();
+      // One that never stood is the business of who asked for it: told as well, it would try again without a pause.
+      if (stood) listener.onLost?.();
     };
     client.on('error', lose);
     client.on('end', lose);
     client.on('notification', () => { listener.onChange?.(); });
     await client.connect();
     await client.query(`listen ${BUILDS_CHANNEL}`);
+    stood = true;
     return leases;
   }
 
