@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { go, startProjector, stop, whenPassed } from './projecting.ts';
+import { rest, resume, whenPassed } from './projecting.ts';
 import { makeFeeds, makePosts, publish, type Author, type Bench } from './world.ts';
 
 const POSTS_A_SECOND = 50;
@@ -11,8 +11,7 @@ export type Live = { readonly slowestMs: number; readonly slowestAudience: numbe
 /** How soon posts show while a projector follows the log: single ones by the authors with most followers, then 50 a second by anybody. */
 export async function liveTimes(bench: Bench, authors: readonly Author[]): Promise<Live> {
   const { keyOf } = await makeFeeds(bench);
-  const child = await startProjector(bench);
-  await go(child);
+  await resume(bench);
   await whenPassed(bench, await bench.store.head(), 20);
   await delay(500);
   const largest = authors.toSorted((a, b) => b.viewers.length - a.viewers.length).slice(0, 20);
@@ -24,7 +23,7 @@ export async function liveTimes(bench: Bench, authors: readonly Author[]): Promi
   }
   const anybody = Array.from({ length: POSTS_A_SECOND * FRESHNESS_SECONDS }, (_, i) => authors[(i * 7_919) % authors.length]).filter((one) => one !== undefined);
   const times = (await timesToShow(bench, keyOf, anybody)).sort((a, b) => a - b);
-  await stop(child);
+  await rest(bench);
   const at = (share: number) => times[Math.floor(times.length * share)] ?? 0;
   return { slowestMs, slowestAudience: largest[0]?.viewers.length ?? 0, freshP50: at(0.5), freshP99: at(0.99) };
 }

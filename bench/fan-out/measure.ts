@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +11,7 @@ import { createModels, writeGraph } from '../feed/models.ts';
 import { bareFunction, plainPipeline, type Taken } from './contestants.ts';
 import { cpuMeter, mapped, PARTS, type Cpu } from './cpu.ts';
 import { liveTimes, type Live } from './live.ts';
-import { project } from './projecting.ts';
+import { project, startProjector, stop } from './projecting.ts';
 import { makeFeeds, makePosts, oldEntries, publish, type Bench } from './world.ts';
 
 const CELEBRITY_LINE = 10_000;
@@ -36,6 +37,7 @@ export async function measure(graph: Graph): Promise<Measured> {
   const models = await createModels(store);
   const server = await createTestRedis();
   const redis = new Redis(server.url);
+  let projector: ChildProcess | undefined;
   try {
     const audiences = audiencesIn(graph);
     const celebrities = new Set(graph.accounts.filter((_, i) => (audiences[i]?.length ?? 0) >= CELEBRITY_LINE));
@@ -47,6 +49,7 @@ export async function measure(graph: Graph): Promise<Measured> {
     await writeGraph(models, graph, celebrities);
     const cpu = await cpuMeter({ redis, models }, node.pid);
     const bench: Bench = { cpu, models, store, redis, urls: [node.url, models.url, server.url] as const, viewers: [...new Set(authors.flatMap(({ viewers }) => viewers))] };
+    projector = await startProjector(bench);
     const taken: Record<Contestant, Taken[]> = { plain: [], bare: [], lanes: [], whole: [] };
     for (let round = 0; round < ROUNDS; round += 1) {
       bench.before = await store.head();
@@ -54,15 +57,16 @@ export async function measure(graph: Graph): Promise<Measured> {
       taken.bare.push(await bareFunction(bench, posts));
       await makeFeeds(bench);
       await publish(store, await makePosts(bench, posts.map(({ id }) => id)));
-      taken.whole.push(await project(bench));
+      taken.whole.push(await project(bench, projector));
       await makeFeeds(bench);
       await models.pool.query('update projections.lane set position = $1', [bench.before]);
-      taken.lanes.push(await project(bench));
+      taken.lanes.push(await project(bench, projector));
       console.log(CONTESTANTS.map((name) => said(name, taken[name].at(-1), deliveries)).join('\n'));
     }
     const live = await liveTimes(bench, authors);
     return { graph: graph.name, held: oldEntries(bench).length, posts: posts.length, deliveries, ...rates(taken, deliveries), ...live };
   } finally {
+    if (projector !== undefined) await stop(projector);
     redis.disconnect();
     await server.close();
     await models.close();

@@ -3,42 +3,49 @@ import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { laneProjections, postgresProjections } from '../../projections/catalog.ts';
-import { BUILDS_CHANNEL } from '../../projections/leases.ts';
+import { BUILDS_CHANNEL, LEASE_CLASS } from '../../projections/leases.ts';
 import { writeSetting } from '../../projections/settings.ts';
 import type { Taken } from './contestants.ts';
 import { usedBetween } from './cpu.ts';
 import type { Bench } from './world.ts';
 
-/** Lets a projector that runs already feed models and lanes, and waits until the home feed's lanes have passed the head; gives the seconds that it took, and of CPU. */
-export async function project(bench: Bench): Promise<Taken> {
-  const { pool } = bench.models;
+/** Lets a projector that rests feed models and lanes, and waits until the home feed's lanes have passed the head; gives the seconds that it took, and of CPU. It rests again then. */
+export async function project(bench: Bench, { pid }: ChildProcess): Promise<Taken> {
   const head = await bench.store.head();
-  for (const { name } of [...postgresProjections, ...laneProjections]) await writeSetting(pool, name, { paused: true });
-  const child = await startProjector(bench);
-  await go(child);
-  const before = bench.cpu(child.pid);
+  const before = bench.cpu(pid);
   const since = performance.now();
-  await pool.query(`update projections.setting set paused = false; notify ${BUILDS_CHANNEL}`);
+  await resume(bench);
   await whenPassed(bench, head, 20);
   const seconds = (performance.now() - since) / 1_000;
-  const cpu = usedBetween(before, bench.cpu(child.pid));
-  await stop(child);
+  const cpu = usedBetween(before, bench.cpu(pid));
+  await rest(bench);
   return { seconds, cpu };
 }
 
-/** Starts a projector process that waits for `go`. */
-export async function startProjector({ urls }: Bench): Promise<ChildProcess> {
-  const child = spawn(process.execPath, [fileURLToPath(new URL('projector.child.ts', import.meta.url)), ...urls], { stdio: ['pipe', 'pipe', 'inherit'] });
-  await once(child.stdout, 'data');
-  return child;
+/** Has a projector that runs let go of all that it feeds, as an operator would; resolves once it has. */
+export async function rest({ models: { pool } }: Bench): Promise<void> {
+  for (const { name } of [...postgresProjections, ...laneProjections]) await writeSetting(pool, name, { paused: true });
+  await pool.query(`notify ${BUILDS_CHANNEL}`);
+  for (;;) {
+    const { rows } = await pool.query<{ held: number }>(
+      `select count(*)::int as held from pg_locks where locktype = 'advisory' and classid = $1 and database = (select oid from pg_database where datname = current_database())`, [LEASE_CLASS],
+    );
+    if (rows[0]?.held === 0) return;
+    await delay(20);
+  }
 }
 
-/** Lets a projector begin. */
-export async function go(child: ChildProcess): Promise<void> {
-  if (child.stdin === null || child.stdout === null) throw new Error('the projector was started without pipes');
-  const ready = once(child.stdout, 'data');
-  child.stdin.write('go\n');
-  await ready;
+/** Has a projector that rests go on. */
+export async function resume({ models: { pool } }: Bench): Promise<void> {
+  await pool.query(`update projections.setting set paused = false; notify ${BUILDS_CHANNEL}`);
+}
+
+/** Starts a projector that rests. One serves all rounds: in production it has run for days, and its code is compiled. */
+export async function startProjector(bench: Bench): Promise<ChildProcess> {
+  await rest(bench);
+  const child = spawn(process.execPath, [fileURLToPath(new URL('projector.child.ts', import.meta.url)), ...bench.urls], { stdio: ['ignore', 'pipe', 'inherit'] });
+  await once(child.stdout, 'data');
+  return child;
 }
 
 /** Ends a projector in good order. */
