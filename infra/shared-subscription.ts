@@ -11,9 +11,9 @@ export type SharingLimits = {
   readonly behind: number;
   /** So many are kept although all have had them, for one that joins a little later. */
   readonly kept: number;
-  /** So far the log is read ahead of whoever is first. */
+  /** So far the log is read ahead of whoever is first; about, because it comes in portions. */
   readonly ahead: number;
-  /** So many are handed out at once at most. */
+  /** So many are handed out at once at most to those who share. */
   readonly portion: number;
 };
 
@@ -45,7 +45,11 @@ export function shareSubscriptions(subscribe: Subscribe, limits: SharingLimits =
     const end = () => { own.abort(); };
     signal.addEventListener('abort', end, { once: true });
     try {
+      let place = after;
       for await (const portion of subscribe({ after, signal: own.signal })) {
+        // What has just come, the others have or get next: at the head one may be told of an event before them each time.
+        if (shared?.welcomes(place) === true) return;
+        place = lastOf(portion);
         // Within a portion: its end may lie beyond what the others have read by now.
         const joins = portion.findIndex(({ position }) => shared?.welcomes(position) === true);
         const [first, ...others] = joins === -1 ? portion : portion.slice(0, joins + 1);
@@ -146,7 +150,7 @@ class SharedWindow {
   }
 
   async #whenWanted(): Promise<void> {
-    if (this.#end < this.#foremost + this.#limits.ahead) return;
+    if (this.ended || this.#end < this.#foremost + this.#limits.ahead) return;
     await new Promise<void>((resolve) => { this.#resume = resolve; });
     this.#resume = undefined;
   }

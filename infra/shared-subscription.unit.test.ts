@@ -129,6 +129,49 @@ describe('shareSubscriptions', () => {
     expect(log.isOpen()).toBe(1);
   });
 
+  it('lets one join that waits alone at the head, though the log tells it of each event before the others', async () => {
+    const log = growingLog(100);
+    const shared = shareSubscriptions(log.subscribe, { behind: 20, kept: 5, ahead: 4, portion: 1 });
+    const [quick, slow] = [reader(shared), reader(shared)];
+    await slow.some(3);
+    await quick.some(60);
+    await slow.some(10);
+    await quick.leave();
+    await settled();
+    await slow.some(87);
+    const waiting = slow.next();
+    await settled();
+    const fresh = reader(shared, 90);
+    expect(await fresh.some(10)).toEqual(upTo(100, 90));
+    await settled();
+    log.append(1);
+    expect(await Promise.all([waiting, fresh.next()])).toEqual([101, 101]);
+    log.append(1);
+    expect(await Promise.all([slow.next(), fresh.next()])).toEqual([102, 102]);
+    await settled();
+    expect(log.isOpen()).toBe(1);
+  });
+
+  it('lets go of the log also when much comes from it just after the last has left', async () => {
+    const gate = Promise.withResolvers<undefined>();
+    let letGo = false;
+    const late: Subscribe = async function* () {
+      try {
+        yield [event(1)];
+        await gate.promise;
+        yield [event(2), ...upTo(20, 2).map(event)];
+      } finally {
+        letGo = true;
+      }
+    };
+    const one = reader(shareSubscriptions(late, { behind: 20, kept: 5, ahead: 4, portion: 1 }));
+    expect(await one.next()).toBe(1);
+    await one.leave();
+    gate.resolve(undefined);
+    await settled();
+    expect(letGo).toBe(true);
+  });
+
   it('does not hold one up that begins ahead of the others', async () => {
     const log = growingLog(1_000);
     const shared = shareSubscriptions(log.subscribe, { behind: 20, kept: 5, ahead: 4, portion: 1 });

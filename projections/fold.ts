@@ -10,7 +10,7 @@ export type Folding<R, E> = {
   /** The single key column, and the row that an event speaks about. */
   readonly key: keyof R & string;
   readonly keyOf: (event: E) => string;
-  /** The columns that `step` looks at, the key among them; all by default. */
+  /** The columns that `step`, and the caller in what it gets back, look at, the key among them; all by default. */
   readonly columns?: readonly (keyof R & string)[];
   /** The row after the event: the same object when nothing changes, undefined while there is no row. */
   readonly step: (row: R | undefined, event: E) => R | undefined;

@@ -48,7 +48,7 @@ class Queue {
       for await (const portion of source) {
         await this.#add(portion);
         if (this.#stopped) return;
-        this.#filled?.();
+        if (this.#events.length > 0) this.#filled?.();
       }
     } finally {
       this.#ended = true;

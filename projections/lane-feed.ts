@@ -66,7 +66,8 @@ export function openLogFeed({ databaseUrl, source, log }: LogFeedDeps, onChange:
       done.catch((error: unknown) => { log.error({ err: error }, 'the source of lanes failed'); });
       following = { end, done };
     },
-    get trouble() { return source.trouble; },
+    // Who follows nothing is in no trouble, whatever was the matter before.
+    get trouble() { return following === undefined ? undefined : source.trouble; },
     close: async () => {
       await unfollow();
       await leases?.close();

@@ -29,7 +29,7 @@ it('a connection that stood is told of once when it ends, and its leases are fre
   const [one, other] = [await Leases.open(database.url, { onLost: () => { times += 1; lost.resolve(undefined); } }), await Leases.open(database.url)];
   try {
     expect([await one.take(7), await other.take(7)]).toEqual([true, false]);
-    await pool.query(`select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and objid = 7 and granted`);
+    await pool.query(`select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and objid = 7 and granted and database = (select oid from pg_database where datname = current_database())`);
     await lost.promise;
     expect([one.lost, one.holds(7), await one.stand(), await other.take(7)]).toEqual([true, false, false, true]);
     expect(times).toBe(1);
