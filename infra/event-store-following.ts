@@ -4,7 +4,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Position } from '../domain/position.ts';
 import type { RecordedEvent } from '../domain/recorded-event.ts';
 import { openFollowing, type Answer } from './event-store-ranges.ts';
-import type { Portion } from './shared-subscription.ts';
+import { isPortion, type Portion } from './shared-subscription.ts';
 
 /** A live subscription ended; the caller opens another from its last handled position. */
 export class SubscriptionEndedError extends Error {
@@ -26,9 +26,9 @@ export async function* follow(client: EventStoreDBClient, { after, signal }: { a
     call = await openFollowing(client, after);
     heard = new Heard(call);
     while (!signal.aborted) {
-      const [first, ...others] = await heard.some();
-      if (first === undefined) break;
-      yield [first, ...others];
+      const events = await heard.some();
+      if (!isPortion(events)) break;
+      yield events;
     }
   } catch (error) {
     if (signal.aborted) return;

@@ -62,7 +62,7 @@ async function* readPage(client: EventStoreDBClient, { from, backwards, pageSize
 }
 
 /** Unlike the stream's own iterator this leaves the stream alive when its consumer stops, so that it can be drained. */
-export function iterate<E>(stream: Pick<Readable, 'iterator'>): AsyncIterable<E> {
+function iterate<E>(stream: Pick<Readable, 'iterator'>): AsyncIterable<E> {
   return { [Symbol.asyncIterator]: () => stream.iterator({ destroyOnReturn: false }) };
 }
 

@@ -15,7 +15,7 @@ export { EventStoreAwayError, isConnectionLost, OutcomeUnknownError, VersionConf
 export type { ExpectedRevision, NewEvent } from './event-store-appending.ts';
 export { SubscriptionEndedError } from './event-store-following.ts';
 export type { Range } from './event-store-ranges.ts';
-export type { Portion } from './shared-subscription.ts';
+export { isPortion, type Portion } from './shared-subscription.ts';
 
 /** The log, as the rest of the program sees it. */
 export type EventStore = {

@@ -3,6 +3,12 @@ import type { RecordedEvent } from '../domain/recorded-event.ts';
 
 /** Some events of the log, one at least, that come after each other. */
 export type Portion = readonly [RecordedEvent, ...RecordedEvent[]];
+
+/** Whether there are any. */
+export function isPortion(events: readonly RecordedEvent[]): events is Portion {
+  return events.length > 0;
+}
+
 /** Events from behind a place on, in portions: what has come by the time that the reader asks. */
 export type Subscribe = (from: { after: Position; signal: AbortSignal }) => AsyncIterable<Portion>;
 
@@ -52,8 +58,8 @@ export function shareSubscriptions(subscribe: Subscribe, limits: SharingLimits =
         place = lastOf(portion);
         // Within a portion: its end may lie beyond what the others have read by now.
         const joins = portion.findIndex(({ position }) => shared?.welcomes(position) === true);
-        const [first, ...others] = joins === -1 ? portion : portion.slice(0, joins + 1);
-        if (first !== undefined) yield [first, ...others];
+        const before = joins === -1 ? portion : portion.slice(0, joins + 1);
+        if (isPortion(before)) yield before;
         if (joins !== -1) return;
       }
     } finally {
@@ -109,8 +115,8 @@ class SharedWindow {
     signal.addEventListener('abort', wake, { once: true });
     try {
       while (!signal.aborted && rider.next >= this.#first) {
-        const [first, ...others] = this.#take(rider);
-        if (first !== undefined) yield [first, ...others];
+        const taken = this.#take(rider);
+        if (isPortion(taken)) yield taken;
         else if (this.#broken === undefined) await new Promise<void>((resolve) => { rider.wake = resolve; });
         else throw this.#broken.error;
       }

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { START_OF_LOG, type Position } from '../domain/position.ts';
 import type { RecordedEvent } from '../domain/recorded-event.ts';
-import type { ReadableLog } from '../infra/event-store.ts';
+import type { Portion, ReadableLog } from '../infra/event-store.ts';
 import type { Log } from '../infra/log.ts';
 import { advance, applyShare, FencedError, shareOf, type Fed, type Share } from './apply-batch.ts';
 import type { StoppedAt } from './build-store.ts';
@@ -128,13 +128,13 @@ export class Feed {
     }
   }
 
-  async #handle(group: readonly [RecordedEvent, ...RecordedEvent[]]): Promise<void> {
+  async #handle(group: Portion): Promise<void> {
     this.claimed = (group.at(-1) ?? group[0]).position;
     if (this.carefulUntil !== undefined) await this.#handleCarefully(group, this.carefulUntil);
     else await this.#handleTogether(group);
   }
 
-  async #handleTogether(group: readonly [RecordedEvent, ...RecordedEvent[]]): Promise<void> {
+  async #handleTogether(group: Portion): Promise<void> {
     const members = [...this.members.values()];
     const batch = await takeIn(group, new Set(members.flatMap(({ projection }) => projection.handles)), this.#deps.keys);
     const shares = members.flatMap((fed) => {

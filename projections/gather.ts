@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { RecordedEvent } from '../domain/recorded-event.ts';
-import type { Portion } from '../infra/shared-subscription.ts';
+import { isPortion, type Portion } from '../infra/event-store.ts';
 
 /** How much is handled together at most; about twice as much is held in memory, because reading goes on meanwhile. */
 export type GatherLimits = { readonly events: number; readonly bytes: number };
@@ -20,9 +20,9 @@ export async function* gather(source: AsyncIterable<Portion>, limits: GatherLimi
       await queue.whenFilled();
       // What arrived in the same network packet comes along.
       await nextTurn();
-      const [first, ...others] = queue.take();
-      if (first === undefined) break;
-      yield [first, ...others];
+      const group = queue.take();
+      if (!isPortion(group)) break;
+      yield group;
     }
     await reading;
   } finally {

@@ -1,13 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { Position } from '../domain/position.ts';
 import type { RecordedEvent } from '../domain/recorded-event.ts';
+import type { Portion } from '../infra/event-store.ts';
 import { gather } from './gather.ts';
 
 const event = (n: number, text = ''): RecordedEvent => ({
   streamId: 's', revision: BigInt(n), position: Position.parse(n.toString(16).padStart(32, '0')), id: String(n), type: 'T', data: { text }, metadata: {}, createdAt: new Date(n),
 });
 
-type Source = AsyncGenerator<readonly [RecordedEvent, ...RecordedEvent[]]>;
+type Source = AsyncGenerator<Portion>;
 
 /** In portions of one to three events. */
 async function* source(count: number, text?: string): Source {

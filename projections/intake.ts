@@ -1,6 +1,7 @@
 import { parseEvent, type DomainEvent } from '../domain/event-log.ts';
 import type { Position } from '../domain/position.ts';
 import type { RecordedEvent } from '../domain/recorded-event.ts';
+import type { Portion } from '../infra/event-store.ts';
 import { openPersonalData, type DataKeys } from '../infra/personal-data.ts';
 import { isOutage } from './failures.ts';
 
@@ -18,7 +19,7 @@ export type Batch = { readonly events: readonly TakenEvent[]; readonly last: Pos
  * Opens and parses once what any of the projections that share a batch handles. An event that cannot be read is marked,
  * so that it stops only those that handle its type. Throws only when the vault cannot be reached.
  */
-export async function takeIn(recorded: readonly [RecordedEvent, ...RecordedEvent[]], handled: ReadonlySet<string>, keys: DataKeys): Promise<Batch> {
+export async function takeIn(recorded: Portion, handled: ReadonlySet<string>, keys: DataKeys): Promise<Batch> {
   const wanted = recorded.filter(({ type }) => handled.has(type));
   const opened = await openAll(wanted, keys);
   let next = 0;

@@ -69,7 +69,7 @@ export class GapReader {
     return reached;
   }
 
-  async #hand(gaps: readonly Gap[], group: readonly [RecordedEvent, ...RecordedEvent[]], reached: Position): Promise<void> {
+  async #hand(gaps: readonly Gap[], group: Portion, reached: Position): Promise<void> {
     const lanes = new Map(group.map((recorded) => [recorded.position, new Set(lanesOfRecorded(recorded))]));
     const { events } = await takeIn(group, this.#deps.handled(), this.#deps.keys);
     for (const { build, lane, to } of gaps) {
