@@ -36,6 +36,8 @@ export const accounts: PostgresProjection = {
     );
     create unique index on ${schema}.account (username) where status = 'active';
     create index on ${schema}.account (account_id) where was_celebrity;
+    -- The few whose entries are not simply pushed to their followers.
+    create index on ${schema}.account (account_id) where was_celebrity or status <> 'active';
     create index on ${schema}.account (registered_at desc) where status = 'active';
     ${trigramIndex(`${schema}.account`, 'search_text')}`,
   apply,
