@@ -5,7 +5,7 @@ import { declaredOf, unreachable } from './batch.ts';
 import { erasedAccountDdl, erasedAccountTable, rememberErased } from './erasure.ts';
 import { applyPairFacts, type PairFact, type PairTable } from './pairs.ts';
 import type { PostgresProjection, ReadContext } from './projection.ts';
-import { addToCounts, sumByKey } from './rows.ts';
+import { addToCounts, countTable, sumByKey } from './rows.ts';
 
 const handles = ['CommentAdded', 'CommentDeleted', 'CommentLiked', 'CommentUnliked', 'PostDeleted', 'AccountErased'] as const;
 type Handled = EventOfType<(typeof handles)[number]>;
@@ -33,7 +33,7 @@ export const comments: PostgresProjection = {
     create index on ${schema}.comment (post_id);
     create index on ${schema}.comment (parent_comment_id, created_at, comment_id) where parent_comment_id is not null;
     create index on ${schema}.comment (account_id, created_at desc);
-    create table ${schema}.comment_count (post_id text collate "C" primary key, comments bigint not null);
+    ${countTable(countsIn(schema))}
     create table ${schema}.comment_like (
       comment_id text collate "C" not null,
       account_id text collate "C" not null,
@@ -41,7 +41,7 @@ export const comments: PostgresProjection = {
       primary key (comment_id, account_id)
     );
     create index on ${schema}.comment_like (account_id);
-    create table ${schema}.comment_like_count (comment_id text collate "C" primary key, likes bigint not null);
+    ${countTable(likeCountsIn(schema))}
     ${erasedAccountDdl(schema)}`,
   apply,
   tables: [
@@ -130,8 +130,10 @@ async function remove(tx: Sql, schema: string, events: readonly Handled[]): Prom
   return rows;
 }
 
+const countsIn = (schema: string) => ({ table: `${schema}.comment_count`, key: 'post_id', count: 'comments' });
+
 async function count(tx: Sql, schema: string, changed: readonly Counted[], by: 1 | -1): Promise<void> {
-  await addToCounts(tx, { table: `${schema}.comment_count`, key: 'post_id', count: 'comments' }, sumByKey(changed.map((row) => [row.post_id, by] as const)));
+  await addToCounts(tx, countsIn(schema), sumByKey(changed.map((row) => [row.post_id, by] as const)));
   const replies = [...sumByKey(changed.flatMap((row) => (row.parent_comment_id === null ? [] : [[row.parent_comment_id, by] as const])))];
   if (replies.length === 0) return;
   await tx.query(
@@ -140,10 +142,11 @@ async function count(tx: Sql, schema: string, changed: readonly Counted[], by: 1
   );
 }
 
+const likeCountsIn = (schema: string) => ({ table: `${schema}.comment_like_count`, key: 'comment_id', count: 'likes' });
 const likesIn = (schema: string): PairTable => ({
   table: `${schema}.comment_like`,
   columns: ['comment_id', 'account_id', 'liked_at'],
-  counts: { table: `${schema}.comment_like_count`, key: 'comment_id', count: 'likes' },
+  counts: likeCountsIn(schema),
 });
 
 // A like of a comment that begins only later in the batch means nothing.

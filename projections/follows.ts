@@ -33,7 +33,7 @@ export const follows: PostgresProjection = {
       account_id text collate "C" primary key,
       followers bigint not null,
       following bigint not null
-    );
+    ) with (fillfactor = 80); -- as in countTable
     -- Who followed an account that is erased: their feeds still have to lose its posts when its follows are gone.
     create table ${schema}.follower_of_erased (
       account_id text collate "C" not null,

@@ -3,6 +3,7 @@ import type { PostId } from '../domain/ids.ts';
 import { declaredOf, unreachable } from './batch.ts';
 import { applyPairFacts, type PairFact, type PairTable } from './pairs.ts';
 import type { PostgresProjection, ReadContext } from './projection.ts';
+import { countTable } from './rows.ts';
 
 const handles = ['PostLiked', 'PostUnliked', 'PostDeleted', 'AccountErased'] as const;
 type Handled = EventOfType<(typeof handles)[number]>;
@@ -22,7 +23,7 @@ export const likes: PostgresProjection = {
     );
     create index on ${schema}.post_like (post_id, liked_at desc, account_id desc);
     create index on ${schema}.post_like (account_id, liked_at desc);
-    create table ${schema}.like_count (post_id text collate "C" primary key, likes bigint not null);`,
+    ${countTable(countsIn(schema))}`,
   apply: (tx, schema, events) => applyPairFacts(tx, tableIn(schema), declaredOf(handles, events).map(factOf)),
   tables: [
     { table: 'post_like', key: ['post_id', 'account_id'], columns: ['liked_at'] },
@@ -30,10 +31,11 @@ export const likes: PostgresProjection = {
   ],
 };
 
+const countsIn = (schema: string) => ({ table: `${schema}.like_count`, key: 'post_id', count: 'likes' });
 const tableIn = (schema: string): PairTable => ({
   table: `${schema}.post_like`,
   columns: ['post_id', 'account_id', 'liked_at'],
-  counts: { table: `${schema}.like_count`, key: 'post_id', count: 'likes' },
+  counts: countsIn(schema),
 });
 
 function factOf(event: Handled): PairFact {

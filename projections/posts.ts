@@ -6,7 +6,7 @@ import { foldRows, writeFolded, type Folded } from './fold.ts';
 import { locationIdOf } from './places.ts';
 import { lifecycleAfter, type PostStatus } from './post-lifecycle.ts';
 import type { PostgresProjection } from './projection.ts';
-import { addToCounts, sumByKey, upsertRows } from './rows.ts';
+import { addToCounts, countTable, sumByKey, upsertRows } from './rows.ts';
 import { searchable, trigramIndex } from './text-search.ts';
 
 const handles = ['PostCreated', 'PostPublished', 'PostRejected', 'CaptionEdited', 'PostArchived', 'PostUnarchived', 'PostDeleted', 'AccountErased'] as const;
@@ -56,7 +56,7 @@ export const posts: PostgresProjection = {
       primary key (post_id, ordinal)
     );
     create index on ${schema}.post_media (media_id);
-    create table ${schema}.post_count (account_id text collate "C" primary key, posts bigint not null);
+    ${countTable(countsIn(schema))}
     ${erasedAccountDdl(schema)}`,
   apply,
   tables: [

@@ -35,6 +35,11 @@ export async function updateRows(tx: Sql, { table, key }: KeyedTable, columns: r
 /** A table of counts: `key` and `count` are its only columns. A key without a row counts 0. */
 export type CountTable = { readonly table: string; readonly key: string; readonly count: string };
 
+/** DDL for a table of counts. Counts change all the time: room is left on each page, so that the next version of a row stays where the index finds it. */
+export function countTable({ table, key, count }: CountTable): string {
+  return `create table ${table} (${key} text collate "C" primary key, ${count} bigint not null) with (fillfactor = 80);`;
+}
+
 /**
  * Adds to counts in the batch's transaction. Rows that reach 0 go, so that a count that was never raised and one that
  * came back to 0 look the same whatever the batches were.

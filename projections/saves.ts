@@ -2,6 +2,7 @@ import type { EventOfType } from '../domain/event-log.ts';
 import { declaredOf, unreachable } from './batch.ts';
 import { applyPairFacts, type PairFact, type PairTable } from './pairs.ts';
 import type { PostgresProjection } from './projection.ts';
+import { countTable } from './rows.ts';
 
 const handles = ['PostSaved', 'PostUnsaved', 'PostDeleted', 'AccountErased'] as const;
 type Handled = EventOfType<(typeof handles)[number]>;
@@ -20,7 +21,7 @@ export const saves: PostgresProjection = {
       primary key (post_id, account_id)
     );
     create index on ${schema}.post_save (account_id, saved_at desc, post_id desc);
-    create table ${schema}.save_count (post_id text collate "C" primary key, saves bigint not null);`,
+    ${countTable(countsIn(schema))}`,
   apply: (tx, schema, events) => applyPairFacts(tx, tableIn(schema), declaredOf(handles, events).map(factOf)),
   tables: [
     { table: 'post_save', key: ['post_id', 'account_id'], columns: ['saved_at'] },
@@ -28,10 +29,11 @@ export const saves: PostgresProjection = {
   ],
 };
 
+const countsIn = (schema: string) => ({ table: `${schema}.save_count`, key: 'post_id', count: 'saves' });
 const tableIn = (schema: string): PairTable => ({
   table: `${schema}.post_save`,
   columns: ['post_id', 'account_id', 'saved_at'],
-  counts: { table: `${schema}.save_count`, key: 'post_id', count: 'saves' },
+  counts: countsIn(schema),
 });
 
 function factOf(event: Handled): PairFact {

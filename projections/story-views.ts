@@ -3,6 +3,7 @@ import type { StoryId } from '../domain/ids.ts';
 import { declaredOf, unreachable } from './batch.ts';
 import { applyPairFacts, type PairFact, type PairTable } from './pairs.ts';
 import type { PostgresProjection, ReadContext } from './projection.ts';
+import { countTable } from './rows.ts';
 
 const handles = ['StoryViewed', 'StoryDeleted', 'AccountErased'] as const;
 type Handled = EventOfType<(typeof handles)[number]>;
@@ -22,7 +23,7 @@ export const storyViews: PostgresProjection = {
     );
     create index on ${schema}.story_view (story_id, viewed_at desc, account_id desc);
     create index on ${schema}.story_view (account_id);
-    create table ${schema}.story_view_count (story_id text collate "C" primary key, views bigint not null);`,
+    ${countTable(countsIn(schema))}`,
   apply: (tx, schema, events) => applyPairFacts(tx, tableIn(schema), declaredOf(handles, events).map(factOf)),
   tables: [
     { table: 'story_view', key: ['story_id', 'account_id'], columns: ['viewed_at'] },
@@ -30,10 +31,11 @@ export const storyViews: PostgresProjection = {
   ],
 };
 
+const countsIn = (schema: string) => ({ table: `${schema}.story_view_count`, key: 'story_id', count: 'views' });
 const tableIn = (schema: string): PairTable => ({
   table: `${schema}.story_view`,
   columns: ['story_id', 'account_id', 'viewed_at'],
-  counts: { table: `${schema}.story_view_count`, key: 'story_id', count: 'views' },
+  counts: countsIn(schema),
 });
 
 function factOf(event: Handled): PairFact {
