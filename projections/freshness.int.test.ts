@@ -107,6 +107,19 @@ describe('waiting for a client’s own writes', () => {
     expect(await freshness.reached(builds, '22222222-2222-4222-8222-222222222222', ['follows'])).toBeUndefined();
   });
 
+  it('remembers where it heard the models to be, without asking again', async () => {
+    const { sql, sent } = counting();
+    const freshness = createFreshness(sql, new Set(['home-feed']));
+    expect(freshness.heard(builds, STORE, ['follows'])).toBeUndefined();
+    await move(13);
+    expect(await freshness.waitUntilPassed(builds, token(6), ['follows'], 5_000)).toBe('passed');
+    const before = sent();
+    expect(freshness.heard(builds, STORE, ['follows'])).toBe(at(13));
+    expect(freshness.heard(builds, STORE, ['follows', 'home-feed'])).toBeUndefined();
+    expect(freshness.heard(builds, '22222222-2222-4222-8222-222222222222', ['follows'])).toBeUndefined();
+    expect(sent()).toBe(before);
+  });
+
   it('is behind, and no error, when the database is away', async () => {
     const gone = openPool(database.url.replace(/:\d+\//, ':1/'), { size: 1, name: 'gone' });
     expect(await createFreshness(gone, new Set()).waitUntilPassed(builds, token(1), ['follows'], 5_000)).toBe('behind');

@@ -15,6 +15,8 @@ export type Freshness = {
   waitUntilPassed(builds: Builds, token: ConsistencyToken | undefined, models: readonly string[], limitMs?: number): Promise<'passed' | 'behind'>;
   /** Up to where all of `models` have passed the log `storeId` by now, on every lane; undefined while one of them follows another log. */
   reached(builds: Builds, storeId: string, models: readonly string[]): Promise<Position | undefined>;
+  /** The same without asking, as far as it was heard the last time that somebody waited. */
+  heard(builds: Builds, storeId: string, models: readonly string[]): Position | undefined;
 };
 
 const POLL_MS = 4;
@@ -67,14 +69,19 @@ export function createFreshness(sql: Sql, laned: ReadonlySet<string>): Freshness
     },
     reached: async (builds, storeId, models) => {
       const needs = models.flatMap((model) => needsOf(builds, model, 'all', laned));
-      const found = await readPlaces(sql, needs);
-      const positions = needs.flatMap((need) => {
-        const place = found.get(need);
-        return place?.storeId === storeId ? [place.position] : [];
-      });
-      return positions.length < needs.length ? undefined : positions.toSorted(comparePositions)[0];
+      return earliestOf(await readPlaces(sql, needs), storeId, needs);
     },
+    heard: (builds, storeId, models) => earliestOf(places, storeId, models.flatMap((model) => needsOf(builds, model, 'all', laned))),
   };
+}
+
+/** The earliest of some places; undefined unless all are known, and of that log. */
+function earliestOf(places: ReadonlyMap<string, Place>, storeId: string, needs: readonly string[]): Position | undefined {
+  const positions = needs.flatMap((need) => {
+    const place = places.get(need);
+    return place?.storeId === storeId ? [place.position] : [];
+  });
+  return positions.length < needs.length ? undefined : positions.toSorted(comparePositions)[0];
 }
 
 function needsOf(builds: Builds, model: string, owners: ConsistencyToken['owners'], laned: ReadonlySet<string>): string[] {

@@ -145,7 +145,10 @@ export class LaneBuild {
     return {
       apply: (writer, events) => rounds.run(writer, events),
       signal: this.#closing.signal,
-      whenModelsPassed: async (position) => { await this.#modelsAt(position); },
+      whenModelsPassed: async (position) => {
+        const { freshness, store } = this.#deps;
+        return laterOf(position, freshness.heard(await this.#modelsAt(position), store.storeId, this.projection.reads) ?? position);
+      },
       registerAgain: () => this.#opened.ledger.registerAgain(this.workers),
       park: (poison) => this.#deps.park(this.build, poison),
     };

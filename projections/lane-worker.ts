@@ -22,8 +22,8 @@ export class PoisonError extends Error {
 export type WorkerDeps = {
   /** Applies events of a lane to the build, maybe together with other lanes'. */
   readonly apply: (writer: Writer, events: readonly DomainEvent[]) => Promise<void>;
-  /** Resolves once the PostgreSQL models that the projection reads have passed a position. */
-  readonly whenModelsPassed: (position: Position) => Promise<void>;
+  /** Resolves once the PostgreSQL models that the projection reads have passed a position, to the one that they have come to. */
+  readonly whenModelsPassed: (position: Position) => Promise<Position>;
   /** Registers the lane again with a Redis that has lost it, if it is still this process's; else throws StaleEpochError. */
   readonly registerAgain: () => Promise<void>;
   /** True when the operator lets this projection pass over events that it cannot apply; the event is put aside then. */
@@ -90,11 +90,13 @@ export class LaneWorker {
 
   async #drain(): Promise<void> {
     while (this.#queue.length > 0 && !this.#deps.signal.aborted) {
-      const batch = this.#queue.slice(0, EVENTS_PER_BATCH);
-      const last = batch.at(-1)?.recorded.position;
-      if (last === undefined) return;
-      await this.#deps.whenModelsPassed(last);
+      const [first] = this.#queue;
+      if (first === undefined) return;
+      // What the models have passed goes at once; the lane works on it while they work on the rest.
+      const passed = await this.#deps.whenModelsPassed(first.recorded.position);
       if (this.#deps.signal.aborted) return;
+      const batch = this.#queue.slice(0, EVENTS_PER_BATCH).filter(({ recorded }) => recorded.position <= passed);
+      const last = (batch.at(-1) ?? first).recorded.position;
       await this.#applyTogether(batch);
       if (this.#deps.signal.aborted) return;
       this.#queue.splice(0, batch.length);
