@@ -15,7 +15,7 @@ export async function project(bench: Bench, { pid }: ChildProcess): Promise<Take
   const before = bench.cpu(pid);
   const since = performance.now();
   await resume(bench);
-  await whenPassed(bench, head, 20);
+  await whenPassed(bench, head, 50);
   const seconds = (performance.now() - since) / 1_000;
   const cpu = usedBetween(before, bench.cpu(pid));
   await rest(bench);
