@@ -1,8 +1,9 @@
 import { FEED } from '../domain/limits.ts';
 import type { Bound, Change } from '../infra/sorted-indexes.ts';
+import { audiencesOf, type AudienceOf } from './audiences.ts';
 import { fillAbsent, IDLE_BELOW_MS } from './computed-index.ts';
 import { Deliveries, type Delta } from './deliveries.ts';
-import { audiencesOf, authorsNow, entriesNow, pairsNow, type AudienceOf, type AuthorNow, type EntryNow, type PairNow } from './fan-out-queries.ts';
+import { authorsNow, entriesNow, pairsNow, type AuthorNow, type EntryNow, type PairNow } from './fan-out-queries.ts';
 import type { FanOutWork, Pair } from './fan-out-work.ts';
 import { feedsByDefinition, type EntryKind } from './feed-definition.ts';
 import type { DefinedIndexes } from './index-check.ts';

@@ -1,6 +1,7 @@
 import { FEED } from '../domain/limits.ts';
 import type { Change, Entry } from '../infra/sorted-indexes.ts';
-import { audiencesOf, pairsNow } from './fan-out-queries.ts';
+import { audiencesOf } from './audiences.ts';
+import { pairsNow } from './fan-out-queries.ts';
 import type { FanOutWork, Pair } from './fan-out-work.ts';
 import { unhindered } from './feed-definition.ts';
 import type { DefinedIndexes } from './index-check.ts';
