@@ -120,6 +120,17 @@ describe('waiting for a client’s own writes', () => {
     expect(sent()).toBe(before);
   });
 
+  it('asks again for what it had heard once that may no longer be true', async () => {
+    const { sql, sent } = counting();
+    const freshness = createFreshness(sql, new Set());
+    expect(await freshness.waitUntilPassed(builds, token(6), ['follows'], 5_000)).toBe('passed');
+    const before = sent();
+    freshness.forget();
+    expect(freshness.heard(builds, STORE, ['follows'])).toBeUndefined();
+    expect(await freshness.waitUntilPassed(builds, token(6), ['follows'], 5_000)).toBe('passed');
+    expect(sent()).toBe(before + 1);
+  });
+
   it('is behind, and no error, when the database is away', async () => {
     const gone = openPool(database.url.replace(/:\d+\//, ':1/'), { size: 1, name: 'gone' });
     expect(await createFreshness(gone, new Set()).waitUntilPassed(builds, token(1), ['follows'], 5_000)).toBe('behind');

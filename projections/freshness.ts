@@ -15,8 +15,10 @@ export type Freshness = {
   waitUntilPassed(builds: Builds, token: ConsistencyToken | undefined, models: readonly string[], limitMs?: number): Promise<'passed' | 'behind'>;
   /** Up to where all of `models` have passed the log `storeId` by now, on every lane; undefined while one of them follows another log. */
   reached(builds: Builds, storeId: string, models: readonly string[]): Promise<Position | undefined>;
-  /** The same without asking, as far as it was heard the last time that somebody waited. */
+  /** The same without asking, as far as it was heard when the models were last asked for somebody who waited; undefined too when that was for others. */
   heard(builds: Builds, storeId: string, models: readonly string[]): Position | undefined;
+  /** Forgets what was heard: a server that crashed may have taken back the last commits, and models be where they were before. */
+  forget(): void;
 };
 
 const POLL_MS = 4;
@@ -48,7 +50,10 @@ export function createFreshness(sql: Sql, laned: ReadonlySet<string>): Freshness
     if (polling) return;
     polling = true;
     // A database that is away makes every read behind; the read itself reports the outage.
-    poll().catch(() => { for (const waiter of waiters) settle(waiter, 'behind'); }).finally(() => {
+    poll().catch(() => {
+      places = new Map();
+      for (const waiter of waiters) settle(waiter, 'behind');
+    }).finally(() => {
       polling = false;
       // One that came after the last look still waits.
       if (waiters.size > 0) startPolling();
@@ -72,6 +77,7 @@ export function createFreshness(sql: Sql, laned: ReadonlySet<string>): Freshness
       return earliestOf(await readPlaces(sql, needs), storeId, needs);
     },
     heard: (builds, storeId, models) => earliestOf(places, storeId, models.flatMap((model) => needsOf(builds, model, 'all', laned))),
+    forget: () => { places = new Map(); },
   };
 }
 

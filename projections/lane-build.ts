@@ -12,7 +12,7 @@ import type { Freshness } from './freshness.ts';
 import type { TakenEvent } from './intake.ts';
 import { BUCKETS, laneOf, LANES, lanesOf } from './lane-keys.ts';
 import { LaneLedger } from './lane-ledger.ts';
-import { modelsAt } from './lane-models.ts';
+import { modelsAt, placeOfModels, type ModelsWanted } from './lane-models.ts';
 import { createLanes, earliestCheckpoint, type HeldLane } from './lane-positions.ts';
 import type { LaneContext, LaneProjection } from './lane-projection.ts';
 import { LaneRounds } from './lane-rounds.ts';
@@ -63,6 +63,8 @@ export class LaneBuild {
 
   /** Takes over lanes of a build. `onEnded` is called once when it cannot go on. */
   static async open(deps: LaneBuildDeps, { build, projection, lanes }: Target, onEnded: (ended: Ended) => void): Promise<LaneBuild> {
+    // Where the lanes stand is read anew, and so must be where the models do.
+    deps.freshness.forget();
     const builds = await deps.buildsFor(build);
     await createLanes(deps.pool, build, await earliestCheckpoint(deps.pool, projection.reads.map((model) => builds.id(model))));
     const indexes = createSortedIndexes(deps.redis, { prefix: `${build.location}:`, buckets: BUCKETS });
@@ -145,10 +147,8 @@ export class LaneBuild {
     return {
       apply: (writer, events) => rounds.run(writer, events),
       signal: this.#closing.signal,
-      whenModelsPassed: async (position) => {
-        const { freshness, store } = this.#deps;
-        return laterOf(position, freshness.heard(await this.#modelsAt(position), store.storeId, this.projection.reads) ?? position);
-      },
+      whenModelsPassed: (first, last) => placeOfModels(this.#wanted(), first, last),
+      onOutage: () => { this.#deps.freshness.forget(); },
       registerAgain: () => this.#opened.ledger.registerAgain(this.workers),
       park: (poison) => this.#deps.park(this.build, poison),
     };
@@ -172,13 +172,13 @@ export class LaneBuild {
   async #context(events: readonly DomainEvent[]): Promise<LaneContext> {
     const { pool, now, pace } = this.#deps;
     const last = events.reduce<Position>((latest, { position }) => laterOf(latest, position), START_OF_LOG);
-    const builds = await this.#modelsAt(last);
+    const builds = await modelsAt(this.#wanted(), last);
     return { read: { sql: pool, builds }, indexes: this.#opened.indexes, prefix: this.build.location, now, level: await this.#gate.level(), pace: (deliveries) => pace(deliveries, this.#closing.signal) };
   }
 
-  #modelsAt(position: Position): Promise<Builds> {
+  #wanted(): ModelsWanted {
     const { freshness, store, buildsFor } = this.#deps;
-    return modelsAt({ freshness, storeId: store.storeId, models: this.projection.reads, resolve: () => buildsFor(this.build), signal: this.#closing.signal }, position);
+    return { freshness, storeId: store.storeId, models: this.projection.reads, resolve: () => buildsFor(this.build), signal: this.#closing.signal };
   }
 
   #tick(): void {

@@ -8,7 +8,7 @@ import { ensureLiveBuild, flip } from './flip.ts';
 import { follows } from './follows.ts';
 import { homeFeed } from './home-feed.ts';
 import { createFreshness } from './freshness.ts';
-import { companionsOf, createLaneModels, modelsAt } from './lane-models.ts';
+import { companionsOf, createLaneModels, modelsAt, placeOfModels } from './lane-models.ts';
 import { removeData } from './sweep.ts';
 
 let world: ProjectorWorld;
@@ -59,5 +59,14 @@ describe('the models of a build on Redis', () => {
     await move(next, second);
     await asked;
     expect(found).toBe(next.id);
+  });
+
+  it('tell how far they are once they have passed a place, and hold up nobody who follows another log', async () => {
+    const wanted = { freshness: createFreshness(world.pool, new Set()), storeId: world.store.storeId, models: ['follows'], resolve: () => resolveBuilds(world.pool, codeVersions), signal: new AbortController().signal };
+    const [first, second, third] = ['1', '2', '3'].map((digit) => Position.parse(digit.padStart(32, '0')));
+    await world.pool.query('update projections.checkpoint set position = $2 where build_id = $1', [live.id, second]);
+    expect(await placeOfModels(wanted, first!, third!)).toBe(second);
+    const another = { ...wanted, storeId: '22222222-2222-4222-8222-222222222222' };
+    expect(await placeOfModels(another, first!, third!)).toBe(third);
   });
 });

@@ -51,6 +51,18 @@ export async function modelsAt({ freshness, storeId, models, resolve, signal }: 
   }
 }
 
+/**
+ * Where the models are once they have passed `first`: a place that all of them have passed, as far as it is known without
+ * asking again, else `last` once they have passed that. Rejects as `modelsAt` does.
+ */
+export async function placeOfModels(wanted: ModelsWanted, first: Position, last: Position): Promise<Position> {
+  const { freshness, storeId, models } = wanted;
+  const heard = freshness.heard(await modelsAt(wanted, first), storeId, models);
+  if (heard !== undefined && heard >= first) return heard;
+  await modelsAt(wanted, last);
+  return last;
+}
+
 /** The models that a new build is filled from and compared with: those that are new with it, else the live ones. */
 export async function companionsOf(pool: Pool, versions: CodeVersions, build: Build): Promise<Builds> {
   return withCompanions(await listBuilds(pool), build, await resolveBuilds(pool, versions));

@@ -22,8 +22,10 @@ export class PoisonError extends Error {
 export type WorkerDeps = {
   /** Applies events of a lane to the build, maybe together with other lanes'. */
   readonly apply: (writer: Writer, events: readonly DomainEvent[]) => Promise<void>;
-  /** Resolves once the PostgreSQL models that the projection reads have passed a position, to the one that they have come to. */
-  readonly whenModelsPassed: (position: Position) => Promise<Position>;
+  /** Resolves once the PostgreSQL models that the projection reads have passed `first`, to a position that they have passed, `last` or another behind `first`. */
+  readonly whenModelsPassed: (first: Position, last: Position) => Promise<Position>;
+  /** A server was away: what is known of the models may no longer be true. */
+  readonly onOutage: () => void;
   /** Registers the lane again with a Redis that has lost it, if it is still this process's; else throws StaleEpochError. */
   readonly registerAgain: () => Promise<void>;
   /** True when the operator lets this projection pass over events that it cannot apply; the event is put aside then. */
@@ -90,12 +92,13 @@ export class LaneWorker {
 
   async #drain(): Promise<void> {
     while (this.#queue.length > 0 && !this.#deps.signal.aborted) {
-      const [first] = this.#queue;
-      if (first === undefined) return;
+      const next = this.#queue.slice(0, EVENTS_PER_BATCH);
+      const [first, latest] = [next.at(0), next.at(-1)];
+      if (first === undefined || latest === undefined) return;
       // What the models have passed goes at once; the lane works on it while they work on the rest.
-      const passed = await this.#deps.whenModelsPassed(first.recorded.position);
+      const passed = await this.#deps.whenModelsPassed(first.recorded.position, latest.recorded.position);
       if (this.#deps.signal.aborted) return;
-      const batch = this.#queue.slice(0, EVENTS_PER_BATCH).filter(({ recorded }) => recorded.position <= passed);
+      const batch = next.filter(({ recorded }) => recorded.position <= passed);
       const last = (batch.at(-1) ?? first).recorded.position;
       await this.#applyTogether(batch);
       if (this.#deps.signal.aborted) return;
@@ -146,6 +149,7 @@ export class LaneWorker {
       } catch (error) {
         if (error instanceof EpochUnknownError) await this.#deps.registerAgain().catch((failure: unknown) => { if (!isOutage(failure)) throw failure; });
         else if (!isOutage(error)) throw error;
+        else this.#deps.onOutage();
         this.trouble = describe(error);
         await this.#pause(attempt);
         if (this.#deps.signal.aborted) throw error;

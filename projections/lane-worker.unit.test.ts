@@ -12,9 +12,9 @@ function modelsAtWill() {
   let place: Position = START_OF_LOG;
   let wake: (() => void) | undefined;
   const asked: Position[] = [];
-  const whenModelsPassed = async (position: Position) => {
-    asked.push(position);
-    while (place < position) await new Promise<void>((resolve) => { wake = resolve; });
+  const whenModelsPassed = async (first: Position) => {
+    asked.push(first);
+    while (place < first) await new Promise<void>((resolve) => { wake = resolve; });
     return place;
   };
   const comeTo = (position: Position) => {
@@ -24,8 +24,8 @@ function modelsAtWill() {
   return { asked, whenModelsPassed, comeTo };
 }
 
-function workerOn(deps: Pick<WorkerDeps, 'whenModelsPassed' | 'apply'>): LaneWorker {
-  const worker = new LaneWorker({ ...deps, registerAgain: async () => undefined, park: async () => false, signal: new AbortController().signal }, { lane: 1, epoch: 1, position: START_OF_LOG });
+function workerOn(deps: Pick<WorkerDeps, 'whenModelsPassed' | 'apply'> & Partial<WorkerDeps>): LaneWorker {
+  const worker = new LaneWorker({ registerAgain: async () => undefined, onOutage: () => undefined, park: async () => false, signal: new AbortController().signal, ...deps }, { lane: 1, epoch: 1, position: START_OF_LOG });
   for (const event of log) worker.push({ recorded: { id: event.id, type: event.type, streamId: event.streamId, position: event.position }, event });
   return worker;
 }
@@ -62,5 +62,21 @@ describe('a lane', () => {
     comeTo(positions.at(-1) ?? START_OF_LOG);
     await working;
     expect(applied).toEqual(positions);
+  });
+
+  it('says that a server was away before it tries again', async () => {
+    const { whenModelsPassed, comeTo } = modelsAtWill();
+    comeTo(positions.at(-1) ?? START_OF_LOG);
+    const happened: string[] = [];
+    const worker = workerOn({
+      whenModelsPassed,
+      onOutage: () => { happened.push('outage'); },
+      apply: async () => {
+        happened.push('try');
+        if (happened.length === 1) throw Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
+      },
+    });
+    await worker.work();
+    expect(happened).toEqual(['try', 'outage', 'try']);
   });
 });
