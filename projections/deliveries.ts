@@ -3,11 +3,15 @@ import type { Change, Entry } from '../infra/sorted-indexes.ts';
 /** What to add to and remove from a feed. */
 export type Delta = { readonly add: readonly Entry[]; readonly remove: readonly string[] };
 
-/** Gathers what viewers get of several authors, so that a feed is named once for all of it. */
+type Delivery = { readonly delta: Delta; readonly viewers: readonly string[] };
+
+/** Gathers what viewers get of several authors, so that a feed is named once for all of it. An author's audience names each viewer once. */
 export class Deliveries {
   readonly #keyOf: (viewer: string) => string;
-  readonly #byViewer = new Map<string, Delta | Delta[]>();
-  #only: { delta: Delta; viewers: readonly string[] } | undefined;
+  readonly #all: Delivery[] = [];
+  readonly #named = new Set<string>();
+  /** Those few who were named again, and what they get once it is asked for. */
+  readonly #several = new Map<string, Delta[]>();
   /** So many viewers were named. */
   size = 0;
 
@@ -17,40 +21,38 @@ export class Deliveries {
 
   add(delta: Delta, viewers: readonly string[]): void {
     this.size += viewers.length;
-    // One author's audience names each viewer once: there is nothing to put together until a second comes.
-    if (this.#only === undefined && this.#byViewer.size === 0) {
-      this.#only = { delta, viewers };
-      return;
+    // There is nothing to put together until a second audience comes.
+    const [first] = this.#all;
+    if (first !== undefined) {
+      if (this.#all.length === 1) this.#name(first.viewers);
+      this.#name(viewers);
     }
-    const first = this.#only;
-    this.#only = undefined;
-    if (first !== undefined) for (const viewer of first.viewers) this.#give(viewer, first.delta);
-    for (const viewer of viewers) this.#give(viewer, delta);
+    this.#all.push({ delta, viewers });
   }
 
-  /** The changes to the viewers' feeds; viewers who get the same share one. */
+  /** The changes to the viewers' feeds; viewers who get one author's share alone have it together. Call it once. */
   changes(): Change[] {
-    if (this.#only !== undefined) return [{ keys: this.#only.viewers.map(this.#keyOf), ...this.#only.delta }];
-    const changes: Change[] = [];
-    const alone = new Map<Delta, string[]>();
-    for (const [viewer, own] of this.#byViewer) {
-      const key = this.#keyOf(viewer);
-      if (Array.isArray(own)) {
-        changes.push({ keys: [key], add: own.flatMap(({ add }) => add), remove: own.flatMap(({ remove }) => remove) });
-        continue;
-      }
-      const keys = alone.get(own);
-      if (keys === undefined) alone.set(own, [key]);
-      else keys.push(key);
+    const changes = this.#all.map(({ delta, viewers }): Change => ({ keys: this.#alone(viewers, delta).map(this.#keyOf), ...delta }));
+    for (const [viewer, own] of this.#several) {
+      changes.push({ keys: [this.#keyOf(viewer)], add: own.flatMap(({ add }) => add), remove: own.flatMap(({ remove }) => remove) });
     }
-    for (const [delta, keys] of alone) changes.push({ keys, ...delta });
-    return changes;
+    return changes.filter(({ keys }) => keys.length > 0);
   }
 
-  #give(viewer: string, delta: Delta): void {
-    const known = this.#byViewer.get(viewer);
-    if (known === undefined) this.#byViewer.set(viewer, delta);
-    else if (Array.isArray(known)) known.push(delta);
-    else this.#byViewer.set(viewer, [known, delta]);
+  #name(viewers: readonly string[]): void {
+    for (const viewer of viewers) {
+      const before = this.#named.size;
+      if (this.#named.add(viewer).size === before) this.#several.set(viewer, []);
+    }
+  }
+
+  /** Those who get nothing else; the others are given the delta. */
+  #alone(viewers: readonly string[], delta: Delta): readonly string[] {
+    if (this.#several.size === 0) return viewers;
+    return viewers.filter((viewer) => {
+      const own = this.#several.get(viewer);
+      own?.push(delta);
+      return own === undefined;
+    });
   }
 }

@@ -23,7 +23,8 @@ const KNOWN_AT_MOST = 50_000;
 
 /** The lanes that must see an event, from the owners in its metadata; each once. */
 export function lanesOf(owners: readonly OwnerId[]): number[] {
-  return [...new Set(owners.map(laneOf))];
+  const lanes = owners.map(laneOf);
+  return lanes.length === 1 ? lanes : [...new Set(lanes)];
 }
 
 /**
