@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import pLimit, { type LimitFunction } from 'p-limit';
 import type { CircuitBreaker } from '../../infra/circuit-breaker.ts';
@@ -26,6 +27,9 @@ export type ReadOptions = {
   readonly most?: number;
 };
 
+/** An index that is being obtained, and what follows at once for those who may not take what began before they asked. */
+type Obtaining = { readonly current: Promise<ReadIndex>; next: Promise<ReadIndex> | undefined };
+
 /**
  * Reads indexes from Redis, and from PostgreSQL what Redis does not have. However many requests ask for one index at the
  * same time, one computes it. With Redis away or slow everything is computed, a bounded number at once, and good for a
@@ -35,7 +39,7 @@ export class IndexReader {
   readonly #redis: RedisClient;
   readonly #circuit: CircuitBreaker;
   readonly #computing: LimitFunction = pLimit(COMPUTATIONS_AT_ONCE);
-  readonly #underWay = new Map<string, Promise<ReadIndex>>();
+  readonly #underWay = new Map<string, Obtaining>();
   readonly #kept = new LRUCache<string, readonly Entry[]>(KEPT);
   readonly #answers = new IndexAnswers(ENTRIES_REMEMBERED);
   readonly #indexes = new LRUCache<string, SortedIndexes>({ max: PREFIXES_REMEMBERED });
@@ -72,22 +76,28 @@ export class IndexReader {
     return found;
   }
 
-  // A computation that began before a fresh request may have read what the request must not miss: it makes its own.
+  // What began before a fresh request may have read what the request must not miss: it takes part in what begins next, with all who ask meanwhile.
   #obtain(indexes: SortedIndexes, source: IndexSource, fresh: boolean): Promise<ReadIndex> {
     const known = this.#underWay.get(source.key);
-    if (known !== undefined && !fresh) return known;
+    if (known === undefined) return this.#begin(indexes, source);
+    if (!fresh) return known.current;
+    return (known.next ??= endOf(known.current, WAIT_FOR_OTHERS_MS).then(() => this.#begin(indexes, source)));
+  }
+
+  #begin(indexes: SortedIndexes, source: IndexSource): Promise<ReadIndex> {
     let computed: ReturnType<IndexSource['compute']> | undefined;
     const compute = () => (computed ??= this.#computing(source.compute));
-    const obtaining: Promise<ReadIndex> = obtainIndex(indexes, { ...source, compute }, WAIT_FOR_OTHERS_MS)
+    const current = obtainIndex(indexes, { ...source, compute }, WAIT_FOR_OTHERS_MS)
       // Redis is away: its errors are in the circuit's metrics. An error of the computation comes again from here.
       .catch(async (): Promise<ReadIndex> => {
         const entries = await compute();
         this.#kept.set(source.key, entries);
         return { entries, from: 'miss' };
       })
-      .finally(() => { if (this.#underWay.get(source.key) === obtaining) this.#underWay.delete(source.key); });
+      .finally(() => { if (this.#underWay.get(source.key) === obtaining && obtaining.next === undefined) this.#underWay.delete(source.key); });
+    const obtaining: Obtaining = { current, next: undefined };
     this.#underWay.set(source.key, obtaining);
-    return obtaining;
+    return current;
   }
 
   #indexesOf(prefix: string): SortedIndexes {
@@ -97,6 +107,14 @@ export class IndexReader {
     this.#indexes.set(prefix, made);
     return made;
   }
+}
+
+/** Resolves when the work has ended, however it did, and after `limitMs` at the latest. */
+async function endOf(work: Promise<unknown>, limitMs: number): Promise<void> {
+  const ended = new AbortController();
+  const limit = delay(limitMs, undefined, { signal: ended.signal }).catch(() => undefined);
+  await Promise.race([work.catch(() => undefined), limit]);
+  ended.abort();
 }
 
 /** The same indexes, with the calls that readers make behind a circuit breaker. */
