@@ -17,9 +17,9 @@ export type HttpRequest = {
   headers?: Record<string, string>;
 };
 
-const ANSWER_LIMIT_MS = 30_000;
+const ANSWER_LIMIT_MS = 60_000;
 
-/** Sends one request and reads the whole answer. Rejects only when there is no answer within 30 s. */
+/** Sends one request and reads the whole answer. Rejects only when there is no answer within a minute. */
 export async function send(url: string, request: HttpRequest = {}): Promise<HttpAnswer> {
   const payload = request.json === undefined ? request.body : JSON.stringify(request.json);
   const response = await fetch(url, {
