@@ -121,7 +121,8 @@ async function deliver(run: Run, of: AudienceOf, deltas: ReadonlyMap<string, Del
       const delta = deltas.get(author);
       if (delta !== undefined) gathered.add(delta, viewers);
     }
-    if (large > 0 || gathered.size >= DELIVERIES_AT_ONCE) await send();
+    // One author's pages have no viewer in common: what there is of them goes while the next is read.
+    if (large > 0 || authors.length === 1 || gathered.size >= DELIVERIES_AT_ONCE) await send();
   }
   await send();
 }
