@@ -7,7 +7,7 @@ import { createTestDatabase, type TestDatabase } from '../testing/postgres.ts';
 import { createBuild, type Build } from './build-store.ts';
 import { moveCheckpoints } from './checkpoints.ts';
 import { follows } from './follows.ts';
-import { createFreshness } from './freshness.ts';
+import { createFreshness, createPoolFreshness } from './freshness.ts';
 import { laneOf } from './lane-keys.ts';
 import { createLanes } from './lane-positions.ts';
 import type { Builds } from './projection.ts';
@@ -129,6 +129,20 @@ describe('waiting for a client’s own writes', () => {
     expect(freshness.heard(builds, STORE, ['follows'])).toBeUndefined();
     expect(await freshness.waitUntilPassed(builds, token(6), ['follows'], 5_000)).toBe('passed');
     expect(sent()).toBe(before + 1);
+  });
+
+  it('asks again once the server has ended connections, as one that crashes does', async () => {
+    const own = openPool(database.url, { size: 2, name: 'freshness-ended' });
+    try {
+      const freshness = createPoolFreshness(own, new Set());
+      expect(await freshness.waitUntilPassed(builds, token(6), ['follows'], 5_000)).toBe('passed');
+      expect(freshness.heard(builds, STORE, ['follows'])).toBe(place);
+      await pool.query(`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'freshness-ended'`);
+      await expect.poll(() => freshness.heard(builds, STORE, ['follows'])).toBeUndefined();
+      expect(await freshness.waitUntilPassed(builds, token(6), ['follows'], 5_000)).toBe('passed');
+    } finally {
+      await own.end();
+    }
   });
 
   it('is behind, and no error, when the database is away', async () => {

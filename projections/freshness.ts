@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { comparePositions, Position } from '../domain/position.ts';
 import type { ConsistencyToken } from '../infra/consistency-token.ts';
-import type { Sql } from '../infra/postgres.ts';
+import type { Pool, Sql } from '../infra/postgres.ts';
 import { LANES, lanesOf } from './lane-keys.ts';
 import type { Builds } from './projection.ts';
 
@@ -79,6 +79,16 @@ export function createFreshness(sql: Sql, laned: ReadonlySet<string>): Freshness
     heard: (builds, storeId, models) => earliestOf(places, storeId, models.flatMap((model) => needsOf(builds, model, 'all', laned))),
     forget: () => { places = new Map(); },
   };
+}
+
+/**
+ * Freshness over a pool. It forgets what was heard whenever the server ends an idle connection: a server that crashes ends
+ * all of them, and comes back without the commits that it had not kept.
+ */
+export function createPoolFreshness(pool: Pool, laned: ReadonlySet<string>): Freshness {
+  const freshness = createFreshness(pool, laned);
+  pool.on('error', () => { freshness.forget(); });
+  return freshness;
 }
 
 /** The earliest of some places; undefined unless all are known, and of that log. */

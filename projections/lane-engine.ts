@@ -5,7 +5,7 @@ import type { Pool } from '../infra/postgres.ts';
 import type { RedisClient } from '../infra/redis.ts';
 import { NO_BACKPRESSURE, type Backpressure } from './backpressure.ts';
 import type { CodeVersions } from './builds.ts';
-import { createFreshness } from './freshness.ts';
+import { createPoolFreshness } from './freshness.ts';
 import { createLaneModels } from './lane-models.ts';
 import { parkEvent } from './lane-positions.ts';
 import type { LaneProjection } from './lane-projection.ts';
@@ -46,7 +46,7 @@ export function createLanes(options: LaneEngineOptions): Lanes {
     openFeed: options.openFeed ?? ((onChange) => openLogFeed({ databaseUrl, log, source: createLogSource({ store, keys, log, limits: LIMITS }) }, onChange)),
     lanes: {
       pool, redis, store,
-      freshness: createFreshness(pool, new Set()),
+      freshness: createPoolFreshness(pool, new Set()),
       now: options.now ?? (() => new Date()),
       backpressure: options.backpressure ?? NO_BACKPRESSURE,
       pace: createPace(options.burstRate ?? BURST_RATE),

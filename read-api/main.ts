@@ -17,7 +17,7 @@ import { createWishList } from '../infra/wish-list.ts';
 import { createBuildResolver } from '../projections/builds.ts';
 import { codeVersions, lanedModels } from '../projections/catalog.ts';
 import { ChangesListener } from '../projections/changes-listener.ts';
-import { createFreshness } from '../projections/freshness.ts';
+import { createPoolFreshness } from '../projections/freshness.ts';
 import { FORMAT_WISHES } from '../projections/media-files.ts';
 import { createReadApi } from './app.ts';
 import { assembleFeeds } from './feed/assemble.ts';
@@ -34,8 +34,8 @@ await runProcess(log, async (own) => {
   // Builds and checkpoints are asked of the server that answers the reads, so that a replica's lag counts.
   const pool = config.DATABASE_READ_URL === undefined ? primary : own(openPool(config.DATABASE_READ_URL, { size: config.DATABASE_POOL_SIZE, name: 'read-api' }), (one) => one.end());
   const builds = createBuildResolver(pool, codeVersions);
-  const reader = createReader({ sql: pool, builds, freshness: createFreshness(pool, lanedModels) });
-  const fileReader = pool === primary ? reader : createReader({ sql: primary, builds: createBuildResolver(primary, codeVersions), freshness: createFreshness(primary, lanedModels) });
+  const reader = createReader({ sql: pool, builds, freshness: createPoolFreshness(pool, lanedModels) });
+  const fileReader = pool === primary ? reader : createReader({ sql: primary, builds: createBuildResolver(primary, codeVersions), freshness: createPoolFreshness(primary, lanedModels) });
   const redis = own(openRedis(config.REDIS_URL), (one) => { one.disconnect(); });
   const { objects } = openMediaStore(config);
   own(objects, (one) => one.close());

@@ -18,7 +18,7 @@ import { startTelemetry } from '../infra/telemetry.ts';
 import { openVault } from '../infra/vault.ts';
 import { createBuildResolver } from '../projections/builds.ts';
 import { codeVersions } from '../projections/catalog.ts';
-import { createFreshness } from '../projections/freshness.ts';
+import { createPoolFreshness } from '../projections/freshness.ts';
 import { createWriteApi } from './app.ts';
 import { contentRoutes } from './content-routes.ts';
 import { identityRoutes } from './identity-routes.ts';
@@ -47,7 +47,7 @@ await runProcess(log, async (own) => {
   const app = createWriteApi({
     routes: [
       ...identityRoutes({ ...vault, store, passwords, tokens, limits, holders: new LRUCache({ max: 100_000 }) }),
-      ...contentRoutes({ log: { store, keys: vault.keys }, objects: media.objects, addresses, takesVideos: videoSupport(config.VIDEO_UPLOADS), counts: createOwnCounts({ sql: pool, builds: createBuildResolver(pool, codeVersions), freshness: createFreshness(pool, new Set()), storeId: store.storeId }) }),
+      ...contentRoutes({ log: { store, keys: vault.keys }, objects: media.objects, addresses, takesVideos: videoSupport(config.VIDEO_UPLOADS), counts: createOwnCounts({ sql: pool, builds: createBuildResolver(pool, codeVersions), freshness: createPoolFreshness(pool, new Set()), storeId: store.storeId }) }),
     ],
     extras: media.kind === 'files' ? [uploadHandler(media.objects)] : [],
     authenticator: createAuthenticator(tokens, vault.sessions),

@@ -11,7 +11,7 @@ import { openVault } from '../../infra/vault.ts';
 import { createBuildResolver } from '../../projections/builds.ts';
 import { codeVersions, lanedModels } from '../../projections/catalog.ts';
 import { CELEBRITY_MODELS } from '../../projections/celebrity-standing.ts';
-import { createFreshness } from '../../projections/freshness.ts';
+import { createPoolFreshness } from '../../projections/freshness.ts';
 import { MEDIA_FILE_MODELS } from '../../projections/media-files.ts';
 import { celebrityStatus, sweepCelebrityStatus } from './celebrity-status.ts';
 import { plantCheckpoints, prepareReactionTables } from './checkpoints.ts';
@@ -47,7 +47,7 @@ await runProcess(logger, async (own) => {
   const queue = own(jobs.queue, (each) => each.close());
   const stop = new AbortController();
   const builds = createBuildResolver(pool, codeVersions);
-  const freshness = createFreshness(pool, lanedModels);
+  const freshness = createPoolFreshness(pool, lanedModels);
   const passed = (models: readonly string[], limitMs?: number) => async (position: Position) => freshness.waitUntilPassed(await builds.resolve(), { storeId: store.storeId, position, owners: 'all' }, models, limitMs);
   const purging = { passed: passed(MEDIA_FILE_MODELS, PURGE_PATIENCE_MS), reached: async () => freshness.reached(await builds.resolve(), store.storeId, MEDIA_FILE_MODELS) };
   const deps = { store, keys: vault.keys, pool, log: logger, signal: stop.signal, queue, ...purging, ...mediaTools };
