@@ -131,6 +131,25 @@ describe('waiting for a client’s own writes', () => {
     expect(sent()).toBe(before + 1);
   });
 
+  it('does not believe an answer to what it asked before it forgot', async () => {
+    let answer = (): void => undefined;
+    const held = new Promise<void>((resolve) => { answer = resolve; });
+    let asked = 0;
+    const query = async (...args: unknown[]) => {
+      asked += 1;
+      const found = await (pool.query as (...given: unknown[]) => Promise<unknown>)(...args);
+      if (asked === 1) await held;
+      return found;
+    };
+    const freshness = createFreshness({ query } as Pick<Pool, 'query'>, new Set());
+    const waiting = freshness.waitUntilPassed(builds, token(6), ['follows'], 20_000);
+    await expect.poll(() => asked).toBe(1);
+    freshness.forget();
+    answer();
+    expect(await waiting).toBe('passed');
+    expect(asked).toBe(2);
+  });
+
   it('asks again once the server has ended connections, as one that crashes does', async () => {
     const own = openPool(database.url, { size: 2, name: 'freshness-ended' });
     try {

@@ -35,10 +35,19 @@ export function createFreshness(sql: Sql, laned: ReadonlySet<string>): Freshness
   const waiters = new Set<Waiter>();
   let places: ReadonlyMap<string, Place> = new Map();
   let polling = false;
+  /** So often was forgotten what had been heard: an answer to a question from before is worth nothing. */
+  let forgotten = 0;
 
+  const forget = () => {
+    places = new Map();
+    forgotten += 1;
+  };
   const poll = async () => {
     while (waiters.size > 0) {
-      places = await readPlaces(sql, [...waiters].flatMap(({ needs }) => needs));
+      const asked = forgotten;
+      const found = await readPlaces(sql, [...waiters].flatMap(({ needs }) => needs));
+      if (asked !== forgotten) continue;
+      places = found;
       for (const waiter of waiters) if (hasPassed(places, waiter)) settle(waiter, 'passed');
       if (waiters.size > 0) await delay(POLL_MS);
     }
@@ -51,7 +60,7 @@ export function createFreshness(sql: Sql, laned: ReadonlySet<string>): Freshness
     polling = true;
     // A database that is away makes every read behind; the read itself reports the outage.
     poll().catch(() => {
-      places = new Map();
+      forget();
       for (const waiter of waiters) settle(waiter, 'behind');
     }).finally(() => {
       polling = false;
@@ -77,7 +86,7 @@ export function createFreshness(sql: Sql, laned: ReadonlySet<string>): Freshness
       return earliestOf(await readPlaces(sql, needs), storeId, needs);
     },
     heard: (builds, storeId, models) => earliestOf(places, storeId, models.flatMap((model) => needsOf(builds, model, 'all', laned))),
-    forget: () => { places = new Map(); },
+    forget,
   };
 }
 

@@ -161,6 +161,11 @@ export class LaneBuild {
     }, (error: unknown) => { this.#end(error); });
   }
 
+  #fail(error: unknown): void {
+    if (isOutage(error)) this.#deps.freshness.forget();
+    else this.#end(error);
+  }
+
   #end(error: unknown): void {
     if (this.#closing.signal.aborted) return;
     clearInterval(this.#timer);
@@ -189,7 +194,7 @@ export class LaneBuild {
     this.#markedAt = performance.now();
     this.#marking = true;
     this.#opened.ledger.mark(this.workers).then(() => this.#gate.reopen())
-      .catch((error: unknown) => { if (!isOutage(error)) this.#end(error); })
+      .catch((error: unknown) => { this.#fail(error); })
       .finally(() => { this.#marking = false; });
   }
 
@@ -198,7 +203,7 @@ export class LaneBuild {
     if (this.#storing !== undefined || this.#due.size === 0) return;
     const due = [...this.#due];
     this.#due.clear();
-    this.#storing = this.#opened.ledger.store(due).catch((error: unknown) => { if (!isOutage(error)) this.#end(error); }).finally(() => {
+    this.#storing = this.#opened.ledger.store(due).catch((error: unknown) => { this.#fail(error); }).finally(() => {
       this.#storing = undefined;
       this.#store();
     });

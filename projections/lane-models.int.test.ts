@@ -61,6 +61,28 @@ describe('the models of a build on Redis', () => {
     expect(found).toBe(next.id);
   });
 
+  it('are asked for again after a server was away, which may have taken them back', async () => {
+    const freshness = createFreshness(world.pool, new Set());
+    const resolve = () => resolveBuilds(world.pool, codeVersions);
+    const wanted = { freshness, storeId: world.store.storeId, models: ['follows'], resolve, signal: new AbortController().signal };
+    const move = (position: Position) => world.pool.query('update projections.checkpoint set position = $2 where build_id = $1', [live.id, position]);
+    const [first, second] = [Position.parse('1'.padStart(32, '0')), Position.parse('2'.padStart(32, '0'))];
+    await move(second);
+    const builds = await modelsAt(wanted, second);
+    await move(first);
+    let [away, passed] = [true, false];
+    const resolveLater = async () => {
+      if (!away) return resolve();
+      away = false;
+      throw Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
+    };
+    const waiting = modelsAt({ ...wanted, resolve: resolveLater }, second).then(() => { passed = true; });
+    await expect.poll(() => freshness.heard(builds, world.store.storeId, ['follows'])).toBe(first);
+    expect(passed).toBe(false);
+    await move(second);
+    await waiting;
+  });
+
   it('tell how far they are once they have passed a place, and hold up nobody who follows another log', async () => {
     const wanted = { freshness: createFreshness(world.pool, new Set()), storeId: world.store.storeId, models: ['follows'], resolve: () => resolveBuilds(world.pool, codeVersions), signal: new AbortController().signal };
     const [first, second, third] = ['1', '2', '3'].map((digit) => Position.parse(digit.padStart(32, '0')));

@@ -46,6 +46,7 @@ export async function modelsAt({ freshness, storeId, models, resolve, signal }: 
       if (await freshness.waitUntilPassed(builds, { storeId, position, owners: [] }, models, MODELS_LIMIT_MS) === 'passed') return builds;
     } catch (error) {
       if (!isOutage(error)) throw error;
+      freshness.forget();
     }
     await delay(PAUSE_MS);
   }

@@ -22,7 +22,7 @@ export class PoisonError extends Error {
 export type WorkerDeps = {
   /** Applies events of a lane to the build, maybe together with other lanes'. */
   readonly apply: (writer: Writer, events: readonly DomainEvent[]) => Promise<void>;
-  /** Resolves once the PostgreSQL models that the projection reads have passed `first`, to a position that they have passed, `last` or another behind `first`. */
+  /** Resolves once the PostgreSQL models that the projection reads have passed `first`, to a position that they have passed: `last`, or one at or after `first`. */
   readonly whenModelsPassed: (first: Position, last: Position) => Promise<Position>;
   /** A server was away: what is known of the models may no longer be true. */
   readonly onOutage: () => void;
@@ -98,7 +98,8 @@ export class LaneWorker {
       // What the models have passed goes at once; the lane works on it while they work on the rest.
       const passed = await this.#deps.whenModelsPassed(first.recorded.position, latest.recorded.position);
       if (this.#deps.signal.aborted) return;
-      const batch = next.filter(({ recorded }) => recorded.position <= passed);
+      // More may have come meanwhile.
+      const batch = this.#queue.slice(0, EVENTS_PER_BATCH).filter(({ recorded }) => recorded.position <= passed);
       const last = (batch.at(-1) ?? first).recorded.position;
       await this.#applyTogether(batch);
       if (this.#deps.signal.aborted) return;
