@@ -13,7 +13,7 @@ const LARGE_AUDIENCE = 10_000;
 const AUTHORS_PER_QUERY = 2_000;
 /** About as many viewers are asked for at once: long pages for a few authors, short ones, which most audiences fit on, for many. */
 const VIEWERS_PER_QUERY = 20_000;
-const VIEWERS_PER_PAGE = { least: 200, most: 2_000 };
+const VIEWERS_PER_PAGE = { least: 200, most: 5_000 };
 
 /** The audiences of some authors, by keyset pages, small ones first; the next page is read while the caller works on the one before. */
 export async function* audiencesOf(read: ReadContext, of: AudienceOf, authors: readonly string[]): AsyncGenerator<Audience[]> {

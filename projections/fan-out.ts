@@ -91,7 +91,7 @@ async function syncPairs(run: Run, pairs: readonly Pair[]): Promise<void> {
     if (author === undefined || author.reach === 'gone') dropped.push(run.keyOf(pair.viewer));
     else changes.push({ keys: [run.keyOf(pair.viewer)], ...deltaOf(run, author, { ...pair, gets: pair.gets && author.reach === 'pushed' }) });
   }
-  await applyAll(run, changes);
+  await refill(run, await applyAll(run, changes));
   await indexes.discard(run.lanes.writers, dropped);
 }
 
@@ -105,10 +105,11 @@ function deltaOf({ feeds }: Run, { shown, hidden }: AuthorNow, viewer: Pick<Pair
 async function deliver(run: Run, of: AudienceOf, deltas: ReadonlyMap<string, Delta>): Promise<void> {
   const authors = [...deltas].filter(([, { add, remove }]) => add.length + remove.length > 0).map(([author]) => author);
   let gathered = new Deliveries(run.keyOf);
+  const incomplete: string[] = [];
   const send = async () => {
     const changes = gathered.changes();
     gathered = new Deliveries(run.keyOf);
-    await applyAll(run, changes);
+    incomplete.push(...(await applyAll(run, changes)).slice(0, REFILLED_AT_ONCE));
   };
   for await (const audiences of audiencesOf(run.context.read, of, authors)) {
     const large = audiences.reduce((sum, { viewers, beyond }) => sum + (beyond ? viewers.length : 0), 0);
@@ -125,17 +126,17 @@ async function deliver(run: Run, of: AudienceOf, deltas: ReadonlyMap<string, Del
     if (large > 0 || authors.length === 1 || gathered.size >= DELIVERIES_AT_ONCE) await send();
   }
   await send();
+  await refill(run, incomplete);
 }
 
-async function applyAll(run: Run, changes: readonly Change[]): Promise<void> {
-  const { context, lanes, feeds } = run;
+/** Makes the changes, and gives the keys of the feeds that lost too much to know their newest entries. */
+async function applyAll({ context, lanes, feeds }: Run, changes: readonly Change[]): Promise<string[]> {
   const bound: Bound = { entries: feeds.kind.feedEntries, slack: FEED.slack, ...(context.level === 'active' ? { idleBelowMs: IDLE_BELOW_MS } : {}) };
-  const { incomplete } = await context.indexes.apply(lanes.writers, bound, changes);
-  await refill(run, incomplete.slice(0, REFILLED_AT_ONCE));
+  return (await context.indexes.apply(lanes.writers, bound, changes)).incomplete;
 }
 
 /** Full feeds that lost entries no longer know which come next: they are computed anew, here or, when many, by their readers. */
 async function refill({ context, feeds: { kind }, now }: Run, keys: readonly string[]): Promise<void> {
-  const targets = keys.map((key) => ({ id: idOfKey(key), key }));
+  const targets = keys.slice(0, REFILLED_AT_ONCE).map((key) => ({ id: idOfKey(key), key }));
   await fillAbsent(context.indexes, targets, { limit: kind.feedEntries, compute: (viewers) => feedsByDefinition(context.read, kind, viewers, now) });
 }
