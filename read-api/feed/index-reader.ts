@@ -12,6 +12,8 @@ import { KeptIndexes } from './kept-indexes.ts';
 
 const COMPUTATIONS_AT_ONCE = 8;
 const WAIT_FOR_OTHERS_MS = 1_000;
+/** Less than a lease lasts: what this process computes longer than that may not be kept any more. */
+const WAIT_FOR_OWN_MS = 4_000;
 const PREFIXES_REMEMBERED = 16;
 const ENTRIES_REMEMBERED = 400_000;
 /** What was computed and could not be written to Redis. */
@@ -28,12 +30,12 @@ export type ReadOptions = {
 };
 
 /** An index that is being obtained, and what follows at once for those who may not take what began before they asked. */
-type Obtaining = { readonly current: Promise<ReadIndex>; next: Promise<ReadIndex> | undefined };
+type Obtaining = { readonly current: Promise<ReadIndex>; next: Promise<ReadIndex> | undefined; /** By whoever asked last. */ nextSource: IndexSource };
 
 /**
  * Reads indexes from Redis, and from PostgreSQL what Redis does not have. However many requests ask for one index at the
- * same time, one computes it. With Redis away or slow everything is computed, a bounded number at once, and good for a
- * second.
+ * same time, one computes it, and then another for those who asked later and may not take what began before. With Redis
+ * away or slow everything is computed, a bounded number at once, and good for a second.
  */
 export class IndexReader {
   readonly #redis: RedisClient;
@@ -81,7 +83,8 @@ export class IndexReader {
     const known = this.#underWay.get(source.key);
     if (known === undefined) return this.#begin(indexes, source);
     if (!fresh) return known.current;
-    return (known.next ??= endOf(known.current, WAIT_FOR_OTHERS_MS).then(() => this.#begin(indexes, source)));
+    known.nextSource = source;
+    return (known.next ??= endOf(known.current, WAIT_FOR_OWN_MS).then(() => this.#begin(indexes, known.nextSource)));
   }
 
   #begin(indexes: SortedIndexes, source: IndexSource): Promise<ReadIndex> {
@@ -95,7 +98,7 @@ export class IndexReader {
         return { entries, from: 'miss' };
       })
       .finally(() => { if (this.#underWay.get(source.key) === obtaining && obtaining.next === undefined) this.#underWay.delete(source.key); });
-    const obtaining: Obtaining = { current, next: undefined };
+    const obtaining: Obtaining = { current, next: undefined, nextSource: source };
     this.#underWay.set(source.key, obtaining);
     return current;
   }
