@@ -1,4 +1,5 @@
 import type { Entry } from '../infra/sorted-indexes.ts';
+import { UNCOMMON } from './accounts.ts';
 import type { Pair } from './fan-out-work.ts';
 import { milliseconds, unhindered, type EntryKind } from './feed-definition.ts';
 import { idList, idsIn } from './id-list.ts';
@@ -10,8 +11,6 @@ export type Reach = 'pushed' | 'pulled' | 'gone';
 /** An entry as it stands now. `score` is undefined when it never showed, or is deleted. */
 export type EntryNow = { readonly id: string; readonly author: string; readonly reach: Reach; readonly shown: boolean; readonly closeOnly: boolean; readonly score: number | undefined };
 
-/** The few authors whose entries may not be pushed: who are or were celebrities, or are gone. Accounts have an index of them. */
-const UNCOMMON = `(t.was_celebrity or t.status <> 'active')`;
 const reachOf = (author: string) => `case when ${author}.status <> 'active' then 'gone' when ${author}.is_celebrity then 'pulled' else 'pushed' end`;
 const closeOnlyOf = (kind: EntryKind) => (kind.audiences ? `(e.audience = 'close_friends')` : 'false');
 

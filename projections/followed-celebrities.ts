@@ -1,5 +1,6 @@
 import { FEED } from '../domain/limits.ts';
 import type { Change, Entry } from '../infra/sorted-indexes.ts';
+import { UNCOMMON } from './accounts.ts';
 import { audiencesOf } from './audiences.ts';
 import { pairsNow } from './fan-out-queries.ts';
 import type { FanOutWork, Pair } from './fan-out-work.ts';
@@ -65,7 +66,7 @@ async function standingsOf({ sql, builds }: ReadContext, authors: readonly strin
   if (authors.length === 0) return new Map();
   const { rows } = await sql.query<{ id: string; active: boolean }>(
     `select account_id as id, status = 'active' as active from ${builds.schema('accounts')}.account
-     where account_id = any($1::text[]) and (was_celebrity or status <> 'active')`,
+     where account_id = any($1::text[]) and ${UNCOMMON}`,
     [authors],
   );
   return new Map(rows.map(({ id, active }) => [id, active ? 'active' : 'gone']));
