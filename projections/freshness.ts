@@ -69,10 +69,12 @@ export function createFreshness(sql: Sql, laned: ReadonlySet<string>): Freshness
     });
   };
 
+  const needsOfAll = (builds: Builds, models: readonly string[], owners: ConsistencyToken['owners']) => models.flatMap((model) => needsOf(builds, model, owners, laned));
+
   return {
     waitUntilPassed: (builds, token, models, limitMs = DEFAULT_LIMIT_MS) => {
       if (token === undefined) return Promise.resolve('passed');
-      const needs = models.flatMap((model) => needsOf(builds, model, token.owners, laned));
+      const needs = needsOfAll(builds, models, token.owners);
       if (hasPassed(places, { needs, token })) return Promise.resolve('passed');
       return new Promise((resolve) => {
         const limit = setTimeout(() => { settle(waiter, 'behind'); }, limitMs);
@@ -82,10 +84,10 @@ export function createFreshness(sql: Sql, laned: ReadonlySet<string>): Freshness
       });
     },
     reached: async (builds, storeId, models) => {
-      const needs = models.flatMap((model) => needsOf(builds, model, 'all', laned));
+      const needs = needsOfAll(builds, models, 'all');
       return earliestOf(await readPlaces(sql, needs), storeId, needs);
     },
-    heard: (builds, storeId, models) => earliestOf(places, storeId, models.flatMap((model) => needsOf(builds, model, 'all', laned))),
+    heard: (builds, storeId, models) => earliestOf(places, storeId, needsOfAll(builds, models, 'all')),
     forget,
   };
 }
