@@ -38,6 +38,15 @@ function slowIndex() {
   return { began, source: { key, limit: 10, compute } };
 }
 
+/** A reader whose first computation of an index is under way. */
+async function reading() {
+  const reader = newReader();
+  const { began, source } = slowIndex();
+  const first = reader.read(PREFIX, [source], { fresh: false });
+  await expect.poll(() => began.length).toBe(1);
+  return { reader, began, source, first };
+}
+
 describe('a reader of an index that nobody has computed', () => {
   it('shares the computation with all who ask while it takes longer than others are waited for, with a token or without', async () => {
     const reader = newReader();
@@ -54,10 +63,7 @@ describe('a reader of an index that nobody has computed', () => {
   });
 
   it('who asks with a token does not get what began before he asked and a lane has changed since', async () => {
-    const reader = newReader();
-    const { began, source } = slowIndex();
-    const first = reader.read(PREFIX, [source], { fresh: false });
-    await expect.poll(() => began.length).toBe(1);
+    const { reader, began, source, first } = await reading();
     const later = [1, 2, 3].map(() => reader.read(PREFIX, [source], { fresh: true }));
     await lanes().discard([LANE], [source.key]);
     const [before, after] = [entry(), entry()];
@@ -71,10 +77,7 @@ describe('a reader of an index that nobody has computed', () => {
   });
 
   it('goes on by himself when the computation before his fails', async () => {
-    const reader = newReader();
-    const { began, source } = slowIndex();
-    const first = reader.read(PREFIX, [source], { fresh: false });
-    await expect.poll(() => began.length).toBe(1);
+    const { reader, began, source, first } = await reading();
     const later = reader.read(PREFIX, [source], { fresh: true });
     began[0]?.fail();
     await expect(first).rejects.toThrow('the test wants it to fail');
