@@ -1,13 +1,14 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-/** `npm run check`: types, lint and generated files, all of them even when one fails; exit 1 when any does. */
+/** `npm run check`: types, lint, format and generated files, all of them even when one fails; exit 1 when any does. */
 type Check = { name: string; args: string[] };
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const checks: Check[] = [
   { name: 'types', args: ['node_modules/typescript/bin/tsc', '--noEmit'] },
   { name: 'lint', args: ['node_modules/eslint/bin/eslint.js', '--max-warnings', '0', '.'] },
+  { name: 'format', args: ['node_modules/prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '.'] },
   { name: 'docs/events.md', args: ['scripts/generate-events-doc.ts', '--check'] },
 ];
 
