@@ -14,13 +14,22 @@ const SECONDS = 2;
 const READ_EVENTS = 100_000;
 const BARS = { emmett: 2, noop: 0.8, raw: 0.7 };
 
-interface AppendRates { writers: number; node: number[]; noop: number[]; emmett: number[] }
-interface ReadRates { node: number[]; raw: number[] }
+interface AppendRates {
+  writers: number;
+  node: number[];
+  noop: number[];
+  emmett: number[];
+}
+interface ReadRates {
+  node: number[];
+  raw: number[];
+}
 
 /**
- * Measures the embedded event store: appends with 1, 16 and 64 writers next to Emmett on PostgreSQL and to the same client
- * against a server that does nothing, and `readAll` next to a bare HTTP/2 server. The contestants take turns within each
- * round, so that other load on the machine meets them alike. Prints a table and writes `bench/results/event-store.md`.
+ * Measures the embedded event store: appends with 1, 16 and 64 writers next to Emmett on PostgreSQL and to the same
+ * client against a server that does nothing, and `readAll` next to a bare HTTP/2 server. The contestants take turns
+ * within each round, so that other load on the machine meets them alike. Prints a table and writes
+ * `bench/results/event-store.md`.
  */
 export async function run(): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'bench-event-store-'));
@@ -30,14 +39,17 @@ export async function run(): Promise<void> {
     const noop = await started(servers, startServer('noop-server.child.ts', []));
     const appends: AppendRates[] = [];
     for (const writers of [1, 16, 64]) {
-      const node = await started(servers, startServer(NODE, ['--port', '0', '--data-dir', join(directory, `append-${writers}`)]));
+      const node = await started(
+        servers,
+        startServer(NODE, ['--port', '0', '--data-dir', join(directory, `append-${writers}`)]),
+      );
       appends.push(await measureAppends(writers, { node: node.url, noop: noop.url, emmett: database.url }));
       await node.stop();
     }
     const reads = await measureReads(servers, directory);
     const report = describe(appends, reads, database.durability);
     await mkdir(new URL('results/', import.meta.url), { recursive: true });
-    await writeFile(RESULT_FILE, report + await remarks());
+    await writeFile(RESULT_FILE, report + (await remarks()));
     console.log(report);
   } finally {
     for (const server of servers) await server.stop();
@@ -59,7 +71,10 @@ async function started(servers: ServerProcess[], start: Promise<ServerProcess>):
   return server;
 }
 
-async function measureAppends(writers: number, urls: { node: string; noop: string; emmett: string }): Promise<AppendRates> {
+async function measureAppends(
+  writers: number,
+  urls: { node: string; noop: string; emmett: string },
+): Promise<AppendRates> {
   const rates: AppendRates = { writers, node: [], noop: [], emmett: [] };
   for (let round = 0; round < ROUNDS; round++) {
     rates.noop.push(await runLoad('append-load.child.ts', [urls.noop, writers, SECONDS]));
@@ -83,7 +98,11 @@ async function measureReads(servers: ServerProcess[], directory: string): Promis
   return rates;
 }
 
-interface BenchDatabase { url: string; durability: string; drop(): Promise<void> }
+interface BenchDatabase {
+  url: string;
+  durability: string;
+  drop(): Promise<void>;
+}
 
 /** A new database on the server of TEST_DATABASE_URL or DATABASE_URL, and how durable that server is. */
 async function createDatabase(): Promise<BenchDatabase> {
@@ -92,7 +111,9 @@ async function createDatabase(): Promise<BenchDatabase> {
   const name = `bench_event_store_${process.pid}`;
   const { fsync, commit } = await onServer(server, async (client) => {
     await client.query(`create database ${name}`);
-    const settings = await client.query<{ fsync: string; commit: string }>("select current_setting('fsync') fsync, current_setting('synchronous_commit') commit");
+    const settings = await client.query<{ fsync: string; commit: string }>(
+      "select current_setting('fsync') fsync, current_setting('synchronous_commit') commit",
+    );
     return settings.rows[0] ?? { fsync: 'unknown', commit: 'unknown' };
   });
   const url = new URL(server);

@@ -39,7 +39,10 @@ function rowOf(one: Measured): string {
 }
 
 function cpuRowsOf({ graph, cpu }: Measured): string[] {
-  return CONTESTANTS.map((name) => `| ${graph} | ${name} | ${PARTS.map((part) => cpu[name][part].toFixed(2)).join(' | ')} | ${sumOf(cpu[name]).toFixed(2)} | ${(sumOf(cpu.plain) / sumOf(cpu[name])).toFixed(2)} |`);
+  return CONTESTANTS.map(
+    (name) =>
+      `| ${graph} | ${name} | ${PARTS.map((part) => cpu[name][part].toFixed(2)).join(' | ')} | ${sumOf(cpu[name]).toFixed(2)} | ${(sumOf(cpu.plain) / sumOf(cpu[name])).toFixed(2)} |`,
+  );
 }
 
 function describe(measured: readonly Measured[]): string {

@@ -11,18 +11,31 @@ const BARS = { bare: 0.4, p99Ms: 20, growth: 1.2, bluesky: 10 };
 type World = { readonly graph: Graph; readonly each: number; readonly withPeer: boolean };
 
 /**
- * Measures GET /v1/feed?limit=20, ranked and hydrated, over HTTP, next to the bare limit (express answering a constant of
- * the same size after one Redis round trip) and, on the Facebook graph, to Bluesky's dataplane. Prints a table and writes
+ * Measures GET /v1/feed?limit=20, ranked and hydrated, over HTTP, next to the bare limit (express answering a constant
+ * of the same size after one Redis round trip) and, on the Facebook graph, to Bluesky's dataplane. Prints a table and
+ * writes
  * `bench/results/feed.md` and `feed.svg`.
  */
 export async function run(): Promise<void> {
   const { viewers } = SETTINGS;
   const facebook = sharedGraph('facebook');
-  const even = (accounts: number, each: number, posts: number): World => ({ graph: evenGraph({ accounts, followers: viewers, each }), each: posts, withPeer: false });
+  const even = (accounts: number, each: number, posts: number): World => ({
+    graph: evenGraph({ accounts, followers: viewers, each }),
+    each: posts,
+    withPeer: false,
+  });
   const real = facebook === undefined ? undefined : await show({ graph: facebook, each: POSTS_EACH, withPeer: true });
   // As many candidates everywhere, so that one thing changes at a time.
-  const accounts = [await show(even(1_000, 40, 20)), await show(even(10_000, 40, 20)), await show(even(100_000, 40, 20))];
-  const followees = [await show(even(4_001, 10, 50)), await show(even(4_001, 200, 5)), await show(even(4_001, 2_000, 5))];
+  const accounts = [
+    await show(even(1_000, 40, 20)),
+    await show(even(10_000, 40, 20)),
+    await show(even(100_000, 40, 20)),
+  ];
+  const followees = [
+    await show(even(4_001, 10, 50)),
+    await show(even(4_001, 200, 5)),
+    await show(even(4_001, 2_000, 5)),
+  ];
   const report = describe(real, accounts, followees);
   await mkdir(RESULTS, { recursive: true });
   await writeFile(new URL('feed.md', RESULTS), report);
@@ -33,7 +46,9 @@ export async function run(): Promise<void> {
 async function show({ graph, each, withPeer }: World): Promise<Measured> {
   const one = await measure(graph, { each, withPeer });
   const peer = one.bluesky === undefined ? '' : `, Bluesky ${one.bluesky.rate.toFixed(0)}`;
-  console.log(`${one.world}: ${one.best.rate.toFixed(0)} feeds/s, ${one.bare.rate.toFixed(0)} bare${peer}, p50 ${one.one.p50.toFixed(1)} ms alone, p99 ${one.half.p99.toFixed(1)} ms at half the rate`);
+  console.log(
+    `${one.world}: ${one.best.rate.toFixed(0)} feeds/s, ${one.bare.rate.toFixed(0)} bare${peer}, p50 ${one.one.p50.toFixed(1)} ms alone, p99 ${one.half.p99.toFixed(1)} ms at half the rate`,
+  );
   return one;
 }
 
@@ -53,7 +68,7 @@ function growth(measured: readonly Measured[], what: string): string {
 }
 
 function againstBluesky(real: Measured | undefined): string {
-  if (real?.bluesky === undefined) return 'Bluesky\'s dataplane was not measured.';
+  if (real?.bluesky === undefined) return "Bluesky's dataplane was not measured.";
   const ratio = real.best.rate / real.bluesky.rate;
   return `Bluesky's dataplane (\`@atproto/bsky\`, GetTimeline of 20 over HTTP, not ranked, not hydrated) on the same graph in the same run: ${number(real.bluesky.rate)}/s, p50 ${real.bluesky.p50.toFixed(1)} ms, p99 ${real.bluesky.p99.toFixed(1)} ms; we answer × ${ratio.toFixed(1)} as many (≥ ${String(BARS.bluesky)}) ${mark(ratio >= BARS.bluesky)}.`;
 }
@@ -83,13 +98,18 @@ Run it with \`npm run bench feed\`. The first row wants the graphs of the shared
 
 function plot(real: Measured | undefined, accounts: readonly Measured[], followees: readonly Measured[]): string {
   const p50 = ({ world, one }: Measured) => ({ label: world, value: one.p50 });
-  const rates = real === undefined ? [] : [
-    { label: 'bare express + Redis', value: real.bare.rate },
-    { label: 'home feed', value: real.best.rate },
-    ...(real.bluesky === undefined ? [] : [{ label: 'Bluesky dataplane', value: real.bluesky.rate }]),
-  ];
+  const rates =
+    real === undefined
+      ? []
+      : [
+          { label: 'bare express + Redis', value: real.bare.rate },
+          { label: 'home feed', value: real.best.rate },
+          ...(real.bluesky === undefined ? [] : [{ label: 'Bluesky dataplane', value: real.bluesky.rate }]),
+        ];
   return barPlot([
-    ...(rates.length === 0 ? [] : [{ title: 'Answers a second, Facebook graph, 202,100 posts', unit: '/s', bars: rates }]),
+    ...(rates.length === 0
+      ? []
+      : [{ title: 'Answers a second, Facebook graph, 202,100 posts', unit: '/s', bars: rates }]),
     { title: 'p50 by accounts', unit: 'ms', bars: accounts.map(p50) },
     { title: 'p50 by followees', unit: 'ms', bars: followees.map(p50) },
   ]);

@@ -14,12 +14,16 @@ import { startTestStores } from '../testing/test-stores.ts';
 const Benchmark = z.object({ run: z.custom<() => Promise<void>>((value) => typeof value === 'function') });
 type Benchmark = z.infer<typeof Benchmark> & { name: string };
 
-const say = (line: string) => { console.log(line); };
+const say = (line: string) => {
+  console.log(line);
+};
 const asked = process.argv.slice(2);
 const benchmarks = await findBenchmarks();
 const unknown = asked.filter((name) => !benchmarks.some((benchmark) => benchmark.name === name));
 if (unknown.length > 0) {
-  console.error(`no benchmark is called ${unknown.join(', ')}; there are: ${benchmarks.map(({ name }) => name).join(', ')}`);
+  console.error(
+    `no benchmark is called ${unknown.join(', ')}; there are: ${benchmarks.map(({ name }) => name).join(', ')}`,
+  );
   process.exitCode = 2;
 } else {
   await runAll(benchmarks.filter(({ name }) => asked.length === 0 || asked.includes(name)));
@@ -29,7 +33,7 @@ async function findBenchmarks(): Promise<Benchmark[]> {
   const found: Benchmark[] = [];
   for (const file of globSync('*.ts', { cwd: join(PROJECT_ROOT, 'bench') }).toSorted()) {
     if (file === 'main.ts' || file.endsWith('.test.ts')) continue;
-    const parsed = Benchmark.safeParse({ ...await import(pathToFileURL(join(PROJECT_ROOT, 'bench', file)).href) });
+    const parsed = Benchmark.safeParse({ ...(await import(pathToFileURL(join(PROJECT_ROOT, 'bench', file)).href)) });
     if (parsed.success) found.push({ ...parsed.data, name: basename(file, '.ts') });
   }
   return found;
@@ -38,11 +42,15 @@ async function findBenchmarks(): Promise<Benchmark[]> {
 async function runAll(chosen: Benchmark[]): Promise<void> {
   const scratch = await openScratch('bench');
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => { void scratch.dispose().then(() => process.exit(1)); });
+    process.once(signal, () => {
+      void scratch.dispose().then(() => process.exit(1));
+    });
   }
   try {
     const { directory, children } = scratch;
-    Object.assign(process.env, await startTestStores({ directory, children, env: process.env, say, durable: true }), { TEST_SCRATCH_DIR: directory });
+    Object.assign(process.env, await startTestStores({ directory, children, env: process.env, say, durable: true }), {
+      TEST_SCRATCH_DIR: directory,
+    });
     for (const { name, run } of chosen) {
       say(`\n# ${name}`);
       await run();

@@ -38,8 +38,9 @@ interface Scaled {
 }
 
 /**
- * Times the image pipeline against bare sharp in the same run, alternating, each in a process with `sharp.concurrency(1)`;
- * then the throughput and memory of the worker pool. Prints a table and writes `bench/results/media.md`.
+ * Times the image pipeline against bare sharp in the same run, alternating, each in a process with
+ * `sharp.concurrency(1)`; then the throughput and memory of the worker pool. Prints a table and writes
+ * `bench/results/media.md`.
  */
 export async function run(): Promise<void> {
   const dir = await mkdtemp(join(tmpdir(), 'bench-media-'));
@@ -58,15 +59,32 @@ export async function run(): Promise<void> {
 
 async function preparePhotos(dir: string): Promise<Photo[]> {
   const lying = await drawPhoto(0, { width: 4032, height: 3024 });
-  const upright = await sharp(await sharp(lying).rotate(270).toBuffer()).withMetadata({ orientation: 6 }).jpeg({ quality: 88 }).toBuffer();
+  const upright = await sharp(await sharp(lying).rotate(270).toBuffer())
+    .withMetadata({ orientation: 6 })
+    .jpeg({ quality: 88 })
+    .toBuffer();
   const camera = sharedPhotos('camera').find(({ name }) => name === 'iphone_hdr_YES.jpg');
-  const real = camera ? [['12 MP, a camera photo enlarged from 8 MP', await sharp(camera.bytes).resize(4032, 3024).jpeg({ quality: 95 }).toBuffer(), false] as const] : [];
-  const all = [['12 MP, camera held lying', lying, true] as const, ['12 MP, camera held upright (EXIF 6), with a colour profile', upright, true] as const, ...real];
-  return Promise.all(all.map(async ([name, bytes, judged], index) => {
-    const path = join(dir, `${String(index)}.jpg`);
-    await writeFile(path, bytes);
-    return { name, path, megabytes: bytes.length / 1e6, judged };
-  }));
+  const real = camera
+    ? [
+        [
+          '12 MP, a camera photo enlarged from 8 MP',
+          await sharp(camera.bytes).resize(4032, 3024).jpeg({ quality: 95 }).toBuffer(),
+          false,
+        ] as const,
+      ]
+    : [];
+  const all = [
+    ['12 MP, camera held lying', lying, true] as const,
+    ['12 MP, camera held upright (EXIF 6), with a colour profile', upright, true] as const,
+    ...real,
+  ];
+  return Promise.all(
+    all.map(async ([name, bytes, judged], index) => {
+      const path = join(dir, `${String(index)}.jpg`);
+      await writeFile(path, bytes);
+      return { name, path, megabytes: bytes.length / 1e6, judged };
+    }),
+  );
 }
 
 async function timePhoto(photo: Photo): Promise<Timed> {
@@ -84,18 +102,28 @@ async function timePhoto(photo: Photo): Promise<Timed> {
   }
   await workers.close();
   baseline.close();
-  return { photo, ours: Math.min(...times.ours), oneDecode: Math.min(...times.oneDecode), decodeEach: Math.min(...times.decodeEach) };
+  return {
+    photo,
+    ours: Math.min(...times.ours),
+    oneDecode: Math.min(...times.oneDecode),
+    decodeEach: Math.min(...times.decodeEach),
+  };
 }
 
 async function startBaseline(): Promise<{ make(path: string, way: string): Promise<unknown>; close(): void }> {
-  const child = fork(new URL('./media-baseline.ts', import.meta.url), { serialization: 'advanced', env: { UV_THREADPOOL_SIZE: '2', MALLOC_ARENA_MAX: '2', NODE_NO_WARNINGS: '1' } });
+  const child = fork(new URL('./media-baseline.ts', import.meta.url), {
+    serialization: 'advanced',
+    env: { UV_THREADPOOL_SIZE: '2', MALLOC_ARENA_MAX: '2', NODE_NO_WARNINGS: '1' },
+  });
   await once(child, 'message');
   return {
     make: (path, way) => {
       child.send({ path, way });
       return once(child, 'message');
     },
-    close: () => { child.kill(); },
+    close: () => {
+      child.kill();
+    },
   };
 }
 
@@ -104,10 +132,15 @@ async function scale(photo: Photo): Promise<Scaled> {
   const rates: { one: number[]; two: number[] } = { one: [], two: [] };
   let peak: number | null = null;
   for (let round = 0; round < TURNS; round++) {
-    for (const [count, into] of [[1, rates.one], [2, rates.two]] as const) {
+    for (const [count, into] of [
+      [1, rates.one],
+      [2, rates.two],
+    ] as const) {
       const workers = startMediaWorkers({ workers: count, maxQueue: BATCH });
       await Promise.all(Array.from({ length: count }, () => processOrFail(workers, photo)));
-      const spent = await milliseconds(() => Promise.all(Array.from({ length: BATCH }, () => processOrFail(workers, photo))));
+      const spent = await milliseconds(() =>
+        Promise.all(Array.from({ length: BATCH }, () => processOrFail(workers, photo))),
+      );
       into.push((BATCH * 1000) / spent);
       if (count === 2) peak = higher(peak, workers.pids().map(peakMegabytes));
       await workers.close();
@@ -138,9 +171,14 @@ async function milliseconds(work: () => Promise<unknown>): Promise<number> {
 }
 
 function describe(timed: Timed[], scaled: Scaled): string {
-  const rows = timed.map(({ photo, ours, oneDecode, decodeEach }) =>
-    `| ${photo.name} | ${photo.megabytes.toFixed(1)} | ${ours.toFixed(0)} | ${oneDecode.toFixed(0)} | ${decodeEach.toFixed(0)} | ${bar(ours / oneDecode, (value) => value <= 1.15, photo.judged)} | ${bar(decodeEach / ours, (value) => value >= 1.7, photo.judged)} |`);
-  const memory = scaled.peakMegabytes === null ? 'not measured (no /proc)' : `${scaled.peakMegabytes.toFixed(0)} MB ${scaled.peakMegabytes <= 400 ? '✓' : '✗'}`;
+  const rows = timed.map(
+    ({ photo, ours, oneDecode, decodeEach }) =>
+      `| ${photo.name} | ${photo.megabytes.toFixed(1)} | ${ours.toFixed(0)} | ${oneDecode.toFixed(0)} | ${decodeEach.toFixed(0)} | ${bar(ours / oneDecode, (value) => value <= 1.15, photo.judged)} | ${bar(decodeEach / ours, (value) => value >= 1.7, photo.judged)} |`,
+  );
+  const memory =
+    scaled.peakMegabytes === null
+      ? 'not measured (no /proc)'
+      : `${scaled.peakMegabytes.toFixed(0)} MB ${scaled.peakMegabytes <= 400 ? '✓' : '✗'}`;
   return `# Media
 
 One photo to five WebP sizes and a blurhash, in ms (best of ${String(ROUNDS)}, the three ways in turns; whatever else the machine does only adds).

@@ -20,7 +20,15 @@ const Work = z.object({ amount: z.number(), seconds: z.number(), whole: z.number
 type Work = z.infer<typeof Work>;
 const Peer = z.object({ seconds: z.number(), expected: z.number(), found: z.number() });
 type Peer = z.infer<typeof Peer>;
-type Measured = { readonly events: number; readonly ceiling: number; readonly postgres: Work; readonly warmed: Work; readonly redis: Work; readonly verify: Work; readonly verifyRedis: Work };
+type Measured = {
+  readonly events: number;
+  readonly ceiling: number;
+  readonly postgres: Work;
+  readonly warmed: Work;
+  readonly redis: Work;
+  readonly verify: Work;
+  readonly verifyRedis: Work;
+};
 
 /**
  * Measures rebuilds of all models over logs of the product's own mix, next to reading the same log by one client that
@@ -31,15 +39,25 @@ export async function run(): Promise<void> {
   const measured: Measured[] = [];
   for (const events of SIZES) {
     const one = await measure(events);
-    console.log(`${String(events)} events: ceiling ${rate(one.ceiling)}/s, PostgreSQL ${rate(events / one.postgres.seconds)}/s at ${one.postgres.peakMb.toFixed(0)} MB, Redis ${one.redis.seconds.toFixed(1)} s for ${String(one.redis.amount)} keys, verify ${rate(one.verify.amount / one.verify.seconds)} keys/s`);
+    console.log(
+      `${String(events)} events: ceiling ${rate(one.ceiling)}/s, PostgreSQL ${rate(events / one.postgres.seconds)}/s at ${one.postgres.peakMb.toFixed(0)} MB, Redis ${one.redis.seconds.toFixed(1)} s for ${String(one.redis.amount)} keys, verify ${rate(one.verify.amount / one.verify.seconds)} keys/s`,
+    );
     measured.push(one);
   }
   const peer = await measureEmmett();
   const report = describe(measured, peer);
   await mkdir(RESULTS, { recursive: true });
   await writeFile(new URL('rebuild.md', RESULTS), report);
-  const times = (of: (one: Measured) => number) => measured.map((one): Point => ({ events: one.events, seconds: of(one) }));
-  await writeFile(new URL('rebuild.svg', RESULTS), plotTimes('Rebuild of all models', { 'all PostgreSQL models': times(({ postgres }) => postgres.seconds), 'all Redis models': times(({ redis }) => redis.seconds), 'reading the log': times(({ events, ceiling }) => events / ceiling) }));
+  const times = (of: (one: Measured) => number) =>
+    measured.map((one): Point => ({ events: one.events, seconds: of(one) }));
+  await writeFile(
+    new URL('rebuild.svg', RESULTS),
+    plotTimes('Rebuild of all models', {
+      'all PostgreSQL models': times(({ postgres }) => postgres.seconds),
+      'all Redis models': times(({ redis }) => redis.seconds),
+      'reading the log': times(({ events, ceiling }) => events / ceiling),
+    }),
+  );
   console.log(report);
 }
 
@@ -48,7 +66,8 @@ async function measure(events: number): Promise<Measured> {
   const node = await startServer('../../infra/event-store-node/main.ts', ['--port', '0', '--data-dir', directory]);
   const [database, redis] = [await createTestDatabase(), await createTestRedis()];
   const masterKey = randomBytes(32).toString('base64');
-  const work = async (name: string) => Work.parse(await ask('work.child.ts', [name, node.url, database.url, redis.url, masterKey]));
+  const work = async (name: string) =>
+    Work.parse(await ask('work.child.ts', [name, node.url, database.url, redis.url, masterKey]));
   try {
     const filled = await ask('history.child.ts', [node.url, database.url, masterKey, String(events)]);
     if (filled !== events) throw new Error(`the log has ${String(filled)} events instead of ${String(events)}`);
@@ -56,9 +75,18 @@ async function measure(events: number): Promise<Measured> {
     // The ceiling before and after, so that a load that comes and goes meets both.
     const before = await read();
     const postgres = await work('postgres');
-    if (postgres.amount < events) throw new Error(`the rebuild passed ${String(postgres.amount)} events of ${String(events)}`);
+    if (postgres.amount < events)
+      throw new Error(`the rebuild passed ${String(postgres.amount)} events of ${String(events)}`);
     const after = await read();
-    return { events, ceiling: (before + after) / 2, postgres, warmed: await work('warm'), redis: await work('redis'), verify: await work('verify'), verifyRedis: await work('verify-redis') };
+    return {
+      events,
+      ceiling: (before + after) / 2,
+      postgres,
+      warmed: await work('warm'),
+      redis: await work('redis'),
+      verify: await work('verify'),
+      verifyRedis: await work('verify-redis'),
+    };
   } finally {
     await node.stop();
     await redis.close();
@@ -77,9 +105,13 @@ async function measureEmmett(): Promise<Peer> {
 }
 
 async function ask(file: string, args: readonly string[]): Promise<unknown> {
-  const child = spawn(process.execPath, [fileURLToPath(new URL(`rebuild/${file}`, import.meta.url)), ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [fileURLToPath(new URL(`rebuild/${file}`, import.meta.url)), ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   let output = '';
-  child.stdout.on('data', (chunk: Buffer) => { output += chunk.toString(); });
+  child.stdout.on('data', (chunk: Buffer) => {
+    output += chunk.toString();
+  });
   await once(child, 'close');
   if (child.exitCode !== 0) throw new Error(`${file} ${args[0] ?? ''} ended with ${String(child.exitCode)}`);
   return JSON.parse(output.trim().split('\n').at(-1) ?? '');
@@ -114,6 +146,9 @@ Run it with \`npm run bench rebuild\`; \`BENCH_EVENTS=100000\` measures other si
 function besideEmmett(smallest: Measured | undefined, { seconds, expected, found }: Peer): string {
   const theirs = expected / seconds;
   const ours = smallest === undefined ? 0 : smallest.events / smallest.postgres.seconds;
-  const complete = found === expected ? 'its table is complete' : `its table has only ${rate(found)} of ${rate(expected)} rows, and it said nothing`;
+  const complete =
+    found === expected
+      ? 'its table is complete'
+      : `its table has only ${rate(found)} of ${rate(expected)} rows, and it said nothing`;
   return `Emmett's \`rebuildPostgreSQLProjections\` over one \`postgreSQLRawBatchSQLProjection\` of ${rate(expected)} events: ${rate(theirs)} events/s (${complete}). All our models from ${rate(smallest?.events ?? 0)} events: ${(ours / theirs).toFixed(1)} times that (≥ ${String(BARS.emmett)}) ${held(ours / theirs >= BARS.emmett)}.`;
 }

@@ -12,25 +12,43 @@ import { CliError, type CliContext, type ExitCode } from './context.ts';
 const POLL_MS = 200;
 
 /** `named` is the account as the operator wrote it. */
-export type Erasure = Log & { readonly vault: Vault; readonly accountId: AccountId; readonly named: string; readonly by: CommandContext };
+export type Erasure = Log & {
+  readonly vault: Vault;
+  readonly accountId: AccountId;
+  readonly named: string;
+  readonly by: CommandContext;
+};
 export type EraseOptions = { readonly yes?: boolean; readonly json?: boolean; readonly wait: string };
 
 /**
- * Erases an account once a person has confirmed it, or `yes` says so, and waits until its personal data are gone. One that is
- * erased already is only waited for. Throws CliError while data are still held, so that no script takes them for gone.
+ * Erases an account once a person has confirmed it, or `yes` says so, and waits until its personal data are gone. One
+ * that is erased already is only waited for. Throws CliError while data are still held, so that no script takes them
+ * for gone.
  */
-export async function eraseForGood(context: CliContext, erasure: Erasure, { yes = false, json = false, wait }: EraseOptions): Promise<ExitCode> {
+export async function eraseForGood(
+  context: CliContext,
+  erasure: Erasure,
+  { yes = false, json = false, wait }: EraseOptions,
+): Promise<ExitCode> {
   const { accountId, named } = erasure;
   const waitMs = millisecondsOf(wait);
   await takeOutOfUse(context, erasure, yes);
   const gone = await dataGone(context, accountId, waitMs);
-  if (json) console.log(JSON.stringify({ account_id: accountId, erased: true, personal_data: gone ? 'gone' : 'pending' }));
-  if (!gone) throw new CliError(`${named} is erased and can be used no more, but its personal data are still held: they go when the reactor runs and every read model has passed the erasure (shutterlog projections status). Then run shutterlog accounts erase ${accountId} again, until it says that they are gone`);
+  if (json)
+    console.log(JSON.stringify({ account_id: accountId, erased: true, personal_data: gone ? 'gone' : 'pending' }));
+  if (!gone)
+    throw new CliError(
+      `${named} is erased and can be used no more, but its personal data are still held: they go when the reactor runs and every read model has passed the erasure (shutterlog projections status). Then run shutterlog accounts erase ${accountId} again, until it says that they are gone`,
+    );
   if (!json) console.log(`${named} is erased, its personal data are gone and its name is free`);
   return 0;
 }
 
-async function takeOutOfUse(context: CliContext, { accountId, named, by, vault, ...log }: Erasure, yes: boolean): Promise<void> {
+async function takeOutOfUse(
+  context: CliContext,
+  { accountId, named, by, vault, ...log }: Erasure,
+  yes: boolean,
+): Promise<void> {
   const state = await loadState(log, accountDecider, streamOf.account(accountId));
   if (state.status === 'erased') return;
   if (state.status !== 'active' || state.username === null) throw new CliError(`${named} is not an active account`);
@@ -41,10 +59,16 @@ async function takeOutOfUse(context: CliContext, { accountId, named, by, vault, 
 
 // What cannot be undone is never done by mistake: a script has to say that it means it.
 async function confirm(username: string, signal: AbortSignal): Promise<void> {
-  if (!process.stdin.isTTY || !process.stderr.isTTY) throw new CliError(`nothing was erased: erasing ${username} cannot be undone, and there is no terminal to ask on; say --yes if you mean it`, 2);
+  if (!process.stdin.isTTY || !process.stderr.isTTY)
+    throw new CliError(
+      `nothing was erased: erasing ${username} cannot be undone, and there is no terminal to ask on; say --yes if you mean it`,
+      2,
+    );
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   try {
-    const answer = await terminal.question(`This erases ${username} for good. Type the username to go on: `, { signal });
+    const answer = await terminal.question(`This erases ${username} for good. Type the username to go on: `, {
+      signal,
+    });
     if (answer.trim() !== username) throw new CliError('nothing was erased');
   } finally {
     terminal.close();

@@ -15,7 +15,16 @@ const asked = { followerId: other, followeeId: own };
 
 function recorded(actorId: AccountId | 'system', { type, data }: AnyEvent): RecordedEvent {
   const metadata = { actorId, occurredAt: '2025-01-01T00:00:00.000Z' };
-  return { streamId: `some-${own}-${other}`, revision: 0n, position: START_OF_LOG, id: '00000000-0000-4000-8000-000000000000', type, data, metadata, createdAt: new Date(0) };
+  return {
+    streamId: `some-${own}-${other}`,
+    revision: 0n,
+    position: START_OF_LOG,
+    id: '00000000-0000-4000-8000-000000000000',
+    type,
+    data,
+    metadata,
+    createdAt: new Date(0),
+  };
 }
 
 /** What another account does without telling: to `own` it is unknown, to the one that does it it is not. */
@@ -39,7 +48,10 @@ const OPEN: readonly AnyEvent[] = [
   { type: 'FollowRequestAccepted', data: asks },
   { type: 'FollowEnded', data: { ...asked, reason: 'unfollowed' } },
   { type: 'PostLiked', data: { postId, accountId: other, authorId: own } },
-  { type: 'CommentAdded', data: { commentId, postId, postAuthorId: own, accountId: other, parentCommentId: null, text: 'words' } },
+  {
+    type: 'CommentAdded',
+    data: { commentId, postId, postAuthorId: own, accountId: other, parentCommentId: null, text: 'words' },
+  },
 ];
 
 describe('the export of an account', () => {
@@ -57,15 +69,24 @@ describe('the export of an account', () => {
 
   it.each([own, other])('leaves out what a block ended, whichever of the two sides blocked', (blocker) => {
     for (const pair of [asks, asked]) {
-      for (const actor of ['system', own, other] as const) expect(isKnownTo(recorded(actor, { type: 'FollowEnded', data: { ...pair, reason: 'blocked' } }), own)).toBe(false);
+      for (const actor of ['system', own, other] as const)
+        expect(isKnownTo(recorded(actor, { type: 'FollowEnded', data: { ...pair, reason: 'blocked' } }), own)).toBe(
+          false,
+        );
       expect(isKnownTo(recorded('system', { type: 'FollowRequestWithdrawn', data: pair }), own)).toBe(false);
     }
-    const block = recorded(blocker, { type: 'AccountBlocked', data: { blockerId: blocker, blockedId: blocker === own ? other : own } });
+    const block = recorded(blocker, {
+      type: 'AccountBlocked',
+      data: { blockerId: blocker, blockedId: blocker === own ? other : own },
+    });
     expect([isKnownTo(block, own), isKnownTo(block, other)]).toEqual([blocker === own, blocker === other]);
   });
 
   it('tells what the system did for the account, and not what it did for others', () => {
-    const published = recorded('system', { type: 'PostPublished', data: { postId, authorId: own, publishedAt: '2025-01-01T00:00:00.000Z' } });
+    const published = recorded('system', {
+      type: 'PostPublished',
+      data: { postId, authorId: own, publishedAt: '2025-01-01T00:00:00.000Z' },
+    });
     expect([isKnownTo(published, own), isKnownTo(published, other)]).toEqual([true, false]);
   });
 

@@ -15,15 +15,29 @@ import { showProgress } from './progress.ts';
 const BATCH = 500;
 
 /**
- * Writes one JSON document about an account: its profile, its sessions and what else the vault knows of it (never a secret; of
- * recorded requests their number), and every event of the log that it caused or knows of anyway. What others wrote stays
- * sealed. Files are not in it: the events name them.
+ * Writes one JSON document about an account: its profile, its sessions and what else the vault knows of it (never a
+ * secret; of recorded requests their number), and every event of the log that it caused or knows of anyway. What others
+ * wrote stays sealed. Files are not in it: the events name them.
  */
-export async function exportAccount(context: CliContext, { accountId, ...log }: Log & { readonly accountId: AccountId }, { out, json }: { out?: string; json?: boolean }): Promise<ExitCode> {
+export async function exportAccount(
+  context: CliContext,
+  { accountId, ...log }: Log & { readonly accountId: AccountId },
+  { out, json }: { out?: string; json?: boolean },
+): Promise<ExitCode> {
   const shown = showProgress('export', { unit: 'permille of the log', json: json === true });
-  const head = { account_id: accountId, exported_at: new Date().toISOString(), account: await profileOf(log, accountId), vault: await vaultOf(context, accountId) };
+  const head = {
+    account_id: accountId,
+    exported_at: new Date().toISOString(),
+    account: await profileOf(log, accountId),
+    vault: await vaultOf(context, accountId),
+  };
   // On a terminal the document would run through the bar.
-  const report = out === undefined && process.stdout.isTTY ? () => undefined : (permille: number) => { shown.at(permille, 1_000); };
+  const report =
+    out === undefined && process.stdout.isTTY
+      ? () => undefined
+      : (permille: number) => {
+          shown.at(permille, 1_000);
+        };
   const batches = eventsKnownTo(context, log, accountId, report);
   const text = documentText(head, describedEvents(batches, log.keys, accountId));
   try {
@@ -35,7 +49,10 @@ export async function exportAccount(context: CliContext, { accountId, ...log }: 
   return 0;
 }
 
-/** A JSON document of `head` and a list of events, one on a line, which is never held as a whole: an account may have millions. */
+/**
+ * A JSON document of `head` and a list of events, one on a line, which is never held as a whole: an account may have
+ * millions.
+ */
 export async function* documentText(head: object, events: AsyncIterable<object>): AsyncIterable<string> {
   yield JSON.stringify({ ...head, events: [] }, null, 2).slice(0, -']\n}'.length);
   let before = '\n    ';
@@ -46,13 +63,22 @@ export async function* documentText(head: object, events: AsyncIterable<object>)
   yield '\n  ]\n}\n';
 }
 
-async function* describedEvents(batches: AsyncIterable<RecordedEvent[]>, keys: DataKeys, accountId: AccountId): AsyncIterable<object> {
+async function* describedEvents(
+  batches: AsyncIterable<RecordedEvent[]>,
+  keys: DataKeys,
+  accountId: AccountId,
+): AsyncIterable<object> {
   for await (const batch of batches) {
     for (const event of await openPersonalData(batch, ownAlone(keys, accountId))) yield describeEvent(event, accountId);
   }
 }
 
-async function* eventsKnownTo(context: CliContext, { store }: Log, accountId: AccountId, report: (permille: number) => void): AsyncIterable<RecordedEvent[]> {
+async function* eventsKnownTo(
+  context: CliContext,
+  { store }: Log,
+  accountId: AccountId,
+  report: (permille: number) => void,
+): AsyncIterable<RecordedEvent[]> {
   const head = await store.head();
   let batch: RecordedEvent[] = [];
   let read = 0;
@@ -89,10 +115,30 @@ async function profileOf(log: Log, accountId: AccountId): Promise<object> {
   const state = await loadState(log, accountDecider, streamOf.account(accountId));
   if (state.status !== 'active') return { status: state.status };
   const { username, email, fullName, bio, website, profileMediaId, privacy, celebrity, verified } = state;
-  return { status: state.status, username, email, full_name: fullName, bio, website, profile_media_id: profileMediaId, privacy, celebrity, verified };
+  return {
+    status: state.status,
+    username,
+    email,
+    full_name: fullName,
+    bio,
+    website,
+    profile_media_id: profileMediaId,
+    privacy,
+    celebrity,
+    verified,
+  };
 }
 
 async function vaultOf(context: CliContext, accountId: AccountId): Promise<object> {
-  const { dataKey, erasedAt, passwordChangedAt, sessions, recordedRequests } = await vaultedAccount(context.pool(), accountId);
-  return { data_key: dataKey, erased_at: erasedAt, password_changed_at: passwordChangedAt, sessions, recorded_requests: recordedRequests };
+  const { dataKey, erasedAt, passwordChangedAt, sessions, recordedRequests } = await vaultedAccount(
+    context.pool(),
+    accountId,
+  );
+  return {
+    data_key: dataKey,
+    erased_at: erasedAt,
+    password_changed_at: passwordChangedAt,
+    sessions,
+    recorded_requests: recordedRequests,
+  };
 }

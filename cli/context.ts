@@ -36,10 +36,15 @@ export type CliContext = {
 const STORE_LIMIT_MS = 10_000;
 
 /** Opens a context, runs one command with it, releases everything and says how it ended. Never throws. */
-export async function runWithContext(options: { dataDir: string; env: Record<string, string | undefined> }, work: (context: CliContext) => Promise<ExitCode>): Promise<ExitCode> {
+export async function runWithContext(
+  options: { dataDir: string; env: Record<string, string | undefined> },
+  work: (context: CliContext) => Promise<ExitCode>,
+): Promise<ExitCode> {
   const releases: (() => Promise<unknown> | unknown)[] = [];
   const interrupted = new AbortController();
-  const onSignal = () => { interrupted.abort(); };
+  const onSignal = () => {
+    interrupted.abort();
+  };
   process.once('SIGINT', onSignal);
   process.once('SIGTERM', onSignal);
   try {
@@ -53,13 +58,20 @@ export async function runWithContext(options: { dataDir: string; env: Record<str
   }
 }
 
-function createContext(options: { dataDir: string; env: Record<string, string | undefined> }, life: { releases: (() => unknown)[]; signal: AbortSignal }): CliContext {
+function createContext(
+  options: { dataDir: string; env: Record<string, string | undefined> },
+  life: { releases: (() => unknown)[]; signal: AbortSignal },
+): CliContext {
   const { releases, signal } = life;
   const env = { ...localEnvironment(options.dataDir), ...options.env };
   const config = once(() => configOf(env, options.dataDir));
   const log = createLog({ process: 'cli', level: env['LOG_LEVEL'] === 'debug' ? 'debug' : 'silent' });
   const pool = once(() => {
-    const opened = openPool(config().DATABASE_URL, { size: config().DATABASE_POOL_SIZE, name: 'shutterlog-cli', statementTimeoutMs: 600_000 });
+    const opened = openPool(config().DATABASE_URL, {
+      size: config().DATABASE_POOL_SIZE,
+      name: 'shutterlog-cli',
+      statementTimeoutMs: 600_000,
+    });
     releases.push(() => opened.end());
     return opened;
   });
@@ -70,7 +82,9 @@ function createContext(options: { dataDir: string; env: Record<string, string | 
   });
   const redis = once(async () => {
     const opened = openRedis(config().REDIS_URL);
-    releases.push(() => { opened.disconnect(); });
+    releases.push(() => {
+      opened.disconnect();
+    });
     await whenRedisReady(opened, STORE_LIMIT_MS);
     return opened;
   });
@@ -91,7 +105,10 @@ function configOf(env: Record<string, string | undefined>, dataDir: string): Con
     return readConfig(env);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    const hint = env['EVENTSTORE_URL'] === undefined ? `Nothing runs on ${dataDir}: start it with npm start, name its folder with --data-dir, or set the environment.\n` : '';
+    const hint =
+      env['EVENTSTORE_URL'] === undefined
+        ? `Nothing runs on ${dataDir}: start it with npm start, name its folder with --data-dir, or set the environment.\n`
+        : '';
     throw new CliError(`${hint}${error.message}`, 2);
   }
 }
@@ -99,7 +116,9 @@ function configOf(env: Record<string, string | undefined>, dataDir: string): Con
 async function within<T>(work: Promise<T>, what: string, variable: string): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const limit = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => { reject(new CliError(`${what} did not answer within ${STORE_LIMIT_MS / 1000} s; is it running? (${variable})`)); }, STORE_LIMIT_MS);
+    timer = setTimeout(() => {
+      reject(new CliError(`${what} did not answer within ${STORE_LIMIT_MS / 1000} s; is it running? (${variable})`));
+    }, STORE_LIMIT_MS);
   });
   try {
     return await Promise.race([work, limit]);
@@ -113,6 +132,8 @@ function report(error: unknown, verbose: boolean): ExitCode {
     console.error(error.message);
     return error.exitCode;
   }
-  console.error(verbose ? error : `failed: ${error instanceof Error ? error.message : String(error)} (LOG_LEVEL=debug shows more)`);
+  console.error(
+    verbose ? error : `failed: ${error instanceof Error ? error.message : String(error)} (LOG_LEVEL=debug shows more)`,
+  );
   return 1;
 }

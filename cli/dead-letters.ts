@@ -2,7 +2,12 @@ import type { Command } from 'commander';
 import { listDeadLetters, takeDeadLetter, type DeadLetter } from '../commands/reactions/dead-letters.ts';
 import { prepareReactionTables } from '../commands/reactions/checkpoints.ts';
 import { requeueJob } from '../commands/reactions/media-jobs.ts';
-import { listProjectionLetters, retryStopped, skipStopped, type ProjectionLetter } from '../projections/dead-letters.ts';
+import {
+  listProjectionLetters,
+  retryStopped,
+  skipStopped,
+  type ProjectionLetter,
+} from '../projections/dead-letters.ts';
 import { prepareProjectionTables } from '../projections/schema.ts';
 import { CliError, type CliContext, type ExitCode } from './context.ts';
 import type { Run } from './main.ts';
@@ -16,12 +21,29 @@ const MOST_LETTERS = 1_000;
 
 /** `dead-letters list|show|retry|skip`: what reactions gave up on, and the events that projections could not apply. */
 export function registerDeadLetters(program: Command, run: Run): void {
-  const group = program.command('dead-letters').description('what reactions gave up on, and events that projections could not apply');
-  group.command('list').description('all of them, oldest first').option('--json', 'one JSON array')
+  const group = program
+    .command('dead-letters')
+    .description('what reactions gave up on, and events that projections could not apply');
+  group
+    .command('list')
+    .description('all of them, oldest first')
+    .option('--json', 'one JSON array')
     .action((options: { json?: boolean }) => run((context) => list(context, options.json === true)));
-  group.command('show').description('everything known about one').argument('<id>').action((id: string) => run((context) => show(context, id)));
-  group.command('retry').description('try the work again, or let the projection try its event again').argument('<id>').action((id: string) => run((context) => retry(context, id)));
-  group.command('skip').description('give the work up for good, or let the projection go on without its event').argument('<id>').action((id: string) => run((context) => skip(context, id)));
+  group
+    .command('show')
+    .description('everything known about one')
+    .argument('<id>')
+    .action((id: string) => run((context) => show(context, id)));
+  group
+    .command('retry')
+    .description('try the work again, or let the projection try its event again')
+    .argument('<id>')
+    .action((id: string) => run((context) => retry(context, id)));
+  group
+    .command('skip')
+    .description('give the work up for good, or let the projection go on without its event')
+    .argument('<id>')
+    .action((id: string) => run((context) => skip(context, id)));
 }
 
 async function list(context: CliContext, json: boolean): Promise<ExitCode> {
@@ -40,9 +62,14 @@ async function show(context: CliContext, id: string): Promise<ExitCode> {
 }
 
 // As it lies in the log: personal data stay sealed.
-async function eventOf(context: CliContext, { streamId, eventId }: ProjectionLetter): Promise<Record<string, unknown> | null> {
+async function eventOf(
+  context: CliContext,
+  { streamId, eventId }: ProjectionLetter,
+): Promise<Record<string, unknown> | null> {
   const event = (await (await context.store()).readStream(streamId)).find((one) => one.id === eventId);
-  return event === undefined ? null : { revision: Number(event.revision), created_at: event.createdAt, data: event.data, metadata: event.metadata };
+  return event === undefined
+    ? null
+    : { revision: Number(event.revision), created_at: event.createdAt, data: event.data, metadata: event.metadata };
 }
 
 async function retry(context: CliContext, id: string): Promise<ExitCode> {
@@ -54,7 +81,10 @@ async function retry(context: CliContext, id: string): Promise<ExitCode> {
     return 0;
   }
   const { state, projection, eventId } = found.letter;
-  if (state === 'parked') throw new CliError(`${projection} went on without this event; to have it applied in its place: shutterlog projections rebuild ${projection}`);
+  if (state === 'parked')
+    throw new CliError(
+      `${projection} went on without this event; to have it applied in its place: shutterlog projections rebuild ${projection}`,
+    );
   if (!(await retryStopped(context.pool(), projection, eventId))) throw gone(id);
   console.log(`${projection} tries ${eventId} again; shutterlog projections status ${projection} tells how it went`);
   return 0;

@@ -15,22 +15,76 @@ const LEAST_FREE_BYTES = 1024 ** 3;
 
 /** In the order in which one depends on the other; each gives one line about what it found, or throws. */
 const CHECKS: readonly Check[] = [
-  { name: 'environment', advice: 'correct the variables named here; .env.example explains each', run: async (context) => { context.config(); return 'all variables are valid'; } },
-  { name: 'event store', advice: 'start it (npm start, or npm run eventstore) or correct EVENTSTORE_URL', run: async (context) => { const store = await context.store(); return `store ${store.storeId}, head ${await store.head()}`; } },
-  { name: 'postgresql', advice: 'start it or correct DATABASE_URL', run: async (context) => (await context.pool().query<{ v: string }>('select current_setting($1) as v', ['server_version'])).rows[0]?.v ?? '' },
-  { name: 'redis', advice: 'start it or correct REDIS_URL; feeds are computed from PostgreSQL meanwhile', run: async (context) => /redis_version:(\S+)/.exec(await (await context.redis()).info('server'))?.[1] ?? 'answers' },
-  { name: 'secrets', advice: 'use the MASTER_KEY that this database was made with; another one cannot read personal data', run: async (context) => { await openVault({ pool: context.pool(), masterKey: context.config().MASTER_KEY }); return 'the master key opens the vault'; } },
+  {
+    name: 'environment',
+    advice: 'correct the variables named here; .env.example explains each',
+    run: async (context) => {
+      context.config();
+      return 'all variables are valid';
+    },
+  },
+  {
+    name: 'event store',
+    advice: 'start it (npm start, or npm run eventstore) or correct EVENTSTORE_URL',
+    run: async (context) => {
+      const store = await context.store();
+      return `store ${store.storeId}, head ${await store.head()}`;
+    },
+  },
+  {
+    name: 'postgresql',
+    advice: 'start it or correct DATABASE_URL',
+    run: async (context) =>
+      (await context.pool().query<{ v: string }>('select current_setting($1) as v', ['server_version'])).rows[0]?.v ??
+      '',
+  },
+  {
+    name: 'redis',
+    advice: 'start it or correct REDIS_URL; feeds are computed from PostgreSQL meanwhile',
+    run: async (context) => /redis_version:(\S+)/.exec(await (await context.redis()).info('server'))?.[1] ?? 'answers',
+  },
+  {
+    name: 'secrets',
+    advice: 'use the MASTER_KEY that this database was made with; another one cannot read personal data',
+    run: async (context) => {
+      await openVault({ pool: context.pool(), masterKey: context.config().MASTER_KEY });
+      return 'the master key opens the vault';
+    },
+  },
   { name: 'media folder', advice: 'make MEDIA_DIR writable and keep at least 1 GiB free there', run: mediaFolder },
-  { name: 'ffmpeg', advice: 'install ffmpeg, else video uploads are refused', run: async () => (await promisify(execFile)('ffmpeg', ['-version'])).stdout.split('\n')[0] ?? '' },
-  { name: 'write-api', advice: 'see its log; /health/ready names the part that is missing', run: ready((config) => config.WRITE_API_PORT) },
-  { name: 'read-api', advice: 'see its log; /health/ready names the part that is missing', run: ready((config) => config.READ_API_PORT) },
-  { name: 'projector', advice: 'see its log and shutterlog projections status', run: ready((config) => config.PROJECTOR_PORT) },
-  { name: 'reactor', advice: 'see its log and shutterlog dead-letters list', run: ready((config) => config.REACTOR_PORT) },
+  {
+    name: 'ffmpeg',
+    advice: 'install ffmpeg, else video uploads are refused',
+    run: async () => (await promisify(execFile)('ffmpeg', ['-version'])).stdout.split('\n')[0] ?? '',
+  },
+  {
+    name: 'write-api',
+    advice: 'see its log; /health/ready names the part that is missing',
+    run: ready((config) => config.WRITE_API_PORT),
+  },
+  {
+    name: 'read-api',
+    advice: 'see its log; /health/ready names the part that is missing',
+    run: ready((config) => config.READ_API_PORT),
+  },
+  {
+    name: 'projector',
+    advice: 'see its log and shutterlog projections status',
+    run: ready((config) => config.PROJECTOR_PORT),
+  },
+  {
+    name: 'reactor',
+    advice: 'see its log and shutterlog dead-letters list',
+    run: ready((config) => config.REACTOR_PORT),
+  },
 ];
 
-/** `doctor`: looks at every part that Shutterlog needs and says what to do about those that fail; exit 1 when one does. */
+/**
+ * `doctor`: looks at every part that Shutterlog needs and says what to do about those that fail; exit 1 when one does.
+ */
 export function registerDoctor(program: Command, run: Run): void {
-  program.command('doctor')
+  program
+    .command('doctor')
     .description('check every part that Shutterlog needs')
     .option('--json', 'one JSON array')
     .action((options: { json?: boolean }) => run((context) => examine(context, options.json === true)));
@@ -40,19 +94,33 @@ async function examine(context: CliContext, json: boolean): Promise<ExitCode> {
   const [environment, ...others] = CHECKS;
   const findings = environment === undefined ? [] : [await tryCheck(environment, context)];
   // Without addresses nothing else can be looked at, and saying so ten times helps nobody.
-  if (findings.every(({ ok }) => ok)) findings.push(...await Promise.all(others.map((check) => tryCheck(check, context))));
+  if (findings.every(({ ok }) => ok))
+    findings.push(...(await Promise.all(others.map((check) => tryCheck(check, context)))));
   if (json) console.log(JSON.stringify(findings));
-  else for (const { check, ok, says, advice } of findings) console.log(`${ok ? 'ok    ' : 'FAILED'} ${check.padEnd(13)} ${says}${advice === undefined ? '' : `\n       ${advice}`}`);
+  else
+    for (const { check, ok, says, advice } of findings)
+      console.log(
+        `${ok ? 'ok    ' : 'FAILED'} ${check.padEnd(13)} ${says}${advice === undefined ? '' : `\n       ${advice}`}`,
+      );
   return findings.every(({ ok }) => ok) ? 0 : 1;
 }
 
 async function tryCheck(check: Check, context: CliContext): Promise<Finding> {
   let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<never>((_, reject) => { timer = setTimeout(() => { reject(new Error('no answer')); }, CHECK_LIMIT_MS); });
+  const limit = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(new Error('no answer'));
+    }, CHECK_LIMIT_MS);
+  });
   try {
     return { check: check.name, ok: true, says: await Promise.race([check.run(context), limit]) };
   } catch (error) {
-    return { check: check.name, ok: false, says: error instanceof Error ? error.message : String(error), advice: check.advice };
+    return {
+      check: check.name,
+      ok: false,
+      says: error instanceof Error ? error.message : String(error),
+      advice: check.advice,
+    };
   } finally {
     clearTimeout(timer);
   }
@@ -64,14 +132,19 @@ async function mediaFolder(context: CliContext): Promise<string> {
   await mkdir(MEDIA_DIR, { recursive: true });
   await access(MEDIA_DIR, constants.W_OK);
   const { bavail, bsize } = await statfs(MEDIA_DIR);
-  if (bavail * bsize < LEAST_FREE_BYTES) throw new Error(`only ${Math.floor((bavail * bsize) / 1024 ** 2)} MiB are free in ${MEDIA_DIR}`);
+  if (bavail * bsize < LEAST_FREE_BYTES)
+    throw new Error(`only ${Math.floor((bavail * bsize) / 1024 ** 2)} MiB are free in ${MEDIA_DIR}`);
   return `${MEDIA_DIR}, ${Math.floor((bavail * bsize) / 1024 ** 3)} GiB free`;
 }
 
 function ready(portOf: (config: Config) => number): Check['run'] {
   return async (context) => {
     const config = context.config();
-    const answer = await fetch(`http://${config.HOST}:${portOf(config)}/health/ready`, { signal: AbortSignal.timeout(5_000) }).catch(() => { throw new Error(`nothing answers on port ${portOf(config)}`); });
+    const answer = await fetch(`http://${config.HOST}:${portOf(config)}/health/ready`, {
+      signal: AbortSignal.timeout(5_000),
+    }).catch(() => {
+      throw new Error(`nothing answers on port ${portOf(config)}`);
+    });
     if (!answer.ok) throw new Error(`not ready: ${(await answer.text()).slice(0, 300)}`);
     return `ready on port ${portOf(config)}`;
   };

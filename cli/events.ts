@@ -12,7 +12,8 @@ type TailOptions = { follow?: boolean; after?: string; limit: string; type?: str
 /** `events tail|show`: the log for people's eyes. Personal data stay sealed unless `--open` asks for them. */
 export function registerEvents(program: Command, run: Run): void {
   const events = program.command('events').description('read the event log');
-  events.command('tail')
+  events
+    .command('tail')
     .description('the newest events, and with --follow each new one as it comes')
     .option('-f, --follow', 'stay and show new events')
     .option('-n, --limit <count>', 'how many events to show first', '20')
@@ -21,12 +22,15 @@ export function registerEvents(program: Command, run: Run): void {
     .option('--open', 'open sealed personal data')
     .option('--json', 'one JSON object a line')
     .action((options: TailOptions) => run((context) => tail(context, options)));
-  events.command('show')
+  events
+    .command('show')
     .description('every event of one stream')
     .argument('<stream>', 'such as post-post_01…')
     .option('--open', 'open sealed personal data')
     .option('--json', 'one JSON object a line')
-    .action((stream: string, options: { json?: boolean; open?: boolean }) => run((context) => show(context, stream, options)));
+    .action((stream: string, options: { json?: boolean; open?: boolean }) =>
+      run((context) => show(context, stream, options)),
+    );
   registerArchive(events, run);
 }
 
@@ -45,12 +49,17 @@ async function tail(context: CliContext, options: TailOptions): Promise<ExitCode
 }
 
 // Without a start the log is read from its end: it may be long, and only its newest part is wanted.
-async function firstEvents(context: CliContext, range: { limit: number; after: Position | undefined; wanted: (event: RecordedEvent) => boolean }): Promise<{ events: RecordedEvent[]; last: Position }> {
+async function firstEvents(
+  context: CliContext,
+  range: { limit: number; after: Position | undefined; wanted: (event: RecordedEvent) => boolean },
+): Promise<{ events: RecordedEvent[]; last: Position }> {
   const store = await context.store();
   const events: RecordedEvent[] = [];
-  let last = range.after ?? await store.head();
+  let last = range.after ?? (await store.head());
   if (range.limit === 0) return { events, last };
-  for await (const event of range.after === undefined ? store.readAll({ backwards: true }) : store.readAll({ after: range.after })) {
+  for await (const event of range.after === undefined
+    ? store.readAll({ backwards: true })
+    : store.readAll({ after: range.after })) {
     last = laterOf(last, event.position);
     if (range.wanted(event)) events.push(event);
     if (events.length >= range.limit || context.signal.aborted) break;
@@ -58,7 +67,11 @@ async function firstEvents(context: CliContext, range: { limit: number; after: P
   return { events: range.after === undefined ? events.reverse() : events, last };
 }
 
-async function show(context: CliContext, stream: string, options: { json?: boolean; open?: boolean }): Promise<ExitCode> {
+async function show(
+  context: CliContext,
+  stream: string,
+  options: { json?: boolean; open?: boolean },
+): Promise<ExitCode> {
   const events = await (await context.store()).readStream(stream);
   if (events.length === 0) throw new CliError(`no stream ${stream}; shutterlog events tail shows stream names`);
   const keys = options.open === true ? await dataKeys(context) : undefined;
@@ -71,19 +84,34 @@ async function dataKeys(context: CliContext): Promise<DataKeys> {
 }
 
 async function print(event: RecordedEvent, keys: DataKeys | undefined, json: boolean | undefined): Promise<void> {
-  const opened = keys === undefined ? event : (await openPersonalData([event], keys))[0] ?? event;
+  const opened = keys === undefined ? event : ((await openPersonalData([event], keys))[0] ?? event);
   const { streamId, revision, position, id, type, data, metadata, createdAt } = opened;
   if (json === true) {
-    console.log(JSON.stringify({ position, stream: streamId, revision: Number(revision), id, type, created_at: createdAt, data, metadata }));
+    console.log(
+      JSON.stringify({
+        position,
+        stream: streamId,
+        revision: Number(revision),
+        id,
+        type,
+        created_at: createdAt,
+        data,
+        metadata,
+      }),
+    );
     return;
   }
-  console.log(`${createdAt.toISOString()}  ${type.padEnd(24)} ${streamId}@${revision}\n  at ${position}\n  ${JSON.stringify(shorten(data))}`);
+  console.log(
+    `${createdAt.toISOString()}  ${type.padEnd(24)} ${streamId}@${revision}\n  at ${position}\n  ${JSON.stringify(shorten(data))}`,
+  );
 }
 
 // A sealed value is long and tells a reader nothing but that it is there.
 function shorten(data: unknown): unknown {
   if (typeof data !== 'object' || data === null) return data;
-  return Object.fromEntries(Object.entries(data).map(([name, value]: [string, unknown]) => [name, isSealed(value) ? '(sealed)' : value]));
+  return Object.fromEntries(
+    Object.entries(data).map(([name, value]: [string, unknown]) => [name, isSealed(value) ? '(sealed)' : value]),
+  );
 }
 
 const isSealed = (value: unknown) => typeof value === 'object' && value !== null && '$sealed' in value;
@@ -95,6 +123,7 @@ function wholeNumber(text: string, option: string): number {
 
 function positionOf(text: string): Position {
   const parsed = Position.safeParse(text);
-  if (!parsed.success) throw new CliError(`${text} is not a position; shutterlog events tail --json shows positions`, 2);
+  if (!parsed.success)
+    throw new CliError(`${text} is not a position; shutterlog events tail --json shows positions`, 2);
   return parsed.data;
 }

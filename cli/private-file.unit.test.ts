@@ -26,7 +26,11 @@ describe('a private file', () => {
     await writeFile(file, 'of old', { mode: 0o644 });
     expect(await modeOf(file)).toBe(0o644);
     await writePrivateFile(file, pieces('one, ', 'two'));
-    expect([await readFile(file, 'utf8'), await modeOf(file), await readdir(folder)]).toEqual(['one, two', 0o600, ['export.json']]);
+    expect([await readFile(file, 'utf8'), await modeOf(file), await readdir(folder)]).toEqual([
+      'one, two',
+      0o600,
+      ['export.json'],
+    ]);
   });
 
   it('is never readable by others while it is written, and the old one stays until it is whole', async () => {
@@ -51,6 +55,9 @@ describe('a private file', () => {
     await writeFile(elsewhere, 'of somebody', { mode: 0o644 });
     await symlink(elsewhere, `${file}.part`);
     await expect(writePrivateFile(file, pieces('mine'))).rejects.toThrow(/export\.json\.part is there already/);
-    expect([await readFile(elsewhere, 'utf8'), (await readdir(folder)).sort()]).toEqual(['of somebody', ['elsewhere', 'export.json.part']]);
+    expect([await readFile(elsewhere, 'utf8'), (await readdir(folder)).sort()]).toEqual([
+      'of somebody',
+      ['elsewhere', 'export.json.part'],
+    ]);
   });
 });

@@ -26,7 +26,10 @@ function forPeople({ json }: { json: boolean }): boolean {
 
 function bar(step: string, unit: string): Progress {
   const format = `${step.padEnd(24)} {bar} {percentage}% | {value}/{total} ${unit} | {rate}/s | {eta_formatted} left`;
-  const shown = new SingleBar({ format, stream: process.stderr, hideCursor: true, etaBuffer: 100 }, Presets.shades_classic);
+  const shown = new SingleBar(
+    { format, stream: process.stderr, hideCursor: true, etaBuffer: 100 },
+    Presets.shades_classic,
+  );
   const started = performance.now();
   let running = false;
   let ended = false;

@@ -12,9 +12,11 @@ export type AnyProjection = PostgresProjection | LaneProjection;
 export function chosenProjections(names: readonly string[], all: boolean): AnyProjection[] {
   const known = allProjections.map(({ name }) => name);
   const unknown = names.filter((name) => !known.includes(name));
-  if (unknown.length > 0) throw new CliError(`unknown projection ${unknown.join(', ')}; there are ${known.join(', ')}`, 2);
+  if (unknown.length > 0)
+    throw new CliError(`unknown projection ${unknown.join(', ')}; there are ${known.join(', ')}`, 2);
   if (all && names.length > 0) throw new CliError('name projections or say --all, not both', 2);
-  if (!all && names.length === 0) throw new CliError(`name one or more projections, or say --all; there are ${known.join(', ')}`, 2);
+  if (!all && names.length === 0)
+    throw new CliError(`name one or more projections, or say --all; there are ${known.join(', ')}`, 2);
   return allProjections.filter(({ name }) => all || names.includes(name));
 }
 

@@ -5,7 +5,13 @@ import { openVault } from '../infra/vault.ts';
 import { listBuilds } from '../projections/build-store.ts';
 import { allProjections, codeVersions, postgresProjections } from '../projections/catalog.ts';
 import { replayThreads } from '../projections/parallel-replay.ts';
-import { rebuild, RebuildInterruptedError, RebuildStoppedError, type RebuildDeps, type RebuildProgress } from '../projections/rebuild.ts';
+import {
+  rebuild,
+  RebuildInterruptedError,
+  RebuildStoppedError,
+  type RebuildDeps,
+  type RebuildProgress,
+} from '../projections/rebuild.ts';
 import { RebuildDiffersError } from '../projections/rebuild-check.ts';
 import { RebuildRunningError, type RebuildPlan } from '../projections/rebuild-plan.ts';
 import { prepareProjectionTables } from '../projections/schema.ts';
@@ -15,14 +21,28 @@ import type { Run } from './main.ts';
 import { remark, showProgress, type Progress } from './progress.ts';
 import { chosenProjections, onPoisonOf, type AnyProjection } from './projection-names.ts';
 
-export type RebuildChoice = { all?: boolean; outdated?: boolean; verify?: boolean; until?: string; onPoison?: string; json?: boolean };
+export type RebuildChoice = {
+  all?: boolean;
+  outdated?: boolean;
+  verify?: boolean;
+  until?: string;
+  onPoison?: string;
+  json?: boolean;
+};
 
 /** `projections rebuild`: builds read models anew beside the ones in use and switches readers in one step. */
 export function registerRebuild(group: Command, run: Run): void {
-  group.command('rebuild').description('build read models anew from the log, beside the ones in use, and switch readers to them')
-    .argument('[names...]').option('--all', 'all of them').option('--outdated', 'those whose live build is of another version than the code, or missing')
+  group
+    .command('rebuild')
+    .description('build read models anew from the log, beside the ones in use, and switch readers to them')
+    .argument('[names...]')
+    .option('--all', 'all of them')
+    .option('--outdated', 'those whose live build is of another version than the code, or missing')
     .option('--verify', 'compare with the live builds first, and do not switch where they differ')
-    .option('--until <position|time>', 'build as of a place or time into side builds, for looking at with projections rows and entries; of a model in Redis the keys that are there now')
+    .option(
+      '--until <position|time>',
+      'build as of a place or time into side builds, for looking at with projections rows and entries; of a model in Redis the keys that are there now',
+    )
     .option('--on-poison <what>', 'stop (the default) before an event that cannot be applied, or park it', 'stop')
     .option('--json', 'one JSON line a second')
     .action((names: string[], options: RebuildChoice) => run((context) => rebuildChosen(context, names, options)));
@@ -31,7 +51,8 @@ export function registerRebuild(group: Command, run: Run): void {
 async function rebuildChosen(context: CliContext, names: readonly string[], options: RebuildChoice): Promise<ExitCode> {
   const onPoison = onPoisonOf(options.onPoison) ?? 'stop';
   const deps = await openDeps(context);
-  const chosen = options.outdated === true ? await outdated(deps, names, options) : chosenProjections(names, options.all === true);
+  const chosen =
+    options.outdated === true ? await outdated(deps, names, options) : chosenProjections(names, options.all === true);
   if (chosen.length === 0) {
     console.log(options.json === true ? JSON.stringify({ rebuilt: [] }) : 'every live build is of the code’s version');
     return 0;
@@ -39,10 +60,28 @@ async function rebuildChosen(context: CliContext, names: readonly string[], opti
   const steps = stepsOf(options.json === true);
   const how = { onPoison, signal: context.signal, report: steps.report };
   try {
-    if (options.until !== undefined) return await aside(deps, chosen, { ...how, until: options.until, json: options.json === true });
-    const done = await rebuild(deps, { ...how, projections: chosen, planned: (plan) => { announce(plan, options.json === true); }, verify: options.verify === true });
-    const summary = { rebuilt: chosen.map(({ name }) => name), builds: done.builds.map(({ id }) => id), events: done.events, seconds: round(done.seconds), events_per_second: Math.round(done.events / Math.max(done.seconds, 1e-3)) };
-    console.log(options.json === true ? JSON.stringify(summary) : `rebuilt ${summary.rebuilt.join(', ')}: ${String(summary.events)} events in ${String(summary.seconds)} s; readers have been switched, projections rollback goes back`);
+    if (options.until !== undefined)
+      return await aside(deps, chosen, { ...how, until: options.until, json: options.json === true });
+    const done = await rebuild(deps, {
+      ...how,
+      projections: chosen,
+      planned: (plan) => {
+        announce(plan, options.json === true);
+      },
+      verify: options.verify === true,
+    });
+    const summary = {
+      rebuilt: chosen.map(({ name }) => name),
+      builds: done.builds.map(({ id }) => id),
+      events: done.events,
+      seconds: round(done.seconds),
+      events_per_second: Math.round(done.events / Math.max(done.seconds, 1e-3)),
+    };
+    console.log(
+      options.json === true
+        ? JSON.stringify(summary)
+        : `rebuilt ${summary.rebuilt.join(', ')}: ${String(summary.events)} events in ${String(summary.seconds)} s; readers have been switched, projections rollback goes back`,
+    );
     return 0;
   } catch (error) {
     if (error instanceof RebuildDiffersError) return reportDifferences(error, options.json === true);
@@ -52,19 +91,42 @@ async function rebuildChosen(context: CliContext, names: readonly string[], opti
   }
 }
 
-type Aside = Pick<SideBuildOptions, 'onPoison' | 'signal' | 'report'> & { readonly until: string; readonly json: boolean };
+type Aside = Pick<SideBuildOptions, 'onPoison' | 'signal' | 'report'> & {
+  readonly until: string;
+  readonly json: boolean;
+};
 
-async function aside(deps: RebuildDeps, chosen: readonly AnyProjection[], { until, json, ...how }: Aside): Promise<ExitCode> {
+async function aside(
+  deps: RebuildDeps,
+  chosen: readonly AnyProjection[],
+  { until, json, ...how }: Aside,
+): Promise<ExitCode> {
   const place = await placeInLog(deps.store, until);
-  if (place === undefined) throw new CliError('--until takes a position, as events tail shows it, or a time such as 2026-01-31T12:00:00Z', 2);
+  if (place === undefined)
+    throw new CliError('--until takes a position, as events tail shows it, or a time such as 2026-01-31T12:00:00Z', 2);
   const builds = await buildAside(deps, { ...how, projections: chosen, until: place });
   if (json) {
-    console.log(JSON.stringify(builds.map(({ id, projection, store, location, untilPosition }) => ({ build: id, projection, store, location, until: untilPosition }))));
+    console.log(
+      JSON.stringify(
+        builds.map(({ id, projection, store, location, untilPosition }) => ({
+          build: id,
+          projection,
+          store,
+          location,
+          until: untilPosition,
+        })),
+      ),
+    );
     return 0;
   }
   for (const { id, projection, store } of builds) {
-    const look = store === 'postgres' ? `projections rows <table> --build ${String(id)}` : `projections entries --build ${String(id)} (keys that the live build holds now, as they were then)`;
-    console.log(`${projection}: build ${String(id)} stands at ${place.position}; look with ${look}, remove with projections drop ${String(id)}`);
+    const look =
+      store === 'postgres'
+        ? `projections rows <table> --build ${String(id)}`
+        : `projections entries --build ${String(id)} (keys that the live build holds now, as they were then)`;
+    console.log(
+      `${projection}: build ${String(id)} stands at ${place.position}; look with ${look}, remove with projections drop ${String(id)}`,
+    );
   }
   return 0;
 }
@@ -78,29 +140,72 @@ function reportDifferences({ message, lines, more }: RebuildDiffersError, json: 
 /** What replaying the log takes: a pool of its own size, the vault's keys, and Redis when it is asked for. */
 export async function openDeps(context: CliContext): Promise<RebuildDeps> {
   const { DATABASE_URL, MASTER_KEY, EVENTSTORE_URL } = context.config();
-  const pool = context.own(openPool(DATABASE_URL, { size: postgresProjections.length + 6, name: 'shutterlog-rebuild', statementTimeoutMs: 600_000, synchronousCommit: false }), (opened) => opened.end());
+  const pool = context.own(
+    openPool(DATABASE_URL, {
+      size: postgresProjections.length + 6,
+      name: 'shutterlog-rebuild',
+      statementTimeoutMs: 600_000,
+      synchronousCommit: false,
+    }),
+    (opened) => opened.end(),
+  );
   await prepareProjectionTables(pool);
   const { keys } = await openVault({ pool, masterKey: MASTER_KEY });
-  const parallel = { threads: replayThreads(availableParallelism()), eventStoreUrl: EVENTSTORE_URL, databaseUrl: DATABASE_URL, masterKey: MASTER_KEY };
-  return { pool, databaseUrl: DATABASE_URL, store: await context.store(), keys, log: context.log, versions: codeVersions, redis: () => context.redis(), parallel };
+  const parallel = {
+    threads: replayThreads(availableParallelism()),
+    eventStoreUrl: EVENTSTORE_URL,
+    databaseUrl: DATABASE_URL,
+    masterKey: MASTER_KEY,
+  };
+  return {
+    pool,
+    databaseUrl: DATABASE_URL,
+    store: await context.store(),
+    keys,
+    log: context.log,
+    versions: codeVersions,
+    redis: () => context.redis(),
+    parallel,
+  };
 }
 
 // A build of another log is not outdated but lost, or the log is the wrong one: that is for the operator to say.
-async function outdated({ pool, store }: RebuildDeps, names: readonly string[], { all }: RebuildChoice): Promise<AnyProjection[]> {
-  if (names.length > 0 || all === true) throw new CliError('--outdated finds its projections by itself: give no names and no --all', 2);
-  const live = new Map((await listBuilds(pool)).filter(({ state }) => state === 'live').map((build) => [build.projection, build]));
-  const foreign = [...live.values()].filter(({ storeId }) => storeId !== store.storeId).map(({ projection }) => projection);
-  if (foreign.length > 0) console.error(`${foreign.join(', ')}: built from another log, and left alone; shutterlog projections rebuild <name> builds them from this one`);
+async function outdated(
+  { pool, store }: RebuildDeps,
+  names: readonly string[],
+  { all }: RebuildChoice,
+): Promise<AnyProjection[]> {
+  if (names.length > 0 || all === true)
+    throw new CliError('--outdated finds its projections by itself: give no names and no --all', 2);
+  const live = new Map(
+    (await listBuilds(pool)).filter(({ state }) => state === 'live').map((build) => [build.projection, build]),
+  );
+  const foreign = [...live.values()]
+    .filter(({ storeId }) => storeId !== store.storeId)
+    .map(({ projection }) => projection);
+  if (foreign.length > 0)
+    console.error(
+      `${foreign.join(', ')}: built from another log, and left alone; shutterlog projections rebuild <name> builds them from this one`,
+    );
   return allProjections.filter(({ name, version }) => !foreign.includes(name) && live.get(name)?.version !== version);
 }
 
 function announce({ postgres, lanes }: RebuildPlan, json: boolean): void {
   for (const { build, resumed, insteadOf } of [...postgres, ...lanes]) {
     const { projection, id } = build;
-    if (resumed) remark(`${projection}: going on with build ${String(id)}, which an interrupted rebuild left`, { projection, build: id, begins: 'where it was interrupted' }, { json });
+    if (resumed)
+      remark(
+        `${projection}: going on with build ${String(id)}, which an interrupted rebuild left`,
+        { projection, build: id, begins: 'where it was interrupted' },
+        { json },
+      );
     if (insteadOf === undefined) continue;
     const { build: left, why } = insteadOf;
-    remark(`${projection}: beginning again with build ${String(id)}: build ${String(left.id)}, which an interrupted rebuild left, is of no use (${why})`, { projection, build: id, begins: 'again', instead_of: left.id, why }, { json });
+    remark(
+      `${projection}: beginning again with build ${String(id)}: build ${String(left.id)}, which an interrupted rebuild left, is of no use (${why})`,
+      { projection, build: id, begins: 'again', instead_of: left.id, why },
+      { json },
+    );
   }
 }
 
@@ -116,13 +221,19 @@ function stepsOf(json: boolean): { report(progress: RebuildProgress): void; end(
       }
       current.shown.at(done, total);
     },
-    end: () => { current?.shown.end(); },
+    end: () => {
+      current?.shown.end();
+    },
   };
 }
 
 function explained(error: unknown): unknown {
-  if (error instanceof RebuildStoppedError) return new CliError(`${error.message}\nreaders keep what they have; mend the cause and run the same command, which goes on there, or park the event with --on-poison park`);
-  if (error instanceof RebuildRunningError || error instanceof RebuildInterruptedError) return new CliError(error.message);
+  if (error instanceof RebuildStoppedError)
+    return new CliError(
+      `${error.message}\nreaders keep what they have; mend the cause and run the same command, which goes on there, or park the event with --on-poison park`,
+    );
+  if (error instanceof RebuildRunningError || error instanceof RebuildInterruptedError)
+    return new CliError(error.message);
   return error;
 }
 

@@ -42,64 +42,120 @@ beforeAll(async () => {
   starPost = await world.post(star, ago(DAY_MS));
   await world.feed(viewer, '?order=latest');
   then = await world.store.head();
-  await world.tell(aPost.deleted({ postId: early, authorId: friend }), happened('FollowEnded', { followerId: viewer, followeeId: star, reason: 'unfollowed' }));
+  await world.tell(
+    aPost.deleted({ postId: early, authorId: friend }),
+    happened('FollowEnded', { followerId: viewer, followeeId: star, reason: 'unfollowed' }),
+  );
   late = await world.post(friend);
   await world.settled();
 }, LIMIT_MS);
 afterAll(() => world.close());
 
-const shutterlog = (...args: string[]) => runCli({ ...process.env, EVENTSTORE_URL: world.node.url, DATABASE_URL: world.databaseUrl, REDIS_URL: server.url, MASTER_KEY, JWT_SECRET: 'x'.repeat(40) }, args);
+const shutterlog = (...args: string[]) =>
+  runCli(
+    {
+      ...process.env,
+      EVENTSTORE_URL: world.node.url,
+      DATABASE_URL: world.databaseUrl,
+      REDIS_URL: server.url,
+      MASTER_KEY,
+      JWT_SECRET: 'x'.repeat(40),
+    },
+    args,
+  );
 
 type Shown = { kind: string; of: string; entries: { id: string }[] };
 type Made = { build: number; projection: string; store: string };
 
 async function builtUntil(until: string): Promise<Map<string, number>> {
-  const { code, out, err } = await shutterlog('projections', 'rebuild', 'home-feed', 'celebrity-posts', '--until', until, '--json');
+  const { code, out, err } = await shutterlog(
+    'projections',
+    'rebuild',
+    'home-feed',
+    'celebrity-posts',
+    '--until',
+    until,
+    '--json',
+  );
   expect({ code, err: code === 0 ? '' : err }).toEqual({ code: 0, err: '' });
   return new Map((JSON.parse(out) as Made[]).map(({ projection, build }) => [projection, build]));
 }
 async function entriesOf(build: number, ...args: string[]): Promise<Record<string, string[]>> {
   const { out } = await shutterlog('projections', 'entries', '--build', String(build), ...args);
-  const shown = out.trim().split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as Shown);
+  const shown = out
+    .trim()
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Shown);
   return Object.fromEntries(shown.map(({ kind, of, entries }) => [`${kind} ${of}`, entries.map(({ id }) => id)]));
 }
 
 /** Expects that the status says of some side builds that they stand at a place, and how many events came since. */
 async function expectToStand(builds: readonly number[], place: Position): Promise<void> {
   const { out } = await shutterlog('projections', 'status', '--json');
-  const shown = (JSON.parse(out) as { other_builds: { build: number; state: string; checkpoint: string; lag_events: number }[] }[]).flatMap((one) => one.other_builds);
+  const shown = (
+    JSON.parse(out) as { other_builds: { build: number; state: string; checkpoint: string; lag_events: number }[] }[]
+  ).flatMap((one) => one.other_builds);
   const since: string[] = [];
   for await (const { id } of world.store.readAll({ after: place })) since.push(id);
   expect(since).not.toEqual([]);
-  for (const build of builds) expect(shown).toContainEqual(expect.objectContaining({ build, state: 'side', checkpoint: place, lag_events: since.length }));
-  const { rows } = await world.pool.query<{ events: string }>('select distinct c.events from projections.checkpoint c join projections.build b on b.id = c.build_id where b.state = $1', ['side']);
+  for (const build of builds)
+    expect(shown).toContainEqual(
+      expect.objectContaining({ build, state: 'side', checkpoint: place, lag_events: since.length }),
+    );
+  const { rows } = await world.pool.query<{ events: string }>(
+    'select distinct c.events from projections.checkpoint c join projections.build b on b.id = c.build_id where b.state = $1',
+    ['side'],
+  );
   expect(rows).toEqual([{ events: expect.stringMatching(/^[1-9]/) }]);
 }
 
 describe('a side build of a model in Redis', () => {
-  it('holds the indexes as they were at a place of the log, whatever happened since, and nobody changes it', async () => {
-    const builds = await builtUntil(then);
-    const expected = { [`feed ${viewer}`]: [early, old], [`followed_celebrities ${viewer}`]: [star] };
-    expect(await entriesOf(builds.get('home-feed')!)).toEqual(expected);
-    expect(await entriesOf(builds.get('celebrity-posts')!)).toEqual({ [`celebrity_posts ${star}`]: [starPost] });
-    await expectToStand([...builds.values()], then);
-    const live = (await listBuilds(world.pool, 'home-feed')).find(({ state }) => state === 'live')!;
-    expect(await entriesOf(live.id, '--of', viewer)).toMatchObject({ [`feed ${viewer}`]: [late, old] });
-    late = await world.post(friend);
-    await world.settled();
-    expect(await entriesOf(builds.get('home-feed')!, '--of', viewer)).toEqual(expected);
-    expect(await entriesOf(builds.get('home-feed')!, '--of', star)).toEqual({});
-    for (const build of builds.values()) expect((await shutterlog('projections', 'drop', String(build))).code).toBe(0);
-    expect((await world.redis.keys('*')).filter((key) => !key.startsWith(live.location) && key.startsWith('home_feed'))).toEqual([]);
-  }, LIMIT_MS);
+  it(
+    'holds the indexes as they were at a place of the log, whatever happened since, and nobody changes it',
+    async () => {
+      const builds = await builtUntil(then);
+      const expected = { [`feed ${viewer}`]: [early, old], [`followed_celebrities ${viewer}`]: [star] };
+      expect(await entriesOf(builds.get('home-feed')!)).toEqual(expected);
+      expect(await entriesOf(builds.get('celebrity-posts')!)).toEqual({ [`celebrity_posts ${star}`]: [starPost] });
+      await expectToStand([...builds.values()], then);
+      const live = (await listBuilds(world.pool, 'home-feed')).find(({ state }) => state === 'live')!;
+      expect(await entriesOf(live.id, '--of', viewer)).toMatchObject({ [`feed ${viewer}`]: [late, old] });
+      late = await world.post(friend);
+      await world.settled();
+      expect(await entriesOf(builds.get('home-feed')!, '--of', viewer)).toEqual(expected);
+      expect(await entriesOf(builds.get('home-feed')!, '--of', star)).toEqual({});
+      for (const build of builds.values())
+        expect((await shutterlog('projections', 'drop', String(build))).code).toBe(0);
+      expect(
+        (await world.redis.keys('*')).filter((key) => !key.startsWith(live.location) && key.startsWith('home_feed')),
+      ).toEqual([]);
+    },
+    LIMIT_MS,
+  );
 
-  it('sees windows of time as of its place, not as of today', async () => {
-    const builds = await buildAside({ ...world, versions: codeVersions, redis: () => Promise.resolve(world.redis) }, {
-      projections: [homeFeed], until: { position: then, at: new Date(Date.now() + 2 * DAY_MS) }, onPoison: 'stop', signal: new AbortController().signal, report: () => undefined,
-    });
-    const idOf = (name: string) => builds.find(({ projection }) => projection === name)!.id;
-    expect(await entriesOf(idOf('home-feed'), '--of', viewer)).toMatchObject({ [`feed ${viewer}`]: [early] });
-    const wrong = [['--build', '0'], ['--build', String(idOf('posts'))], ['--build', String(idOf('home-feed')), '--limit', 'many']];
-    for (const args of wrong) expect((await shutterlog('projections', 'entries', ...args)).code).toBe(2);
-  }, LIMIT_MS);
+  it(
+    'sees windows of time as of its place, not as of today',
+    async () => {
+      const builds = await buildAside(
+        { ...world, versions: codeVersions, redis: () => Promise.resolve(world.redis) },
+        {
+          projections: [homeFeed],
+          until: { position: then, at: new Date(Date.now() + 2 * DAY_MS) },
+          onPoison: 'stop',
+          signal: new AbortController().signal,
+          report: () => undefined,
+        },
+      );
+      const idOf = (name: string) => builds.find(({ projection }) => projection === name)!.id;
+      expect(await entriesOf(idOf('home-feed'), '--of', viewer)).toMatchObject({ [`feed ${viewer}`]: [early] });
+      const wrong = [
+        ['--build', '0'],
+        ['--build', String(idOf('posts'))],
+        ['--build', String(idOf('home-feed')), '--limit', 'many'],
+      ];
+      for (const args of wrong) expect((await shutterlog('projections', 'entries', ...args)).code).toBe(2);
+    },
+    LIMIT_MS,
+  );
 });

@@ -5,12 +5,15 @@ import type { Run } from './main.ts';
 
 /** `token`: signs a token with the installation's secret and prints it, alone on one line, for use in scripts. */
 export function registerToken(program: Command, run: Run): void {
-  program.command('token')
+  program
+    .command('token')
     .description('print a token, good for an hour, that frees requests from rate limits (header X-Operator-Token)')
     .requiredOption('--scope <scope>', 'what the token allows: operator')
-    .action(({ scope }: { scope: string }) => run(async (context) => {
-      if (scope !== 'operator') throw new CliError('--scope takes operator', 2);
-      process.stdout.write(`${await signOperatorToken(context.config().JWT_SECRET, new Date())}\n`);
-      return 0;
-    }));
+    .action(({ scope }: { scope: string }) =>
+      run(async (context) => {
+        if (scope !== 'operator') throw new CliError('--scope takes operator', 2);
+        process.stdout.write(`${await signOperatorToken(context.config().JWT_SECRET, new Date())}\n`);
+        return 0;
+      }),
+    );
 }

@@ -11,14 +11,22 @@ export const CloseFriendInput = z.object({ accountId: AccountId, username: z.str
 export type CloseFriendInput = z.infer<typeof CloseFriendInput>;
 
 /** Lets an account see one's stories for close friends. The other is not told. */
-export async function addCloseFriend(deps: AccountFinder, context: CommandContext, { accountId, username }: CloseFriendInput) {
+export async function addCloseFriend(
+  deps: AccountFinder,
+  context: CommandContext,
+  { accountId, username }: CloseFriendInput,
+) {
   const other = await counterpart(deps, accountId, username);
   if (other === undefined) return refuse('account_not_found');
   return decideFriend(deps, context, { type: 'AddCloseFriend', accountId, friendId: other.account.accountId });
 }
 
 /** Takes an account off one's close friends. */
-export async function removeCloseFriend(deps: AccountFinder, context: CommandContext, { accountId, username }: CloseFriendInput) {
+export async function removeCloseFriend(
+  deps: AccountFinder,
+  context: CommandContext,
+  { accountId, username }: CloseFriendInput,
+) {
   const other = await counterpart(deps, accountId, username);
   if (other === undefined) return refuse('account_not_found');
   return decideFriend(deps, context, { type: 'RemoveCloseFriend', accountId, friendId: other.account.accountId });
@@ -26,6 +34,13 @@ export async function removeCloseFriend(deps: AccountFinder, context: CommandCon
 
 async function decideFriend(deps: AccountFinder, context: CommandContext, command: CloseFriendCommand) {
   const { accountId, friendId } = command;
-  const handled = await handle(deps, context, { decider: closeFriendDecider, streamId: streamOf.closeFriend(accountId, friendId), command, owners: () => [accountId, friendId] });
-  return handled.ok ? { ok: true as const, closeFriend: handled.state.status === 'close', written: handled.written } : handled;
+  const handled = await handle(deps, context, {
+    decider: closeFriendDecider,
+    streamId: streamOf.closeFriend(accountId, friendId),
+    command,
+    owners: () => [accountId, friendId],
+  });
+  return handled.ok
+    ? { ok: true as const, closeFriend: handled.state.status === 'close', written: handled.written }
+    : handled;
 }

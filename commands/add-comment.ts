@@ -18,7 +18,11 @@ export const AddCommentInput = z.object({
 export type AddCommentInput = z.infer<typeof AddCommentInput>;
 
 /** Comments on a post, or answers a comment on it. The comment's id comes from the command's. */
-export async function addComment(log: Log, context: CommandContext, { accountId, postId, text, parentCommentId }: AddCommentInput) {
+export async function addComment(
+  log: Log,
+  context: CommandContext,
+  { accountId, postId, text, parentCommentId }: AddCommentInput,
+) {
   const commentId = idFromCommand.comment(context.commandId);
   const [post, parent] = await Promise.all([
     seePost(log, accountId, postId),

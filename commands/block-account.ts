@@ -19,7 +19,11 @@ export function unblockAccount(deps: AccountFinder, context: CommandContext, inp
   return change(deps, context, { ...input, type: 'Unblock' });
 }
 
-async function change(deps: AccountFinder, context: CommandContext, { accountId, username, type }: BlockAccountInput & { type: BlockCommand['type'] }) {
+async function change(
+  deps: AccountFinder,
+  context: CommandContext,
+  { accountId, username, type }: BlockAccountInput & { type: BlockCommand['type'] },
+) {
   const blockedId = await accountByUsername(deps, username);
   if (blockedId === undefined) return refuse('account_not_found');
   const handled = await handle(deps, context, {
@@ -28,5 +32,7 @@ async function change(deps: AccountFinder, context: CommandContext, { accountId,
     command: { type, blockerId: accountId, blockedId },
     owners: () => [accountId, blockedId],
   });
-  return handled.ok ? { ok: true as const, blocked: handled.state.status === 'blocked', written: handled.written } : handled;
+  return handled.ok
+    ? { ok: true as const, blocked: handled.state.status === 'blocked', written: handled.written }
+    : handled;
 }

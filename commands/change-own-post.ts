@@ -8,9 +8,14 @@ import { seePost } from './see-post.ts';
 type OwnPostCommand = Extract<PostCommand, { readonly by: AccountId }>;
 
 /**
- * Lets an author change a post. To others it is `post_not_yours` when they may see it, else it answers like a missing one.
+ * Lets an author change a post. To others it is `post_not_yours` when they may see it, else it answers like a missing
+ * one.
  */
-export async function changeOwnPost(log: Log, context: CommandContext, { postId, command }: { postId: PostId; command: OwnPostCommand }) {
+export async function changeOwnPost(
+  log: Log,
+  context: CommandContext,
+  { postId, command }: { postId: PostId; command: OwnPostCommand },
+) {
   const handled = await handle(log, context, {
     decider: postDecider,
     streamId: streamOf.post(postId),

@@ -10,10 +10,20 @@ import { handle, type CommandContext, type Log } from './handle.ts';
 import { ownAccount } from './own-account.ts';
 import { Password } from './register-account.ts';
 
-export const ChangePasswordInput = z.object({ accountId: AccountId, username: z.string(), session: z.string().optional(), currentPassword: z.string().max(200), newPassword: Password });
+export const ChangePasswordInput = z.object({
+  accountId: AccountId,
+  username: z.string(),
+  session: z.string().optional(),
+  currentPassword: z.string().max(200),
+  newPassword: Password,
+});
 export type ChangePasswordInput = z.infer<typeof ChangePasswordInput>;
 
-export type ChangePasswordDeps = Log & { readonly credentials: Credentials; readonly sessions: Sessions; readonly passwords: Passwords };
+export type ChangePasswordDeps = Log & {
+  readonly credentials: Credentials;
+  readonly sessions: Sessions;
+  readonly passwords: Passwords;
+};
 
 /**
  * Replaces one's own password and ends every other session. The fact comes before the new hash: a repeat after a crash
@@ -23,9 +33,15 @@ export async function changePassword(deps: ChangePasswordDeps, context: CommandC
   const { accountId, username, session, currentPassword, newPassword } = input;
   const own = await ownAccount(deps, accountId, username);
   if (!own.ok) return own;
-  if (!(await deps.passwords.verify(await deps.credentials.find(accountId), currentPassword))) return refuse('wrong_password');
+  if (!(await deps.passwords.verify(await deps.credentials.find(accountId), currentPassword)))
+    return refuse('wrong_password');
   const passwordHash = await deps.passwords.hash(newPassword);
-  const handled = await handle(deps, context, { decider: accountDecider, streamId: streamOf.account(accountId), command: { type: 'ChangePassword' }, owners: () => [accountId] });
+  const handled = await handle(deps, context, {
+    decider: accountDecider,
+    streamId: streamOf.account(accountId),
+    command: { type: 'ChangePassword' },
+    owners: () => [accountId],
+  });
   if (!handled.ok) return handled;
   await deps.credentials.set(accountId, passwordHash, context.now);
   await deps.sessions.endAll(accountId, context.now, session);

@@ -13,10 +13,14 @@ export const CompleteUploadInput = z.object({ accountId: AccountId, mediaId: Med
 export type CompleteUploadInput = z.infer<typeof CompleteUploadInput>;
 
 /**
- * Takes an upload as done once the bytes are as promised: size, type by content, checksum. Bytes that are not are removed.
- * Completing again changes nothing. Somebody else's upload answers like a missing one.
+ * Takes an upload as done once the bytes are as promised: size, type by content, checksum. Bytes that are not are
+ * removed. Completing again changes nothing. Somebody else's upload answers like a missing one.
  */
-export async function completeUpload(deps: Log & { readonly objects: ObjectStore }, context: CommandContext, { accountId, mediaId }: CompleteUploadInput) {
+export async function completeUpload(
+  deps: Log & { readonly objects: ObjectStore },
+  context: CommandContext,
+  { accountId, mediaId }: CompleteUploadInput,
+) {
   const streamId = streamOf.media(mediaId);
   const media = await loadState(deps, mediaDecider, streamId);
   const isOwnOpen = media.status === 'requested' && media.ownerId === accountId;
@@ -44,7 +48,11 @@ async function inspect(objects: ObjectStore, key: string): Promise<Arrived | nul
   return { fileSize: info.size, contentType: found.ok ? found.type : null, sha256 };
 }
 
-async function open(objects: ObjectStore, key: string, range?: { start: number; end: number }): Promise<Readable | null> {
+async function open(
+  objects: ObjectStore,
+  key: string,
+  range?: { start: number; end: number },
+): Promise<Readable | null> {
   const found = await objects.get(key, range);
   return found.ok ? found.body : null;
 }

@@ -30,11 +30,23 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 
-const codeOf = (answer: { ok: true } | { ok: false; refusal: { code: string } }) => (answer.ok ? 'ok' : answer.refusal.code);
+const codeOf = (answer: { ok: true } | { ok: false; refusal: { code: string } }) =>
+  answer.ok ? 'ok' : answer.refusal.code;
 
 describe('uploading', () => {
-  const request = (ownerId: AccountId, bytes: Buffer, change: { contentType?: string; sha256?: string | null; fileSize?: number } = {}) =>
-    requestUpload(world, world.as(ownerId), { ownerId, contentType: 'image/jpeg', fileSize: bytes.length, sha256: sha256(bytes), ordinal: 0, ...change });
+  const request = (
+    ownerId: AccountId,
+    bytes: Buffer,
+    change: { contentType?: string; sha256?: string | null; fileSize?: number } = {},
+  ) =>
+    requestUpload(world, world.as(ownerId), {
+      ownerId,
+      contentType: 'image/jpeg',
+      fileSize: bytes.length,
+      sha256: sha256(bytes),
+      ordinal: 0,
+      ...change,
+    });
 
   async function promised(ownerId: AccountId, bytes: Buffer, change: Parameters<typeof request>[2] = {}) {
     const requested = await request(ownerId, bytes, change);
@@ -47,7 +59,11 @@ describe('uploading', () => {
     const { mediaId, key } = await promised(ann, photo);
     await world.objects.put(key, photo, { contentType: 'image/jpeg' });
     const completed = await completeUpload(world, world.as(ann), { accountId: ann, mediaId });
-    expect(completed).toMatchObject({ ok: true, state: { status: 'uploaded' }, events: [{ data: { sha256: sha256(photo) } }] });
+    expect(completed).toMatchObject({
+      ok: true,
+      state: { status: 'uploaded' },
+      events: [{ data: { sha256: sha256(photo) } }],
+    });
     expect(await world.types(streamOf.media(mediaId))).toEqual(['UploadRequested', 'UploadCompleted']);
   });
 
@@ -78,7 +94,7 @@ describe('uploading', () => {
     expect(codeOf(await completeUpload(world, world.as(ann), { accountId: ann, mediaId }))).toBe('upload_missing');
   });
 
-  it("does not let another account complete it, and leaves the file to its owner", async () => {
+  it('does not let another account complete it, and leaves the file to its owner', async () => {
     const photo = await aPhoto();
     const { mediaId, key } = await promised(ann, photo);
     await world.objects.put(key, photo, { contentType: 'image/jpeg' });
@@ -95,14 +111,29 @@ describe('uploading', () => {
   it('gives a repeated request the same upload', async () => {
     const photo = await aPhoto();
     const context = world.as(ann);
-    const ask = () => requestUpload(world, context, { ownerId: ann, contentType: 'image/jpeg', fileSize: photo.length, sha256: null, ordinal: 0 });
+    const ask = () =>
+      requestUpload(world, context, {
+        ownerId: ann,
+        contentType: 'image/jpeg',
+        fileSize: photo.length,
+        sha256: null,
+        ordinal: 0,
+      });
     expect(await ask()).toEqual(await ask());
   });
 });
 
 describe('posting', () => {
   const post = (authorId: AccountId, mediaIds: Awaited<ReturnType<ContentWorld['ready']>>[]) =>
-    createPost(world, world.as(authorId), { authorId, caption: 'hello', mediaIds, filter: null, altTexts: [], location: null, commentsDisabled: false });
+    createPost(world, world.as(authorId), {
+      authorId,
+      caption: 'hello',
+      mediaIds,
+      filter: null,
+      altTexts: [],
+      location: null,
+      commentsDisabled: false,
+    });
 
   it('waits for media that are not ready', async () => {
     const created = await post(ann, [await world.ready(ann), await world.uploaded(ann)]);
@@ -134,7 +165,14 @@ describe("changing one's post", () => {
     expect(codeOf(await archivePost(world, world.as(ann), { accountId: ann, postId }))).toBe('ok');
     expect(codeOf(await unarchivePost(world, world.as(ann), { accountId: ann, postId }))).toBe('ok');
     expect(codeOf(await deletePost(world, world.as(ann), { accountId: ann, postId }))).toBe('ok');
-    expect(await world.types(streamOf.post(postId))).toEqual(['PostCreated', 'PostPublished', 'CaptionEdited', 'PostArchived', 'PostUnarchived', 'PostDeleted']);
+    expect(await world.types(streamOf.post(postId))).toEqual([
+      'PostCreated',
+      'PostPublished',
+      'CaptionEdited',
+      'PostArchived',
+      'PostUnarchived',
+      'PostDeleted',
+    ]);
   });
 
   const attempts: [string, (by: AccountId, postId: PostId) => Promise<Parameters<typeof codeOf>[0]>][] = [
@@ -156,12 +194,19 @@ describe("changing one's post", () => {
 });
 
 describe('liking and saving', () => {
-  const acts = [['like', likePost, 'like'], ['save', savePost, 'save']] as const;
+  const acts = [
+    ['like', likePost, 'like'],
+    ['save', savePost, 'save'],
+  ] as const;
   it.each(acts)('%s: for a post that one may see, once', async (_what, act, kind) => {
     const postId = await world.publishedPost(ann);
     const first = await act(world, world.as(ben), { accountId: ben, postId });
     if (!first.ok) throw new Error(first.refusal.code);
-    expect(await act(world, world.as(ben), { accountId: ben, postId })).toMatchObject({ ok: true, events: [], written: first.written });
+    expect(await act(world, world.as(ben), { accountId: ben, postId })).toMatchObject({
+      ok: true,
+      events: [],
+      written: first.written,
+    });
     expect(await world.types(streamOf[kind](postId, ben))).toHaveLength(1);
   });
 
@@ -180,7 +225,10 @@ describe('liking and saving', () => {
     const postId = await world.publishedPost(ann);
     await likePost(world, world.as(ben), { accountId: ben, postId });
     await savePost(world, world.as(ben), { accountId: ben, postId });
-    expect(await unlikePost(world, world.as(ben), { accountId: ben, postId })).toMatchObject({ ok: true, written: { owners: [postId] } });
+    expect(await unlikePost(world, world.as(ben), { accountId: ben, postId })).toMatchObject({
+      ok: true,
+      written: { owners: [postId] },
+    });
     expect(codeOf(await unsavePost(world, world.as(ben), { accountId: ben, postId }))).toBe('ok');
   });
 
@@ -189,7 +237,10 @@ describe('liking and saving', () => {
     const context = world.as(ben);
     const first = await likePost(world, context, { accountId: ben, postId });
     await deletePost(world, world.as(ann), { accountId: ann, postId });
-    expect(await likePost(world, context, { accountId: ben, postId })).toMatchObject({ ok: true, written: first.ok ? first.written : {} });
+    expect(await likePost(world, context, { accountId: ben, postId })).toMatchObject({
+      ok: true,
+      written: first.ok ? first.written : {},
+    });
     expect(await world.types(streamOf.like(postId, ben))).toEqual(['PostLiked']);
   });
 
@@ -198,12 +249,18 @@ describe('liking and saving', () => {
     const cat = await world.account();
     await world.record(streamOf.block(ann, cat), { type: 'AccountBlocked', data: { blockerId: ann, blockedId: cat } });
     expect(codeOf(await likePost(world, world.as(cat), { accountId: cat, postId }))).toBe('post_not_found');
-    expect(codeOf(await addComment(world, world.as(cat), { accountId: cat, postId, text: 'hi', parentCommentId: null }))).toBe('post_not_found');
+    expect(
+      codeOf(await addComment(world, world.as(cat), { accountId: cat, postId, text: 'hi', parentCommentId: null })),
+    ).toBe('post_not_found');
   });
 });
 
 describe('commenting', () => {
-  async function comment(accountId: AccountId, postId: PostId, parentCommentId: Parameters<typeof addComment>[2]['parentCommentId'] = null) {
+  async function comment(
+    accountId: AccountId,
+    postId: PostId,
+    parentCommentId: Parameters<typeof addComment>[2]['parentCommentId'] = null,
+  ) {
     const added = await addComment(world, world.as(accountId), { accountId, postId, text: 'nice', parentCommentId });
     if (!added.ok) throw new Error(added.refusal.code);
     return added.commentId;
@@ -213,10 +270,14 @@ describe('commenting', () => {
     const cat = await world.account();
     const postId = await world.publishedPost(ann);
     const [first, second] = [await comment(ben, postId), await comment(ben, postId)];
-    expect(codeOf(await deleteComment(world, world.as(cat), { accountId: cat, commentId: first }))).toBe('comment_not_yours');
+    expect(codeOf(await deleteComment(world, world.as(cat), { accountId: cat, commentId: first }))).toBe(
+      'comment_not_yours',
+    );
     expect(codeOf(await deleteComment(world, world.as(ben), { accountId: ben, commentId: first }))).toBe('ok');
     expect(codeOf(await deleteComment(world, world.as(ann), { accountId: ann, commentId: second }))).toBe('ok');
-    expect(codeOf(await deleteComment(world, world.as(ann), { accountId: ann, commentId: second }))).toBe('comment_not_found');
+    expect(codeOf(await deleteComment(world, world.as(ann), { accountId: ann, commentId: second }))).toBe(
+      'comment_not_found',
+    );
   });
 
   it('under a hidden post is not there for strangers', async () => {
@@ -230,8 +291,15 @@ describe('commenting', () => {
     const postId = await world.publishedPost(ann);
     const commentId = await comment(ben, postId);
     const reply = await comment(ann, postId, commentId);
-    expect(codeOf(await addComment(world, world.as(ben), { accountId: ben, postId, text: 'deeper', parentCommentId: reply }))).toBe('parent_is_a_reply');
-    expect(await likeComment(world, world.as(ann), { accountId: ann, commentId })).toMatchObject({ ok: true, written: { owners: [postId] } });
+    expect(
+      codeOf(
+        await addComment(world, world.as(ben), { accountId: ben, postId, text: 'deeper', parentCommentId: reply }),
+      ),
+    ).toBe('parent_is_a_reply');
+    expect(await likeComment(world, world.as(ann), { accountId: ann, commentId })).toMatchObject({
+      ok: true,
+      written: { owners: [postId] },
+    });
   });
 
   it('of somebody in a block with the reader cannot be answered or liked', async () => {
@@ -239,23 +307,35 @@ describe('commenting', () => {
     const postId = await world.publishedPost(ann);
     const commentId = await comment(ben, postId);
     await world.record(streamOf.block(ben, cat), { type: 'AccountBlocked', data: { blockerId: ben, blockedId: cat } });
-    expect(codeOf(await addComment(world, world.as(cat), { accountId: cat, postId, text: 'hey', parentCommentId: commentId }))).toBe('parent_not_found');
+    expect(
+      codeOf(
+        await addComment(world, world.as(cat), { accountId: cat, postId, text: 'hey', parentCommentId: commentId }),
+      ),
+    ).toBe('parent_not_found');
     expect(codeOf(await likeComment(world, world.as(cat), { accountId: cat, commentId }))).toBe('comment_not_found');
   });
 
   it('is refused where the author takes none', async () => {
     const postId = await world.publishedPost(ann, { commentsDisabled: true });
-    expect(codeOf(await addComment(world, world.as(ben), { accountId: ben, postId, text: 'hi', parentCommentId: null }))).toBe('comments_disabled');
+    expect(
+      codeOf(await addComment(world, world.as(ben), { accountId: ben, postId, text: 'hi', parentCommentId: null })),
+    ).toBe('comments_disabled');
   });
 });
 
 describe('stories', () => {
   async function story(authorId: AccountId, audience: 'all' | 'close_friends' = 'all') {
-    const posted = await postStory(world, world.as(authorId), { authorId, mediaId: await world.ready(authorId), durationMs: null, audience });
+    const posted = await postStory(world, world.as(authorId), {
+      authorId,
+      mediaId: await world.ready(authorId),
+      durationMs: null,
+      audience,
+    });
     if (!posted.ok) throw new Error(posted.refusal.code);
     return posted.storyId;
   }
-  const view = (accountId: AccountId, storyId: Awaited<ReturnType<typeof story>>, now = new Date()) => viewStory(world, { ...world.as(accountId), now }, { accountId, storyId });
+  const view = (accountId: AccountId, storyId: Awaited<ReturnType<typeof story>>, now = new Date()) =>
+    viewStory(world, { ...world.as(accountId), now }, { accountId, storyId });
 
   it('are seen once by each viewer, and not counted for their author', async () => {
     const storyId = await story(ann);
@@ -274,7 +354,10 @@ describe('stories', () => {
   it('for close friends are not there for others', async () => {
     const cat = await world.account();
     const storyId = await story(ann, 'close_friends');
-    await world.record(streamOf.closeFriend(ann, cat), { type: 'CloseFriendAdded', data: { accountId: ann, friendId: cat } });
+    await world.record(streamOf.closeFriend(ann, cat), {
+      type: 'CloseFriendAdded',
+      data: { accountId: ann, friendId: cat },
+    });
     expect(codeOf(await view(cat, storyId))).toBe('ok');
     expect(codeOf(await view(ben, storyId))).toBe('story_not_found');
     expect(codeOf(await deleteStory(world, world.as(ben), { accountId: ben, storyId }))).toBe('story_not_found');
@@ -292,7 +375,12 @@ describe('stories', () => {
   });
 
   it("do not take another account's medium", async () => {
-    const posted = await postStory(world, world.as(ben), { authorId: ben, mediaId: await world.ready(ann), durationMs: null, audience: 'all' });
+    const posted = await postStory(world, world.as(ben), {
+      authorId: ben,
+      mediaId: await world.ready(ann),
+      durationMs: null,
+      audience: 'all',
+    });
     expect(codeOf(posted)).toBe('media_not_found');
   });
 });

@@ -10,7 +10,11 @@ export type Counterpart = { readonly account: ActiveAccount; readonly blocks: Bl
  * The active account of that name, unless a block stands between it and `accountId` in either direction: then it is
  * undefined like a missing one, so that nobody learns of a block by trying.
  */
-export async function counterpart(deps: AccountFinder, accountId: AccountId, username: string): Promise<Counterpart | undefined> {
+export async function counterpart(
+  deps: AccountFinder,
+  accountId: AccountId,
+  username: string,
+): Promise<Counterpart | undefined> {
   const account = await findActiveAccount(deps, username);
   if (account === undefined) return undefined;
   const blocks = await blocking(deps, accountId, account.accountId);

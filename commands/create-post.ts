@@ -21,18 +21,24 @@ export const CreatePostInput = z.object({
 export type CreatePostInput = z.infer<typeof CreatePostInput>;
 
 /**
- * Composes a post of the author's own uploaded media; its id comes from the command's. With a filter it shows other media,
- * made of the same pictures; videos stay as they are. `state.status` is `published`
- * when all media were ready already, else `processing`.
+ * Composes a post of the author's own uploaded media; its id comes from the command's. With a filter it shows other
+ * media, made of the same pictures; videos stay as they are. `state.status` is `published` when all media were ready
+ * already, else `processing`.
  */
 export async function createPost(log: Log, context: CommandContext, input: CreatePostInput) {
   const postId = idFromCommand.post(context.commandId);
   const media = await Promise.all(input.mediaIds.map((id) => loadState(log, mediaDecider, streamOf.media(id))));
   const { filter } = input;
-  const command: Extract<PostCommand, { type: 'CreatePost' }> = { type: 'CreatePost', post: { postId, ...input }, media, now: context.now.toISOString() };
+  const command: Extract<PostCommand, { type: 'CreatePost' }> = {
+    type: 'CreatePost',
+    post: { postId, ...input },
+    media,
+    now: context.now.toISOString(),
+  };
   // A post that will be refused leaves no filtered media behind.
   const mayBegin = postDecider.decide(command, postDecider.initial).ok;
-  const shown = filter === null || !mayBegin ? { ids: input.mediaIds, states: media } : await filtered(log, context, media, filter);
+  const shown =
+    filter === null || !mayBegin ? { ids: input.mediaIds, states: media } : await filtered(log, context, media, filter);
   const handled = await handle(log, context, {
     decider: postDecider,
     streamId: streamOf.post(postId),
@@ -43,10 +49,16 @@ export async function createPost(log: Log, context: CommandContext, input: Creat
   return handled.ok ? { ok: true as const, postId, state: handled.state, written: handled.written } : handled;
 }
 
-async function filtered(log: Log, context: CommandContext, media: readonly MediaState[], filter: Filter): Promise<{ ids: MediaId[]; states: MediaState[] }> {
+async function filtered(
+  log: Log,
+  context: CommandContext,
+  media: readonly MediaState[],
+  filter: Filter,
+): Promise<{ ids: MediaId[]; states: MediaState[] }> {
   const [ids, states]: [MediaId[], MediaState[]] = [[], []];
   for (const [ordinal, from] of media.entries()) {
-    const state = from.status === 'absent' || from.kind === 'video' ? from : await derive(log, context, { from, ordinal, filter });
+    const state =
+      from.status === 'absent' || from.kind === 'video' ? from : await derive(log, context, { from, ordinal, filter });
     if (state.status === 'absent') throw new Error('a medium that was there is gone');
     ids.push(state.mediaId);
     states.push(state);
@@ -54,7 +66,11 @@ async function filtered(log: Log, context: CommandContext, media: readonly Media
   return { ids, states };
 }
 
-async function derive(log: Log, context: CommandContext, { from, ordinal, filter }: { from: Exclude<MediaState, { status: 'absent' }>; ordinal: number; filter: Filter }): Promise<MediaState> {
+async function derive(
+  log: Log,
+  context: CommandContext,
+  { from, ordinal, filter }: { from: Exclude<MediaState, { status: 'absent' }>; ordinal: number; filter: Filter },
+): Promise<MediaState> {
   const mediaId = idFromCommand.derivedMedia(context.commandId, ordinal);
   const handled = await handle(log, context, {
     decider: mediaDecider,

@@ -9,7 +9,10 @@ import { seeStory } from './see-story.ts';
 export const DeleteStoryInput = z.object({ accountId: AccountId, storyId: StoryId });
 export type DeleteStoryInput = z.infer<typeof DeleteStoryInput>;
 
-/** Takes one's own story down. To others it is `story_not_yours` when they may see it, else it answers like a missing one. */
+/**
+ * Takes one's own story down. To others it is `story_not_yours` when they may see it, else it answers like a missing
+ * one.
+ */
 export async function deleteStory(log: Log, context: CommandContext, { accountId, storyId }: DeleteStoryInput) {
   const handled = await handle(log, context, {
     decider: storyDecider,

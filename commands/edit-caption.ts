@@ -5,7 +5,11 @@ import { boundedText } from '../domain/text.ts';
 import { changeOwnPost } from './change-own-post.ts';
 import type { CommandContext, Log } from './handle.ts';
 
-export const EditCaptionInput = z.object({ accountId: AccountId, postId: PostId, caption: boundedText(LIMITS.caption) });
+export const EditCaptionInput = z.object({
+  accountId: AccountId,
+  postId: PostId,
+  caption: boundedText(LIMITS.caption),
+});
 export type EditCaptionInput = z.infer<typeof EditCaptionInput>;
 
 /** Rewrites the caption of one's own post. */

@@ -9,7 +9,10 @@ import { boundedText } from '../domain/text.ts';
 import { handle, loadState, type CommandContext, type Log } from './handle.ts';
 import { ownAccount } from './own-account.ts';
 
-const Website = boundedText(LIMITS.website).refine((text) => text === '' || /^https?:\/\/[^\s/]+\S*$/.test(text), 'must be an http or https address');
+const Website = boundedText(LIMITS.website).refine(
+  (text) => text === '' || /^https?:\/\/[^\s/]+\S*$/.test(text),
+  'must be an http or https address',
+);
 
 export const EditProfileInput = z.object({
   accountId: AccountId,
@@ -25,17 +28,26 @@ export const EditProfileInput = z.object({
 export type EditProfileInput = z.infer<typeof EditProfileInput>;
 
 /** Changes one's own profile; gives the account as it is afterwards. An empty text clears its field. */
-export async function editProfile(log: Log, context: CommandContext, { accountId, username, change }: EditProfileInput) {
+export async function editProfile(
+  log: Log,
+  context: CommandContext,
+  { accountId, username, change }: EditProfileInput,
+) {
   const own = await ownAccount(log, accountId, username);
   if (!own.ok) return own;
   const handled = await handle(log, context, {
     decider: accountDecider,
     streamId: streamOf.account(accountId),
-    command: { type: 'EditProfile', change, pictureUsable: await isUsablePicture(log, accountId, change.profileMediaId) },
+    command: {
+      type: 'EditProfile',
+      change,
+      pictureUsable: await isUsablePicture(log, accountId, change.profileMediaId),
+    },
     owners: () => [accountId],
   });
   if (!handled.ok) return handled;
-  if (handled.state.status !== 'active') throw new Error(`${accountId} edited its profile and is ${handled.state.status}`);
+  if (handled.state.status !== 'active')
+    throw new Error(`${accountId} edited its profile and is ${handled.state.status}`);
   return { ok: true as const, account: handled.state, written: handled.written };
 }
 

@@ -7,7 +7,10 @@ import type { NameHashes } from '../infra/vault-names.ts';
 import { loadState, type Log } from './handle.ts';
 
 /** Remembers which account held a name; what it remembers is checked against the account before it is believed. */
-export type NameHolders = { get(username: string): AccountId | undefined; set(username: string, accountId: AccountId): unknown };
+export type NameHolders = {
+  get(username: string): AccountId | undefined;
+  set(username: string, accountId: AccountId): unknown;
+};
 
 /** What finding an account by its name takes: the log, and the keyed hash that names reservation streams. */
 export type AccountFinder = Log & { readonly names: NameHashes; readonly holders?: NameHolders };
@@ -27,7 +30,11 @@ export async function findActiveAccount(finder: AccountFinder, username: string)
     const account = await activeAccount(finder, remembered);
     if (account?.username === name.data) return account;
   }
-  const holder = await loadState(finder, usernameReservation, streamOf.usernameReservation(finder.names.username(name.data)));
+  const holder = await loadState(
+    finder,
+    usernameReservation,
+    streamOf.usernameReservation(finder.names.username(name.data)),
+  );
   if (holder.status === 'free') return undefined;
   finder.holders?.set(name.data, holder.accountId);
   return activeAccount(finder, holder.accountId);

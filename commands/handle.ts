@@ -28,11 +28,17 @@ export type CommandContext = {
 export type Written = { readonly position: Position; readonly owners: readonly OwnerId[] };
 
 /**
- * `events` are the facts that the command made true, now or the first time. Where there are none because it was so already,
+ * `events` are the facts that the command made true, now or the first time. Where there are none because it was so
+ * already,
  * `written` is where the stream last said so; it is undefined when the stream says nothing.
  */
 export type Handled<State, Event, Code extends string> =
-  | { readonly ok: true; readonly state: State; readonly events: readonly Event[]; readonly written: Written | undefined }
+  | {
+      readonly ok: true;
+      readonly state: State;
+      readonly events: readonly Event[];
+      readonly written: Written | undefined;
+    }
   | { readonly ok: false; readonly refusal: Refusal<Code> };
 
 export type Handling<State, Command, Event extends AnyEvent, Code extends string> = {
@@ -43,28 +49,44 @@ export type Handling<State, Command, Event extends AnyEvent, Code extends string
   readonly owners: (event: Event) => readonly OwnerId[];
   /**
    * The command nearly always begins its stream: it is decided on an empty one first and appended at "no stream", and
-   * only when that fails is the stream read. Saves a read; for a stream that is there it costs an append that is refused.
+   * only when that fails is the stream read. Saves a read; for a stream that is there it costs an append that is
+   * refused.
    */
   readonly opens?: boolean;
 };
 
-type Evolving<State, Event extends AnyEvent> = Pick<Decider<State, never, Event, string>, 'eventTypes' | 'initial' | 'evolve'>;
+type Evolving<State, Event extends AnyEvent> = Pick<
+  Decider<State, never, Event, string>,
+  'eventTypes' | 'initial' | 'evolve'
+>;
 
 const ATTEMPTS = 4;
 const StoredJson = z.record(z.string(), z.json());
 
-/** The events of a stream, opened and parsed, oldest first. Throws when it holds an event that its aggregate does not know. */
-export async function loadEvents<Event extends AnyEvent>(log: Log, types: readonly Event['type'][], streamId: string): Promise<(DomainEvent & Event)[]> {
+/**
+ * The events of a stream, opened and parsed, oldest first. Throws when it holds an event that its aggregate does not
+ * know.
+ */
+export async function loadEvents<Event extends AnyEvent>(
+  log: Log,
+  types: readonly Event['type'][],
+  streamId: string,
+): Promise<(DomainEvent & Event)[]> {
   const recorded = await openPersonalData(await log.store.readStream(streamId), log.keys);
   return recorded.map((one) => {
     const event = parseEvent(one);
-    if (event === undefined || !isOneOf<Event>(types, event)) throw new Error(`${streamId} holds ${one.type}, which does not belong there`);
+    if (event === undefined || !isOneOf<Event>(types, event))
+      throw new Error(`${streamId} holds ${one.type}, which does not belong there`);
     return event;
   });
 }
 
 /** The state of one aggregate, as its stream tells it; the initial state when there is no stream. */
-export async function loadState<State, Event extends AnyEvent>(log: Log, decider: Evolving<State, Event>, streamId: string): Promise<State> {
+export async function loadState<State, Event extends AnyEvent>(
+  log: Log,
+  decider: Evolving<State, Event>,
+  streamId: string,
+): Promise<State> {
   return fold(decider, await loadEvents(log, decider.eventTypes, streamId));
 }
 
@@ -73,7 +95,11 @@ export async function loadState<State, Event extends AnyEvent>(log: Log, decider
  * unknown outcome it looks whether its events are there; each at most three more times with a growing pause, then the
  * error is the caller's. A command id that the stream already carries appends nothing and answers as the first time.
  */
-export async function handle<State, Command, Event extends AnyEvent, Code extends string>(log: Log, context: CommandContext, handling: Handling<State, Command, Event, Code>): Promise<Handled<State, Event, Code>> {
+export async function handle<State, Command, Event extends AnyEvent, Code extends string>(
+  log: Log,
+  context: CommandContext,
+  handling: Handling<State, Command, Event, Code>,
+): Promise<Handled<State, Event, Code>> {
   const opened = handling.opens === true ? await openStream(log, context, handling) : undefined;
   if (opened !== undefined) return opened;
   for (let attempt = 1; ; attempt += 1) {
@@ -89,40 +115,79 @@ export async function handle<State, Command, Event extends AnyEvent, Code extend
 
 // Undefined: there is a stream already, or it cannot be told; reading it gives the answer. A retry of the command that
 // opened the stream appends the same event ids at the same place, which the store answers as the first time.
-async function openStream<State, Command, Event extends AnyEvent, Code extends string>(log: Log, context: CommandContext, handling: Handling<State, Command, Event, Code>): Promise<Handled<State, Event, Code> | undefined> {
+async function openStream<State, Command, Event extends AnyEvent, Code extends string>(
+  log: Log,
+  context: CommandContext,
+  handling: Handling<State, Command, Event, Code>,
+): Promise<Handled<State, Event, Code> | undefined> {
   const decision = handling.decider.decide(handling.command, handling.decider.initial);
   if (!decision.ok || decision.events.length === 0) return undefined;
   try {
-    return await appendDecided(log, context, handling, { state: handling.decider.initial, events: decision.events, at: 'no_stream' });
+    return await appendDecided(log, context, handling, {
+      state: handling.decider.initial,
+      events: decision.events,
+      at: 'no_stream',
+    });
   } catch (error) {
     if (error instanceof VersionConflictError || error instanceof OutcomeUnknownError) return undefined;
     throw error;
   }
 }
 
-async function attemptOnce<State, Command, Event extends AnyEvent, Code extends string>(log: Log, context: CommandContext, handling: Handling<State, Command, Event, Code>): Promise<Handled<State, Event, Code>> {
+async function attemptOnce<State, Command, Event extends AnyEvent, Code extends string>(
+  log: Log,
+  context: CommandContext,
+  handling: Handling<State, Command, Event, Code>,
+): Promise<Handled<State, Event, Code>> {
   const { decider, streamId, owners } = handling;
   const past = await loadEvents(log, decider.eventTypes, streamId);
   const state = fold(decider, past);
   const earlier = past.filter((event) => event.meta.commandId === context.commandId);
   const lastEarlier = earlier.at(-1);
   if (lastEarlier !== undefined) {
-    return { ok: true, state, events: earlier, written: { position: lastEarlier.position, owners: allOwners(earlier, owners) } };
+    return {
+      ok: true,
+      state,
+      events: earlier,
+      written: { position: lastEarlier.position, owners: allOwners(earlier, owners) },
+    };
   }
   const decision = decider.decide(handling.command, state);
   if (!decision.ok) return decision;
   const { events } = decision;
   const last = past.at(-1);
-  if (events.length === 0) return { ok: true, state, events, written: last === undefined ? undefined : { position: last.position, owners: last.meta.owners } };
+  if (events.length === 0)
+    return {
+      ok: true,
+      state,
+      events,
+      written: last === undefined ? undefined : { position: last.position, owners: last.meta.owners },
+    };
   return appendDecided(log, context, handling, { state, events, at: last?.revision ?? 'no_stream' });
 }
 
-type Decided<State, Event> = { readonly state: State; readonly events: readonly Event[]; readonly at: bigint | 'no_stream' };
+type Decided<State, Event> = {
+  readonly state: State;
+  readonly events: readonly Event[];
+  readonly at: bigint | 'no_stream';
+};
 
-async function appendDecided<State, Command, Event extends AnyEvent, Code extends string>(log: Log, context: CommandContext, { decider, streamId, owners }: Handling<State, Command, Event, Code>, { state, events, at }: Decided<State, Event>): Promise<Handled<State, Event, Code>> {
-  const proposed = await Promise.all(events.map((event, index) => propose(log.keys, context, event, { streamId, index, owners: owners(event) })));
+async function appendDecided<State, Command, Event extends AnyEvent, Code extends string>(
+  log: Log,
+  context: CommandContext,
+  { decider, streamId, owners }: Handling<State, Command, Event, Code>,
+  { state, events, at }: Decided<State, Event>,
+): Promise<Handled<State, Event, Code>> {
+  const proposed = await Promise.all(
+    events.map((event, index) => propose(log.keys, context, event, { streamId, index, owners: owners(event) })),
+  );
   const { position } = await log.store.append(streamId, at, proposed);
-  return { ok: true, state: events.reduce(decider.evolve, state), events, written: { position, owners: allOwners(events, owners) } };
+  return {
+    ok: true,
+    state: events.reduce(decider.evolve, state),
+    events,
+    written: { position, owners: allOwners(events, owners) },
+  };
 }
 
 function fold<State, Event extends AnyEvent>(decider: Evolving<State, Event>, events: readonly Event[]): State {
@@ -133,13 +198,19 @@ function allOwners<Event>(events: readonly Event[], owners: (event: Event) => re
   return [...new Set(events.flatMap(owners))];
 }
 
-async function propose(keys: DataKeys, context: CommandContext, event: AnyEvent, place: { streamId: string; index: number; owners: readonly OwnerId[] }): Promise<NewEvent> {
+async function propose(
+  keys: DataKeys,
+  context: CommandContext,
+  event: AnyEvent,
+  place: { streamId: string; index: number; owners: readonly OwnerId[] },
+): Promise<NewEvent> {
   const definition = definitionOf(event.type);
   if (definition === undefined) throw new Error(`${event.type} is not in the registry of events`);
   const data = StoredJson.parse(definition.schema.parse(event.data));
   const account = sealingAccount(definition, data);
   const key = account === undefined ? undefined : (await keys.forAccounts(new Set([account]))).get(account);
-  if (account !== undefined && key === undefined) throw new Error(`${event.type}: no data key for ${account} in the vault`);
+  if (account !== undefined && key === undefined)
+    throw new Error(`${event.type}: no data key for ${account} in the vault`);
   const { commandId, actorId, correlationId, causationId, now, traceparent } = context;
   return {
     id: eventIdOf(commandId, place.streamId, place.index),

@@ -27,20 +27,34 @@ import { ABANDONED_AFTER_MS, reserveName } from './reserve-name.ts';
 import { maySee } from './visibility.ts';
 
 let world: IdentityWorld;
-beforeAll(async () => { world = await openIdentityWorld(); });
+beforeAll(async () => {
+  world = await openIdentityWorld();
+});
 afterAll(() => world.close());
 
 let counter = 0;
 const freshName = () => `user${String((counter += 1))}`;
-const codeOf = (answer: { ok: true } | { ok: false; refusal: { code: string } }) => (answer.ok ? 'ok' : answer.refusal.code);
+const codeOf = (answer: { ok: true } | { ok: false; refusal: { code: string } }) =>
+  answer.ok ? 'ok' : answer.refusal.code;
 const person = async (username = freshName()) => ({ username, id: await world.register(username) });
-const inputOf = (username: string, change: Partial<RegisterAccountInput> = {}): RegisterAccountInput => ({ username: Username.parse(username), email: `${username}@example.org`, password: PASSWORD, fullName: 'Some One', ...change });
-const register = (input: RegisterAccountInput, context = world.as('system')) => registerAccount({ ...world, hash: world.passwords.hash }, context, input);
+const inputOf = (username: string, change: Partial<RegisterAccountInput> = {}): RegisterAccountInput => ({
+  username: Username.parse(username),
+  email: `${username}@example.org`,
+  password: PASSWORD,
+  fullName: 'Some One',
+  ...change,
+});
+const register = (input: RegisterAccountInput, context = world.as('system')) =>
+  registerAccount({ ...world, hash: world.passwords.hash }, context, input);
 
 /** Delivers every event of some streams to a reaction, twice each. */
 async function react(reaction: Reaction, ...streams: string[]): Promise<void> {
   for (const stream of streams) {
-    const events: DomainEvent[] = await loadEvents(world, eventDefinitions.map(({ type }) => type), stream);
+    const events: DomainEvent[] = await loadEvents(
+      world,
+      eventDefinitions.map(({ type }) => type),
+      stream,
+    );
     for (const event of events.filter(({ type }) => reaction.handles.includes(type))) {
       for (let delivery = 0; delivery < 2; delivery += 1) await reaction.react(event, contextFor(reaction.name, event));
     }
@@ -53,17 +67,28 @@ describe('registering', () => {
     const registered = await register(inputOf(username, { fullName: 'Secret Name' }));
     if (!registered.ok) throw new Error(registered.refusal.code);
     expect(await accountByUsername(world, username.toUpperCase())).toBe(registered.accountId);
-    expect(await activeAccount(world, registered.accountId)).toMatchObject({ username, fullName: 'Secret Name', privacy: 'public' });
-    const stored = JSON.stringify((await world.store.readStream(streamOf.account(registered.accountId))).map(({ data }) => data));
+    expect(await activeAccount(world, registered.accountId)).toMatchObject({
+      username,
+      fullName: 'Secret Name',
+      privacy: 'public',
+    });
+    const stored = JSON.stringify(
+      (await world.store.readStream(streamOf.account(registered.accountId))).map(({ data }) => data),
+    );
     for (const secret of [username, 'Secret Name', PASSWORD, 'example.org']) expect(stored).not.toContain(secret);
     const everything: string[] = [];
-    for await (const event of world.store.readAll()) everything.push(JSON.stringify([event.streamId, event.data, event.metadata]));
+    for await (const event of world.store.readAll())
+      everything.push(JSON.stringify([event.streamId, event.data, event.metadata]));
     expect(everything.join()).not.toContain(PASSWORD);
   });
 
   it('gives one name to exactly one of 20 who ask at once', async () => {
     const username = freshName();
-    const outcomes = await Promise.all(Array.from({ length: 20 }, (_, i) => register(inputOf(username, { email: `${username}.${String(i)}@example.org` }))));
+    const outcomes = await Promise.all(
+      Array.from({ length: 20 }, (_, i) =>
+        register(inputOf(username, { email: `${username}.${String(i)}@example.org` })),
+      ),
+    );
     expect(outcomes.map(codeOf).toSorted()).toEqual(['ok', ...Array.from({ length: 19 }, () => 'username_taken')]);
     const winner = outcomes.find((outcome) => outcome.ok);
     expect(await accountByUsername(world, username)).toBe(winner?.ok === true ? winner.accountId : undefined);
@@ -72,7 +97,9 @@ describe('registering', () => {
   it('gives one e-mail address, in any case, to exactly one of 10 who ask at once, and the names of the others back', async () => {
     const email = `${freshName()}@example.org`;
     const names = Array.from({ length: 10 }, freshName);
-    const outcomes = await Promise.all(names.map((name, i) => register(inputOf(name, { email: i % 2 === 0 ? email : email.toUpperCase() }))));
+    const outcomes = await Promise.all(
+      names.map((name, i) => register(inputOf(name, { email: i % 2 === 0 ? email : email.toUpperCase() }))),
+    );
     expect(outcomes.map(codeOf).toSorted()).toEqual([...Array.from({ length: 9 }, () => 'email_taken'), 'ok']);
     const losers = names.filter((_, i) => outcomes[i]?.ok === false);
     const again = await Promise.all(losers.map((name) => register(inputOf(name))));
@@ -86,15 +113,21 @@ describe('registering', () => {
     expect(await register(input, context)).toEqual(first);
     const accountId = idFromCommand.account(context.commandId);
     expect(await world.types(streamOf.account(accountId))).toEqual(['AccountRegistered']);
-    expect(await world.types(streamOf.usernameReservation(world.names.username(input.username)))).toEqual(['UsernameReserved']);
+    expect(await world.types(streamOf.usernameReservation(world.names.username(input.username)))).toEqual([
+      'UsernameReserved',
+    ]);
   });
 
   it('runs many repeats of one command at once into one account', async () => {
     const context = world.as('system');
     const input = inputOf(freshName());
     const outcomes = await Promise.all(Array.from({ length: 6 }, () => register(input, context)));
-    expect(new Set(outcomes.map((outcome) => (outcome.ok ? outcome.accountId : outcome.refusal.code)))).toEqual(new Set([idFromCommand.account(context.commandId)]));
-    expect(await world.types(streamOf.account(idFromCommand.account(context.commandId)))).toEqual(['AccountRegistered']);
+    expect(new Set(outcomes.map((outcome) => (outcome.ok ? outcome.accountId : outcome.refusal.code)))).toEqual(
+      new Set([idFromCommand.account(context.commandId)]),
+    );
+    expect(await world.types(streamOf.account(idFromCommand.account(context.commandId)))).toEqual([
+      'AccountRegistered',
+    ]);
   });
 
   describe('after a crash between the reservations and the account', () => {
@@ -158,7 +191,11 @@ describe('logging in', () => {
   it('begins a session with the right password, in any case of the name', async () => {
     const { username, id } = await person();
     const context = world.as('system');
-    expect(await logIn(world, context, { username: username.toUpperCase(), password: PASSWORD })).toMatchObject({ ok: true, accountId: id, username });
+    expect(await logIn(world, context, { username: username.toUpperCase(), password: PASSWORD })).toMatchObject({
+      ok: true,
+      accountId: id,
+      username,
+    });
     expect(await world.sessions.isAlive(context.commandId, new Date())).toBe(true);
   });
 
@@ -177,37 +214,77 @@ describe('logging in', () => {
 describe('a profile', () => {
   it('is edited by its owner and by nobody else', async () => {
     const [ann, ben] = [await person(), await person()];
-    const edited = await editProfile(world, world.as(ann.id), { accountId: ann.id, username: ann.username, change: { bio: 'Photos', privacy: 'private' } });
+    const edited = await editProfile(world, world.as(ann.id), {
+      accountId: ann.id,
+      username: ann.username,
+      change: { bio: 'Photos', privacy: 'private' },
+    });
     expect(edited).toMatchObject({ ok: true, account: { bio: 'Photos', privacy: 'private' } });
-    expect(codeOf(await editProfile(world, world.as(ben.id), { accountId: ben.id, username: ann.username, change: { bio: 'Hacked' } }))).toBe('not_your_account');
-    expect(codeOf(await editProfile(world, world.as(ben.id), { accountId: ben.id, username: 'nobody.here', change: {} }))).toBe('not_your_account');
+    expect(
+      codeOf(
+        await editProfile(world, world.as(ben.id), {
+          accountId: ben.id,
+          username: ann.username,
+          change: { bio: 'Hacked' },
+        }),
+      ),
+    ).toBe('not_your_account');
+    expect(
+      codeOf(await editProfile(world, world.as(ben.id), { accountId: ben.id, username: 'nobody.here', change: {} })),
+    ).toBe('not_your_account');
     expect(await activeAccount(world, ann.id)).toMatchObject({ bio: 'Photos' });
   });
 
   it('shows no picture that is missing', async () => {
     const ann = await person();
-    expect(codeOf(await editProfile(world, world.as(ann.id), { accountId: ann.id, username: ann.username, change: { profileMediaId: newId.media() } }))).toBe('profile_picture_unusable');
+    expect(
+      codeOf(
+        await editProfile(world, world.as(ann.id), {
+          accountId: ann.id,
+          username: ann.username,
+          change: { profileMediaId: newId.media() },
+        }),
+      ),
+    ).toBe('profile_picture_unusable');
   });
 });
 
 describe('changing the password', () => {
   it('ends all sessions but the one that asks', async () => {
     const ann = await person();
-    const sessions = await Promise.all([1, 2].map(async () => {
-      const context = world.as('system');
-      await logIn(world, context, { username: ann.username, password: PASSWORD });
-      return context.commandId;
-    }));
-    const changed = await changePassword(world, world.as(ann.id), { accountId: ann.id, username: ann.username, session: sessions[0], currentPassword: PASSWORD, newPassword: 'another password' });
+    const sessions = await Promise.all(
+      [1, 2].map(async () => {
+        const context = world.as('system');
+        await logIn(world, context, { username: ann.username, password: PASSWORD });
+        return context.commandId;
+      }),
+    );
+    const changed = await changePassword(world, world.as(ann.id), {
+      accountId: ann.id,
+      username: ann.username,
+      session: sessions[0],
+      currentPassword: PASSWORD,
+      newPassword: 'another password',
+    });
     expect(codeOf(changed)).toBe('ok');
     expect(await Promise.all(sessions.map((id) => world.sessions.isAlive(id, new Date())))).toEqual([true, false]);
-    expect(codeOf(await logIn(world, world.as('system'), { username: ann.username, password: PASSWORD }))).toBe('invalid_credentials');
-    expect(codeOf(await logIn(world, world.as('system'), { username: ann.username, password: 'another password' }))).toBe('ok');
+    expect(codeOf(await logIn(world, world.as('system'), { username: ann.username, password: PASSWORD }))).toBe(
+      'invalid_credentials',
+    );
+    expect(
+      codeOf(await logIn(world, world.as('system'), { username: ann.username, password: 'another password' })),
+    ).toBe('ok');
   });
 
   it('needs the current password and the own account', async () => {
     const [ann, ben] = [await person(), await person()];
-    const change = (id: AccountId, username: string, currentPassword: string) => changePassword(world, world.as(id), { accountId: id, username, currentPassword, newPassword: 'another password' });
+    const change = (id: AccountId, username: string, currentPassword: string) =>
+      changePassword(world, world.as(id), {
+        accountId: id,
+        username,
+        currentPassword,
+        newPassword: 'another password',
+      });
     expect(codeOf(await change(ann.id, ann.username, 'wrong'))).toBe('wrong_password');
     expect(codeOf(await change(ben.id, ann.username, PASSWORD))).toBe('not_your_account');
     expect(codeOf(await logIn(world, world.as('system'), { username: ann.username, password: PASSWORD }))).toBe('ok');
@@ -215,14 +292,18 @@ describe('changing the password', () => {
 });
 
 describe('following', () => {
-  const follow = (from: AccountId, username: string) => followAccount(world, world.as(from), { accountId: from, username });
-  const makePrivate = (one: { id: AccountId; username: string }) => editProfile(world, world.as(one.id), { accountId: one.id, username: one.username, change: { privacy: 'private' } });
+  const follow = (from: AccountId, username: string) =>
+    followAccount(world, world.as(from), { accountId: from, username });
+  const makePrivate = (one: { id: AccountId; username: string }) =>
+    editProfile(world, world.as(one.id), { accountId: one.id, username: one.username, change: { privacy: 'private' } });
 
   it('begins at once with a public account and ends when asked', async () => {
     const [ann, ben] = [await person(), await person()];
     const followed = await follow(ann.id, ben.username);
     expect(followed).toMatchObject({ ok: true, status: 'following', written: { owners: [ben.id, ann.id] } });
-    expect(await unfollowAccount(world, world.as(ann.id), { accountId: ann.id, username: ben.username })).toMatchObject({ ok: true, status: 'none' });
+    expect(await unfollowAccount(world, world.as(ann.id), { accountId: ann.id, username: ben.username })).toMatchObject(
+      { ok: true, status: 'none' },
+    );
     expect(await world.types(streamOf.follow(ann.id, ben.id))).toEqual(['AccountFollowed', 'FollowEnded']);
   });
 
@@ -239,14 +320,18 @@ describe('following', () => {
     expect(await maySee(world, ann.id, ben.id)).toBe(false);
     expect(await follow(ann.id, ben.username)).toMatchObject({ status: 'requested' });
     expect(await maySee(world, ann.id, ben.id)).toBe(false);
-    const answer = (who: AccountId, verb: 'accept' | 'decline') => answerFollowRequest(world, world.as(who), { accountId: who, username: ann.username, answer: verb });
+    const answer = (who: AccountId, verb: 'accept' | 'decline') =>
+      answerFollowRequest(world, world.as(who), { accountId: who, username: ann.username, answer: verb });
     expect(codeOf(await answer(eve.id, 'accept'))).toBe('follow_request_not_found');
     expect(codeOf(await answer(ann.id, 'accept'))).toBe('follow_request_not_found');
     expect(await answer(ben.id, 'accept')).toMatchObject({ ok: true, status: 'following' });
     expect(await maySee(world, ann.id, ben.id)).toBe(true);
     expect(await maySee(world, eve.id, ben.id)).toBe(false);
     expect(codeOf(await answer(ben.id, 'decline'))).toBe('follow_request_not_found');
-    expect(await removeFollower(world, world.as(ben.id), { accountId: ben.id, username: ann.username })).toMatchObject({ ok: true, status: 'none' });
+    expect(await removeFollower(world, world.as(ben.id), { accountId: ben.id, username: ann.username })).toMatchObject({
+      ok: true,
+      status: 'none',
+    });
     expect(await maySee(world, ann.id, ben.id)).toBe(false);
   });
 
@@ -265,9 +350,12 @@ describe('following', () => {
 });
 
 describe('blocking', () => {
-  const block = (from: AccountId, username: string) => blockAccount(world, world.as(from), { accountId: from, username });
-  const unblock = (from: AccountId, username: string) => unblockAccount(world, world.as(from), { accountId: from, username });
-  const follow = (from: AccountId, username: string) => followAccount(world, world.as(from), { accountId: from, username });
+  const block = (from: AccountId, username: string) =>
+    blockAccount(world, world.as(from), { accountId: from, username });
+  const unblock = (from: AccountId, username: string) =>
+    unblockAccount(world, world.as(from), { accountId: from, username });
+  const follow = (from: AccountId, username: string) =>
+    followAccount(world, world.as(from), { accountId: from, username });
   const streamsOf = (a: AccountId, b: AccountId) => [streamOf.follow(a, b), streamOf.follow(b, a)] as const;
 
   it('hides each from the other at once, in whichever direction', async () => {
@@ -276,10 +364,21 @@ describe('blocking', () => {
     await block(ben.id, ann.username);
     expect(await maySee(world, ann.id, ben.id)).toBe(false);
     expect(await maySee(world, ben.id, ann.id)).toBe(false);
-    for (const [from, to] of [[ann, ben], [ben, ann]] as const) {
+    for (const [from, to] of [
+      [ann, ben],
+      [ben, ann],
+    ] as const) {
       const input = { accountId: from.id, username: to.username };
       const context = world.as(from.id);
-      const attempts = [followAccount(world, context, input), unfollowAccount(world, context, input), muteAccount(world, context, input), unmuteAccount(world, context, input), addCloseFriend(world, context, input), removeCloseFriend(world, context, input), removeFollower(world, context, input)];
+      const attempts = [
+        followAccount(world, context, input),
+        unfollowAccount(world, context, input),
+        muteAccount(world, context, input),
+        unmuteAccount(world, context, input),
+        addCloseFriend(world, context, input),
+        removeCloseFriend(world, context, input),
+        removeFollower(world, context, input),
+      ];
       expect(new Set((await Promise.all(attempts)).map(codeOf))).toEqual(new Set(['account_not_found']));
     }
   });
@@ -290,7 +389,8 @@ describe('blocking', () => {
     await follow(ben.id, ann.username);
     await block(ann.id, ben.username);
     await react(endBlockedFollows(world), streamOf.block(ann.id, ben.id));
-    for (const stream of streamsOf(ann.id, ben.id)) expect(await world.types(stream)).toEqual(['AccountFollowed', 'FollowEnded']);
+    for (const stream of streamsOf(ann.id, ben.id))
+      expect(await world.types(stream)).toEqual(['AccountFollowed', 'FollowEnded']);
   });
 
   it('leaves a follow alone that is newer than the block, also when the reaction comes late', async () => {
@@ -300,13 +400,21 @@ describe('blocking', () => {
     await unblock(ben.id, ann.username);
     expect(await follow(ann.id, ben.username)).toMatchObject({ status: 'following' });
     await react(endBlockedFollows(world), streamOf.block(ben.id, ann.id));
-    expect(await world.types(streamOf.follow(ann.id, ben.id))).toEqual(['AccountFollowed', 'FollowEnded', 'AccountFollowed']);
+    expect(await world.types(streamOf.follow(ann.id, ben.id))).toEqual([
+      'AccountFollowed',
+      'FollowEnded',
+      'AccountFollowed',
+    ]);
     expect(await maySee(world, ann.id, ben.id)).toBe(true);
   });
 
   it('brings nothing back when it is lifted, also before the reaction ran', async () => {
     const [ann, ben] = [await person(), await person()];
-    await editProfile(world, world.as(ben.id), { accountId: ben.id, username: ben.username, change: { privacy: 'private' } });
+    await editProfile(world, world.as(ben.id), {
+      accountId: ben.id,
+      username: ben.username,
+      change: { privacy: 'private' },
+    });
     await follow(ann.id, ben.username);
     await answerFollowRequest(world, world.as(ben.id), { accountId: ben.id, username: ann.username, answer: 'accept' });
     expect(await maySee(world, ann.id, ben.id)).toBe(true);
@@ -319,11 +427,23 @@ describe('blocking', () => {
 
   it('voids a request, so that it cannot be accepted afterwards', async () => {
     const [ann, ben] = [await person(), await person()];
-    await editProfile(world, world.as(ben.id), { accountId: ben.id, username: ben.username, change: { privacy: 'private' } });
+    await editProfile(world, world.as(ben.id), {
+      accountId: ben.id,
+      username: ben.username,
+      change: { privacy: 'private' },
+    });
     await follow(ann.id, ben.username);
     await block(ben.id, ann.username);
     await unblock(ben.id, ann.username);
-    expect(codeOf(await answerFollowRequest(world, world.as(ben.id), { accountId: ben.id, username: ann.username, answer: 'accept' }))).toBe('follow_request_not_found');
+    expect(
+      codeOf(
+        await answerFollowRequest(world, world.as(ben.id), {
+          accountId: ben.id,
+          username: ann.username,
+          answer: 'accept',
+        }),
+      ),
+    ).toBe('follow_request_not_found');
   });
 
   it('is lifted only by the one who blocked', async () => {
@@ -337,20 +457,32 @@ describe('blocking', () => {
 });
 
 describe('erasing an account', () => {
-  const deps = (passed: EraseAccountDeps['passed'] = async () => 'passed'): EraseAccountDeps => ({ ...world, forgetRequests: async () => undefined, passed });
+  const deps = (passed: EraseAccountDeps['passed'] = async () => 'passed'): EraseAccountDeps => ({
+    ...world,
+    forgetRequests: async () => undefined,
+    passed,
+  });
 
   it('hides it at once and frees its names once all models have passed', async () => {
     const [ann, ben] = [await person(), await person()];
     const session = world.as('system');
     await logIn(world, session, { username: ann.username, password: PASSWORD });
-    expect(codeOf(await eraseAccount(world, world.as(ben.id), { accountId: ben.id, username: ann.username }))).toBe('not_your_account');
-    expect(codeOf(await eraseAccount(world, world.as(ann.id), { accountId: ann.id, username: ann.username }))).toBe('ok');
+    expect(codeOf(await eraseAccount(world, world.as(ben.id), { accountId: ben.id, username: ann.username }))).toBe(
+      'not_your_account',
+    );
+    expect(codeOf(await eraseAccount(world, world.as(ann.id), { accountId: ann.id, username: ann.username }))).toBe(
+      'ok',
+    );
 
     expect(await accountByUsername(world, ann.username)).toBeUndefined();
     expect(await maySee(world, ben.id, ann.id)).toBe(false);
     expect(await world.sessions.isAlive(session.commandId, new Date())).toBe(false);
-    expect(codeOf(await logIn(world, world.as('system'), { username: ann.username, password: PASSWORD }))).toBe('invalid_credentials');
-    expect(codeOf(await followAccount(world, world.as(ann.id), { accountId: ann.id, username: ben.username }))).toBe('account_not_found');
+    expect(codeOf(await logIn(world, world.as('system'), { username: ann.username, password: PASSWORD }))).toBe(
+      'invalid_credentials',
+    );
+    expect(codeOf(await followAccount(world, world.as(ann.id), { accountId: ann.id, username: ben.username }))).toBe(
+      'account_not_found',
+    );
     expect(codeOf(await register(inputOf(ann.username)))).toBe('username_taken');
 
     await react(eraseErasedAccounts(deps()), streamOf.account(ann.id));
@@ -361,18 +493,28 @@ describe('erasing an account', () => {
 
   it('leaves nothing to read, also for a program that starts afterwards', async () => {
     const ann = await person();
-    await editProfile(world, world.as(ann.id), { accountId: ann.id, username: ann.username, change: { bio: 'About me' } });
+    await editProfile(world, world.as(ann.id), {
+      accountId: ann.id,
+      username: ann.username,
+      change: { bio: 'About me' },
+    });
     await eraseAccount(world, world.as(ann.id), { accountId: ann.id, username: ann.username });
     await react(eraseErasedAccounts(deps()), streamOf.account(ann.id));
     const restarted = await openVault({ pool: world.pool, masterKey: world.masterKey });
-    const state = await loadState({ store: world.store, keys: restarted.keys }, accountDecider, streamOf.account(ann.id));
+    const state = await loadState(
+      { store: world.store, keys: restarted.keys },
+      accountDecider,
+      streamOf.account(ann.id),
+    );
     expect(state).toEqual({ status: 'erased', username: null, email: null });
   });
 
   it('waits for the models', async () => {
     const ann = await person();
     await eraseAccount(world, world.as(ann.id), { accountId: ann.id, username: ann.username });
-    await expect(react(eraseErasedAccounts(deps(async () => 'behind')), streamOf.account(ann.id))).rejects.toThrow('has not passed');
+    await expect(react(eraseErasedAccounts(deps(async () => 'behind')), streamOf.account(ann.id))).rejects.toThrow(
+      'has not passed',
+    );
     expect((await world.keys.forAccounts(new Set([ann.id]))).get(ann.id)).toHaveLength(32);
   });
 });
@@ -381,7 +523,11 @@ describe('muting and close friends', () => {
   it('come and go', async () => {
     const [ann, ben] = [await person(), await person()];
     const input = { accountId: ann.id, username: ben.username };
-    expect(await muteAccount(world, world.as(ann.id), input)).toMatchObject({ ok: true, muted: true, written: { owners: [ben.id] } });
+    expect(await muteAccount(world, world.as(ann.id), input)).toMatchObject({
+      ok: true,
+      muted: true,
+      written: { owners: [ben.id] },
+    });
     expect(await unmuteAccount(world, world.as(ann.id), input)).toMatchObject({ ok: true, muted: false });
     expect(await addCloseFriend(world, world.as(ann.id), input)).toMatchObject({ ok: true, closeFriend: true });
     expect(await removeCloseFriend(world, world.as(ann.id), input)).toMatchObject({ ok: true, closeFriend: false });
@@ -394,7 +540,10 @@ describe('a command id', () => {
     const context = { ...world.as(ann.id), commandId: randomUUID() };
     await followAccount(world, context, { accountId: ann.id, username: ben.username });
     await unfollowAccount(world, world.as(ann.id), { accountId: ann.id, username: ben.username });
-    expect(await followAccount(world, context, { accountId: ann.id, username: ben.username })).toMatchObject({ ok: true, status: 'following' });
+    expect(await followAccount(world, context, { accountId: ann.id, username: ben.username })).toMatchObject({
+      ok: true,
+      status: 'following',
+    });
     expect(await world.types(streamOf.follow(ann.id, ben.id))).toEqual(['AccountFollowed', 'FollowEnded']);
   });
 });

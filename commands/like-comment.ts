@@ -8,12 +8,17 @@ import { seeComment } from './see-comment.ts';
 export const LikeCommentInput = z.object({ accountId: AccountId, commentId: CommentId });
 export type LikeCommentInput = z.infer<typeof LikeCommentInput>;
 
-/** Likes a comment; liking it again changes nothing. Refuses with `comment_not_found` when the account may not see it. */
+/**
+ * Likes a comment; liking it again changes nothing. Refuses with `comment_not_found` when the account may not see it.
+ */
 export function likeComment(log: Log, context: CommandContext, input: LikeCommentInput) {
   return change(log, context, { type: 'LikeComment', ...input });
 }
 
-/** Takes a like back; without one it changes nothing. Refuses with `comment_not_found` when the account may not see the comment. */
+/**
+ * Takes a like back; without one it changes nothing. Refuses with `comment_not_found` when the account may not see the
+ * comment.
+ */
 export function unlikeComment(log: Log, context: CommandContext, input: LikeCommentInput) {
   return change(log, context, { type: 'UnlikeComment', ...input });
 }

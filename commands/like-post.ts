@@ -13,7 +13,10 @@ export function likePost(log: Log, context: CommandContext, input: LikePostInput
   return change(log, context, { type: 'LikePost', ...input });
 }
 
-/** Takes a like back; without one it changes nothing. Refuses with `post_not_found` when the account may not see the post. */
+/**
+ * Takes a like back; without one it changes nothing. Refuses with `post_not_found` when the account may not see the
+ * post.
+ */
 export function unlikePost(log: Log, context: CommandContext, input: LikePostInput) {
   return change(log, context, { type: 'UnlikePost', ...input });
 }

@@ -13,7 +13,11 @@ import { loadState, type CommandContext } from './handle.ts';
 export const LogInInput = z.object({ username: z.string().max(200), password: z.string().max(200) });
 export type LogInInput = z.infer<typeof LogInInput>;
 
-export type LogInDeps = AccountFinder & { readonly credentials: Credentials; readonly sessions: Sessions; readonly passwords: Passwords };
+export type LogInDeps = AccountFinder & {
+  readonly credentials: Credentials;
+  readonly sessions: Sessions;
+  readonly passwords: Passwords;
+};
 
 /** Nobody's id: looked up for unknown names, so that they take the same steps as known ones. */
 const NOBODY = AccountId.parse('acc_00000000000000000000000000');
@@ -31,5 +35,10 @@ export async function logIn(deps: LogInDeps, context: CommandContext, { username
   const fits = await deps.passwords.verify(account === undefined ? undefined : passwordHash, password);
   if (account === undefined || !fits) return refuse('invalid_credentials', 'the username or the password is wrong');
   await deps.sessions.begin(context.commandId, account.accountId, context.now);
-  return { ok: true as const, accountId: account.accountId, username: account.username ?? username, sessionId: context.commandId };
+  return {
+    ok: true as const,
+    accountId: account.accountId,
+    username: account.username ?? username,
+    sessionId: context.commandId,
+  };
 }

@@ -11,14 +11,22 @@ export const MuteAccountInput = z.object({ accountId: AccountId, username: z.str
 export type MuteAccountInput = z.infer<typeof MuteAccountInput>;
 
 /** Keeps an account's posts out of one's own feed. The other is not told. */
-export async function muteAccount(deps: AccountFinder, context: CommandContext, { accountId, username }: MuteAccountInput) {
+export async function muteAccount(
+  deps: AccountFinder,
+  context: CommandContext,
+  { accountId, username }: MuteAccountInput,
+) {
   const other = await counterpart(deps, accountId, username);
   if (other === undefined) return refuse('account_not_found');
   return decideMute(deps, context, { type: 'Mute', muterId: accountId, mutedId: other.account.accountId });
 }
 
 /** Lets an account's posts into one's own feed again. */
-export async function unmuteAccount(deps: AccountFinder, context: CommandContext, { accountId, username }: MuteAccountInput) {
+export async function unmuteAccount(
+  deps: AccountFinder,
+  context: CommandContext,
+  { accountId, username }: MuteAccountInput,
+) {
   const other = await counterpart(deps, accountId, username);
   if (other === undefined) return refuse('account_not_found');
   return decideMute(deps, context, { type: 'Unmute', muterId: accountId, mutedId: other.account.accountId });
@@ -26,6 +34,13 @@ export async function unmuteAccount(deps: AccountFinder, context: CommandContext
 
 async function decideMute(deps: AccountFinder, context: CommandContext, command: MuteCommand) {
   const { muterId, mutedId } = command;
-  const handled = await handle(deps, context, { decider: muteDecider, streamId: streamOf.mute(muterId, mutedId), command, owners: () => [mutedId] });
-  return handled.ok ? { ok: true as const, muted: handled.state.status === 'muted', written: handled.written } : handled;
+  const handled = await handle(deps, context, {
+    decider: muteDecider,
+    streamId: streamOf.mute(muterId, mutedId),
+    command,
+    owners: () => [mutedId],
+  });
+  return handled.ok
+    ? { ok: true as const, muted: handled.state.status === 'muted', written: handled.written }
+    : handled;
 }

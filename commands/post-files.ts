@@ -13,7 +13,12 @@ import { handle, type CommandContext } from './handle.ts';
 import { requestUpload, type RequestUploadDeps } from './request-upload.ts';
 
 /** A file that came along with a request and lies on this machine. */
-export type StagedFile = { readonly path: string; readonly size: number; /** Lower-case hex. */ readonly sha256: string; readonly contentType: string };
+export type StagedFile = {
+  readonly path: string;
+  readonly size: number;
+  /** Lower-case hex. */ readonly sha256: string;
+  readonly contentType: string;
+};
 export type PostFilesInput = Omit<CreatePostInput, 'mediaIds'> & {
   readonly files: readonly StagedFile[];
   /** What may be kept of what the camera wrote into them; without it date and camera, but not the place. */
@@ -26,8 +31,13 @@ type Deps = RequestUploadDeps & { readonly objects: ObjectStore };
  * Uploads files and composes a post of them in one command. When a file or the post is refused, what was uploaded is
  * deleted again. A repeat under the same command id takes up where the first try ended.
  */
-export async function postFiles(deps: Deps, context: CommandContext, { files, cameraConsent, ...composition }: PostFilesInput) {
-  if (files.length === 0 || files.some(({ size }) => size === 0)) return refuse('no_files', 'send at least one file, none of them empty');
+export async function postFiles(
+  deps: Deps,
+  context: CommandContext,
+  { files, cameraConsent, ...composition }: PostFilesInput,
+) {
+  if (files.length === 0 || files.some(({ size }) => size === 0))
+    return refuse('no_files', 'send at least one file, none of them empty');
   const mediaIds: MediaId[] = [];
   for (const [ordinal, file] of files.entries()) {
     const kept = await keepFile(deps, context, { owner: composition.authorId, ordinal, file, cameraConsent });
@@ -38,14 +48,29 @@ export async function postFiles(deps: Deps, context: CommandContext, { files, ca
   return created.ok ? created : discard(deps, context, mediaIds, created);
 }
 
-type KeptFile = Pick<PostFilesInput, 'cameraConsent'> & { readonly owner: AccountId; readonly ordinal: number; readonly file: StagedFile };
+type KeptFile = Pick<PostFilesInput, 'cameraConsent'> & {
+  readonly owner: AccountId;
+  readonly ordinal: number;
+  readonly file: StagedFile;
+};
 
 async function keepFile(deps: Deps, context: CommandContext, { owner, ordinal, file, cameraConsent }: KeptFile) {
-  const requested = await requestUpload(deps, context, { ownerId: owner, contentType: await typeOf(file), fileSize: file.size, sha256: file.sha256, ordinal, cameraConsent });
+  const requested = await requestUpload(deps, context, {
+    ownerId: owner,
+    contentType: await typeOf(file),
+    fileSize: file.size,
+    sha256: file.sha256,
+    ordinal,
+    cameraConsent,
+  });
   if (!requested.ok) return { mediaId: undefined, refused: requested };
   const { mediaId, key, contentType } = requested.upload;
   await deps.objects.put(key, { path: file.path }, { contentType, checksumSha256: file.sha256 });
-  const completed = await completeUpload(deps, { ...context, commandId: stepCommandId(context.commandId, 'complete-upload') }, { accountId: owner, mediaId });
+  const completed = await completeUpload(
+    deps,
+    { ...context, commandId: stepCommandId(context.commandId, 'complete-upload') },
+    { accountId: owner, mediaId },
+  );
   return { mediaId, refused: completed.ok ? undefined : completed };
 }
 
@@ -61,14 +86,23 @@ async function typeOf({ path, contentType }: StagedFile): Promise<string> {
   }
 }
 
-async function discard<Refused>(deps: Deps, context: CommandContext, mediaIds: readonly MediaId[], refused: Refused): Promise<Refused> {
+async function discard<Refused>(
+  deps: Deps,
+  context: CommandContext,
+  mediaIds: readonly MediaId[],
+  refused: Refused,
+): Promise<Refused> {
   for (const mediaId of mediaIds) {
-    const discarded = await handle(deps, { ...context, commandId: stepCommandId(context.commandId, 'discard-upload') }, {
-      decider: mediaDecider,
-      streamId: streamOf.media(mediaId),
-      command: { type: 'DeleteMedia' },
-      owners: ({ data }) => [data.ownerId],
-    });
+    const discarded = await handle(
+      deps,
+      { ...context, commandId: stepCommandId(context.commandId, 'discard-upload') },
+      {
+        decider: mediaDecider,
+        streamId: streamOf.media(mediaId),
+        command: { type: 'DeleteMedia' },
+        owners: ({ data }) => [data.ownerId],
+      },
+    );
     if (discarded.ok && discarded.state.status === 'deleted') await deps.objects.delete(discarded.state.key);
   }
   return refused;

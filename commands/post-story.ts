@@ -17,7 +17,11 @@ export const PostStoryInput = z.object({
 export type PostStoryInput = z.infer<typeof PostStoryInput>;
 
 /** Puts up a story of one's own uploaded medium; its id comes from the command's. It shows once the medium is ready. */
-export async function postStory(log: Log, context: CommandContext, { authorId, mediaId, durationMs, audience }: PostStoryInput) {
+export async function postStory(
+  log: Log,
+  context: CommandContext,
+  { authorId, mediaId, durationMs, audience }: PostStoryInput,
+) {
   const storyId = idFromCommand.story(context.commandId);
   const media = await loadState(log, mediaDecider, streamOf.media(mediaId));
   const story = { storyId, authorId, mediaId, durationMs: durationMs ?? usualDuration(media), audience };

@@ -7,7 +7,11 @@ export const RefreshSessionInput = z.object({ refreshToken: z.string().min(1).ma
 export type RefreshSessionInput = z.infer<typeof RefreshSessionInput>;
 
 /** Uses a refresh token up. One that was used before ends the whole session: somebody else may hold a copy. */
-export async function refreshSession(deps: { readonly sessions: Sessions }, context: CommandContext, { refreshToken }: RefreshSessionInput) {
+export async function refreshSession(
+  deps: { readonly sessions: Sessions },
+  context: CommandContext,
+  { refreshToken }: RefreshSessionInput,
+) {
   const rotation = await deps.sessions.rotate(refreshToken, context.commandId, context.now);
   switch (rotation.kind) {
     case 'rotated':

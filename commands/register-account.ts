@@ -28,11 +28,16 @@ export const RegisterAccountInput = z.object({
 export type RegisterAccountInput = z.infer<typeof RegisterAccountInput>;
 
 /** What registering takes; `hash` turns the password into what the vault keeps. */
-export type RegisterAccountDeps = AccountFinder & { readonly keys: DataKeyStore; readonly credentials: Credentials; readonly hash: (password: string) => Promise<string> };
+export type RegisterAccountDeps = AccountFinder & {
+  readonly keys: DataKeyStore;
+  readonly credentials: Credentials;
+  readonly hash: (password: string) => Promise<string>;
+};
 
 /**
- * Opens an account, whose id comes from the command's. The order matters: data key and password first, then username and
- * e-mail, the account last, so that whatever stands in the log is complete. What a crash leaves behind can be taken over.
+ * Opens an account, whose id comes from the command's. The order matters: data key and password first, then username
+ * and e-mail, the account last, so that whatever stands in the log is complete. What a crash leaves behind can be taken
+ * over.
  */
 export async function registerAccount(deps: RegisterAccountDeps, context: CommandContext, input: RegisterAccountInput) {
   const accountId = idFromCommand.account(context.commandId);
@@ -40,7 +45,10 @@ export async function registerAccount(deps: RegisterAccountDeps, context: Comman
   const [passwordHash] = await Promise.all([deps.hash(input.password), deps.keys.create(accountId)]);
   await deps.credentials.set(accountId, passwordHash, context.now);
   const places = placesOf(deps.names, input);
-  const [username, email] = await Promise.all([reserveName(deps, acting, places.username, accountId), reserveName(deps, acting, places.email, accountId)]);
+  const [username, email] = await Promise.all([
+    reserveName(deps, acting, places.username, accountId),
+    reserveName(deps, acting, places.email, accountId),
+  ]);
   if (!username || !email) {
     await releaseBoth(deps, acting, { accountId, places, held: { username, email } });
     return username ? refuse('email_taken') : refuse('username_taken', 'choose another');
@@ -48,7 +56,13 @@ export async function registerAccount(deps: RegisterAccountDeps, context: Comman
   const handled = await handle(deps, acting, {
     decider: accountDecider,
     streamId: streamOf.account(accountId),
-    command: { type: 'RegisterAccount', accountId, username: input.username, email: input.email, fullName: input.fullName },
+    command: {
+      type: 'RegisterAccount',
+      accountId,
+      username: input.username,
+      email: input.email,
+      fullName: input.fullName,
+    },
     owners: () => [accountId],
     opens: true,
   });
@@ -66,7 +80,11 @@ export function placesOf(names: NameHashes, { username, email }: { username: str
 }
 
 // Else the half that was reserved would be taken for a minute.
-async function releaseBoth(log: Log, context: CommandContext, { accountId, places, held }: { accountId: AccountId; places: Places; held: { username: boolean; email: boolean } }): Promise<void> {
+async function releaseBoth(
+  log: Log,
+  context: CommandContext,
+  { accountId, places, held }: { accountId: AccountId; places: Places; held: { username: boolean; email: boolean } },
+): Promise<void> {
   if (held.username) await releaseName(log, context, places.username, accountId);
   if (held.email) await releaseName(log, context, places.email, accountId);
 }

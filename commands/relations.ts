@@ -18,7 +18,10 @@ export async function blocking(log: Log, one: AccountId, other: AccountId): Prom
 async function blockingBy(log: Log, blocker: AccountId, blocked: AccountId): Promise<Blocking> {
   const events = await loadEvents<BlockEvent>(log, blockDecider.eventTypes, streamOf.block(blocker, blocked));
   const state = events.reduce(blockDecider.evolve, blockDecider.initial);
-  return { blocked: state.status === 'blocked', lastBlock: events.findLast(({ type }) => type === 'AccountBlocked')?.position };
+  return {
+    blocked: state.status === 'blocked',
+    lastBlock: events.findLast(({ type }) => type === 'AccountBlocked')?.position,
+  };
 }
 
 /** A follow stream's state, and where in the log its present round began. */
@@ -28,7 +31,10 @@ export type StoredFollow = { readonly state: FollowState; readonly began: Positi
 export async function storedFollow(log: Log, followerId: AccountId, followeeId: AccountId): Promise<StoredFollow> {
   const events = await loadEvents<FollowEvent>(log, followDecider.eventTypes, streamOf.follow(followerId, followeeId));
   const state = events.reduce(followDecider.evolve, followDecider.initial);
-  return { state, began: events.findLast(({ type }) => type === 'AccountFollowed' || type === 'FollowRequested')?.position };
+  return {
+    state,
+    began: events.findLast(({ type }) => type === 'AccountFollowed' || type === 'FollowRequested')?.position,
+  };
 }
 
 /** The round of a follow that a later block has ended, though its stream may not say so yet; else undefined. */

@@ -15,7 +15,10 @@ export const RequestUploadInput = z.object({
   contentType: z.string().min(1).max(100),
   fileSize: z.int().positive(),
   /** Lower-case hex. */
-  sha256: z.string().regex(/^[0-9a-f]{64}$/).nullable(),
+  sha256: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .nullable(),
   /** Tells several uploads of one command apart. */
   ordinal: z.int().nonnegative().default(0),
   /** What may be kept of what the camera wrote; without it date and camera, but not the place. */
@@ -28,11 +31,19 @@ export type RequestUploadDeps = Log & {
   readonly takesVideos?: () => Promise<boolean>;
 };
 
-/** Promises a place for one file. Its medium takes its id from the command's; the place is `upload.key` until `upload.expiresAt`. */
-export async function requestUpload(deps: RequestUploadDeps, context: CommandContext, { ownerId, contentType, fileSize, sha256, ordinal, cameraConsent }: RequestUploadInput) {
+/**
+ * Promises a place for one file. Its medium takes its id from the command's; the place is `upload.key` until
+ * `upload.expiresAt`.
+ */
+export async function requestUpload(
+  deps: RequestUploadDeps,
+  context: CommandContext,
+  { ownerId, contentType, fileSize, sha256, ordinal, cameraConsent }: RequestUploadInput,
+) {
   const type = knownType(contentType);
   const kind = type === null ? undefined : kindOf(type);
-  if (type === null || kind === undefined) return refuse('media_type_unsupported', `must be one of ${UPLOAD_TYPES.join(', ')}`);
+  if (type === null || kind === undefined)
+    return refuse('media_type_unsupported', `must be one of ${UPLOAD_TYPES.join(', ')}`);
   const mediaId = idFromCommand.media(context.commandId, ordinal);
   const expiresAt = new Date(context.now.getTime() + LIMITS.uploadLifetimeMs).toISOString();
   const handled = await handle(deps, context, {
@@ -40,7 +51,17 @@ export async function requestUpload(deps: RequestUploadDeps, context: CommandCon
     streamId: streamOf.media(mediaId),
     command: {
       type: 'RequestUpload',
-      upload: { mediaId, ownerId, kind, contentType: type, fileSize, sha256, key: `uploads/${ownerId}/${mediaId}`, expiresAt, ...(cameraConsent === undefined ? {} : { cameraConsent }) },
+      upload: {
+        mediaId,
+        ownerId,
+        kind,
+        contentType: type,
+        fileSize,
+        sha256,
+        key: `uploads/${ownerId}/${mediaId}`,
+        expiresAt,
+        ...(cameraConsent === undefined ? {} : { cameraConsent }),
+      },
       takesVideos: kind !== 'video' || (await deps.takesVideos?.()) !== false,
     },
     owners: () => [ownerId],

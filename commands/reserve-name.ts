@@ -1,7 +1,12 @@
 import { accountDecider } from '../domain/account.ts';
 import type { Decider } from '../domain/decider.ts';
 import type { AccountId } from '../domain/ids.ts';
-import type { ReservationCommand, ReservationEvent, ReservationRefusal, ReservationState } from '../domain/reservation.ts';
+import type {
+  ReservationCommand,
+  ReservationEvent,
+  ReservationRefusal,
+  ReservationState,
+} from '../domain/reservation.ts';
 import { streamOf } from '../domain/streams.ts';
 import { reactionCommandId } from '../infra/ids.ts';
 import { handle, loadEvents, loadState, type CommandContext, type Log } from './handle.ts';
@@ -18,8 +23,18 @@ export type NamePlace = { readonly decider: ReservationDecider; readonly streamI
  * Reserves a name for an account that is about to be registered. True once the account holds it, false when another
  * does. A hold without an account after 60 s is taken over, its registration declared abandoned first.
  */
-export async function reserveName(log: Log, context: CommandContext, place: NamePlace, accountId: AccountId): Promise<boolean> {
-  const reserve = (abandonedHolder?: AccountId) => handle(log, context, { ...place, command: { type: 'Reserve', accountId, abandonedHolder }, owners: () => [accountId] });
+export async function reserveName(
+  log: Log,
+  context: CommandContext,
+  place: NamePlace,
+  accountId: AccountId,
+): Promise<boolean> {
+  const reserve = (abandonedHolder?: AccountId) =>
+    handle(log, context, {
+      ...place,
+      command: { type: 'Reserve', accountId, abandonedHolder },
+      owners: () => [accountId],
+    });
   const first = await reserve();
   if (first.ok) return holds(first.state, accountId);
   const abandonedHolder = await abandonedHolderOf(log, context, place);
@@ -29,10 +44,19 @@ export async function reserveName(log: Log, context: CommandContext, place: Name
 }
 
 /** Gives a name back when the account holds it; harmless when it does not. */
-export async function releaseName(log: Log, context: CommandContext, place: NamePlace, accountId: AccountId): Promise<void> {
+export async function releaseName(
+  log: Log,
+  context: CommandContext,
+  place: NamePlace,
+  accountId: AccountId,
+): Promise<void> {
   // Under an id of its own: the stream carries the command's id already when the same command reserved the name.
   const commandId = reactionCommandId(context.commandId, 'release-name');
-  await handle(log, { ...context, commandId }, { ...place, command: { type: 'Release', accountId }, owners: () => [accountId] });
+  await handle(
+    log,
+    { ...context, commandId },
+    { ...place, command: { type: 'Release', accountId }, owners: () => [accountId] },
+  );
 }
 
 // A repeated command is answered with the events that it once appended, though the name may have moved on since.
@@ -40,7 +64,11 @@ function holds(state: ReservationState, accountId: AccountId): boolean {
   return state.status === 'held' && state.accountId === accountId;
 }
 
-async function abandonedHolderOf(log: Log, context: CommandContext, { decider, streamId }: NamePlace): Promise<AccountId | undefined> {
+async function abandonedHolderOf(
+  log: Log,
+  context: CommandContext,
+  { decider, streamId }: NamePlace,
+): Promise<AccountId | undefined> {
   const events = await loadEvents<ReservationEvent>(log, decider.eventTypes, streamId);
   const last = events.at(-1);
   const state = events.reduce(decider.evolve, decider.initial);
@@ -55,11 +83,15 @@ async function abandonedHolderOf(log: Log, context: CommandContext, { decider, s
 // Appended at "no stream": either this or the late registration gets there first, never both.
 async function abandon(log: Log, context: CommandContext, accountId: AccountId): Promise<boolean> {
   const commandId = reactionCommandId(context.commandId, `abandon/${accountId}`);
-  const abandoned = await handle(log, { ...context, commandId }, {
-    decider: accountDecider,
-    streamId: streamOf.account(accountId),
-    command: { type: 'AbandonRegistration', accountId },
-    owners: () => [accountId],
-  });
+  const abandoned = await handle(
+    log,
+    { ...context, commandId },
+    {
+      decider: accountDecider,
+      streamId: streamOf.account(accountId),
+      command: { type: 'AbandonRegistration', accountId },
+      owners: () => [accountId],
+    },
+  );
   return abandoned.ok;
 }

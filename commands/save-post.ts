@@ -8,12 +8,18 @@ import { seePost } from './see-post.ts';
 export const SavePostInput = z.object({ accountId: AccountId, postId: PostId });
 export type SavePostInput = z.infer<typeof SavePostInput>;
 
-/** Puts a post on the account's list of saved ones; saving it again changes nothing. Refuses with `post_not_found` when the account may not see it. */
+/**
+ * Puts a post on the account's list of saved ones; saving it again changes nothing. Refuses with `post_not_found` when
+ * the account may not see it.
+ */
 export function savePost(log: Log, context: CommandContext, input: SavePostInput) {
   return change(log, context, { type: 'SavePost', ...input });
 }
 
-/** Takes a post off the list, also one that has since been hidden. Refuses with `post_not_found` one that is neither saved nor to be seen. */
+/**
+ * Takes a post off the list, also one that has since been hidden. Refuses with `post_not_found` one that is neither
+ * saved nor to be seen.
+ */
 export function unsavePost(log: Log, context: CommandContext, input: SavePostInput) {
   return change(log, context, { type: 'UnsavePost', ...input });
 }

@@ -13,7 +13,9 @@ export async function seeComment(log: Log, viewer: AccountId, commentId: Comment
   return post.visible ? { visible: true, postId: comment.postId } : { visible: false };
 }
 
-/** A comment's state; `absent` when its writer is gone or a block stands between the two. Says nothing about the post. */
+/**
+ * A comment's state; `absent` when its writer is gone or a block stands between the two. Says nothing about the post.
+ */
 export async function loadVisibleComment(log: Log, viewer: AccountId, commentId: CommentId): Promise<CommentState> {
   const comment = await loadState(log, commentDecider, streamOf.comment(commentId));
   if (comment.status === 'absent' || comment.accountId === viewer) return comment;

@@ -7,7 +7,12 @@ import { loadState, type Log } from './handle.ts';
 import { maySee } from './visibility.ts';
 
 /** What an account may know of a story at a time: still showing, by an author it may see, and meant for it. */
-export async function seeStory(log: Log, viewer: AccountId, storyId: StoryId, now: Date): Promise<StoryViewCommand['story']> {
+export async function seeStory(
+  log: Log,
+  viewer: AccountId,
+  storyId: StoryId,
+  now: Date,
+): Promise<StoryViewCommand['story']> {
   const story = await loadState(log, storyDecider, streamOf.story(storyId));
   if (!isShowing(story, now.toISOString())) return { visible: false };
   const { authorId, audience } = story;

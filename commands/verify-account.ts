@@ -7,7 +7,9 @@ import { handle, type CommandContext, type Log } from './handle.ts';
 export const VerifyAccountInput = z.object({ accountId: AccountId, verified: z.boolean() });
 export type VerifyAccountInput = z.infer<typeof VerifyAccountInput>;
 
-/** Vouches for an account, or no longer: its profile shows the mark. Only operators may; doing it twice changes nothing. */
+/**
+ * Vouches for an account, or no longer: its profile shows the mark. Only operators may; doing it twice changes nothing.
+ */
 export async function verifyAccount(log: Log, context: CommandContext, { accountId, verified }: VerifyAccountInput) {
   return handle(log, context, {
     decider: accountDecider,

@@ -8,7 +8,10 @@ import { seeStory } from './see-story.ts';
 export const ViewStoryInput = z.object({ accountId: AccountId, storyId: StoryId });
 export type ViewStoryInput = z.infer<typeof ViewStoryInput>;
 
-/** Notes an account's first look at a story. Refuses with `story_not_found` when it has run out or is not for the account. */
+/**
+ * Notes an account's first look at a story. Refuses with `story_not_found` when it has run out or is not for the
+ * account.
+ */
 export async function viewStory(log: Log, context: CommandContext, { accountId, storyId }: ViewStoryInput) {
   const story = await seeStory(log, accountId, storyId, context.now);
   return handle(log, context, {

@@ -4,8 +4,9 @@ import type { Log } from './handle.ts';
 import { blocking, roundEndedByBlock, storedFollow } from './relations.ts';
 
 /**
- * Whether an account may see what another shares: the other is active, no block stands between them, and it is public or
- * has let the viewer in. One always sees oneself. Decided on the streams, so an answer is never older than the last write.
+ * Whether an account may see what another shares: the other is active, no block stands between them, and it is public
+ * or has let the viewer in. One always sees oneself. Decided on the streams, so an answer is never older than the last
+ * write.
  */
 export async function maySee(log: Log, viewer: AccountId, author: AccountId): Promise<boolean> {
   const [account, blocks] = await Promise.all([activeAccount(log, author), blocking(log, viewer, author)]);

@@ -4,7 +4,11 @@ import { AccountId, MediaId } from './ids.ts';
 import { LIMITS } from './limits.ts';
 import { boundedText } from './text.ts';
 
-export const Username = z.string().trim().toLowerCase().regex(/^[a-z0-9._]{3,30}$/, 'must be 3 to 30 of a-z, 0-9, dot and underscore');
+export const Username = z
+  .string()
+  .trim()
+  .toLowerCase()
+  .regex(/^[a-z0-9._]{3,30}$/, 'must be 3 to 30 of a-z, 0-9, dot and underscore');
 export const Privacy = z.enum(['public', 'private']);
 export type Privacy = z.infer<typeof Privacy>;
 
@@ -32,15 +36,55 @@ export const accountEvents = [
       website: personal(boundedText(LIMITS.website)).optional(),
     },
   }),
-  defineEvent({ type: 'ProfilePictureChosen', says: 'An account chose a profile picture; null removes it.', data: { accountId: AccountId, mediaId: MediaId.nullable() } }),
-  defineEvent({ type: 'AccountMadePrivate', says: 'From now on only accepted followers see the account.', data: { accountId: AccountId } }),
-  defineEvent({ type: 'AccountMadePublic', says: 'From now on everybody sees the account.', data: { accountId: AccountId } }),
-  defineEvent({ type: 'PasswordChanged', says: 'The account has a new password; the hash itself lives in the vault.', data: { accountId: AccountId } }),
-  defineEvent({ type: 'CelebrityStatusGranted', says: 'The account reached the celebrity line: its posts are pulled, no longer pushed.', data: { accountId: AccountId, followerCount: z.int().nonnegative(), threshold: z.int().positive() } }),
-  defineEvent({ type: 'CelebrityStatusRevoked', says: 'The account fell below the lower celebrity line: its posts are pushed again.', data: { accountId: AccountId, followerCount: z.int().nonnegative(), threshold: z.int().positive() } }),
-  defineEvent({ type: 'AccountVerified', says: 'An operator vouches that the account belongs to whom its name says.', data: { accountId: AccountId } }),
-  defineEvent({ type: 'VerificationWithdrawn', says: 'Nobody vouches for the account any more.', data: { accountId: AccountId } }),
-  defineEvent({ type: 'RegistrationAbandoned', says: 'The registration never finished; its reservations may be taken over.', data: { accountId: AccountId } }),
-  defineEvent({ type: 'AccountErased', says: 'The account and its personal data are gone for good.', data: { accountId: AccountId } }),
+  defineEvent({
+    type: 'ProfilePictureChosen',
+    says: 'An account chose a profile picture; null removes it.',
+    data: { accountId: AccountId, mediaId: MediaId.nullable() },
+  }),
+  defineEvent({
+    type: 'AccountMadePrivate',
+    says: 'From now on only accepted followers see the account.',
+    data: { accountId: AccountId },
+  }),
+  defineEvent({
+    type: 'AccountMadePublic',
+    says: 'From now on everybody sees the account.',
+    data: { accountId: AccountId },
+  }),
+  defineEvent({
+    type: 'PasswordChanged',
+    says: 'The account has a new password; the hash itself lives in the vault.',
+    data: { accountId: AccountId },
+  }),
+  defineEvent({
+    type: 'CelebrityStatusGranted',
+    says: 'The account reached the celebrity line: its posts are pulled, no longer pushed.',
+    data: { accountId: AccountId, followerCount: z.int().nonnegative(), threshold: z.int().positive() },
+  }),
+  defineEvent({
+    type: 'CelebrityStatusRevoked',
+    says: 'The account fell below the lower celebrity line: its posts are pushed again.',
+    data: { accountId: AccountId, followerCount: z.int().nonnegative(), threshold: z.int().positive() },
+  }),
+  defineEvent({
+    type: 'AccountVerified',
+    says: 'An operator vouches that the account belongs to whom its name says.',
+    data: { accountId: AccountId },
+  }),
+  defineEvent({
+    type: 'VerificationWithdrawn',
+    says: 'Nobody vouches for the account any more.',
+    data: { accountId: AccountId },
+  }),
+  defineEvent({
+    type: 'RegistrationAbandoned',
+    says: 'The registration never finished; its reservations may be taken over.',
+    data: { accountId: AccountId },
+  }),
+  defineEvent({
+    type: 'AccountErased',
+    says: 'The account and its personal data are gone for good.',
+    data: { accountId: AccountId },
+  }),
 ] as const;
 export type AccountEvent = EventOf<(typeof accountEvents)[number]>;

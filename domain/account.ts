@@ -32,7 +32,10 @@ function evolve(state: AccountState, event: AccountEvent): AccountState {
   return evolveActive(state, event);
 }
 
-function evolveActive(state: ActiveAccount, event: Exclude<AccountEvent, { type: 'AccountRegistered' | 'RegistrationAbandoned' | 'AccountErased' }>): ActiveAccount {
+function evolveActive(
+  state: ActiveAccount,
+  event: Exclude<AccountEvent, { type: 'AccountRegistered' | 'RegistrationAbandoned' | 'AccountErased' }>,
+): ActiveAccount {
   switch (event.type) {
     case 'ProfileEdited':
       return { ...state, ...textsOf(event.data) };
@@ -60,11 +63,27 @@ function evolveActive(state: ActiveAccount, event: Exclude<AccountEvent, { type:
 type DataOf<T extends AccountEvent['type']> = Extract<AccountEvent, { type: T }>['data'];
 
 function registered({ accountId, username, email, fullName, privacy }: DataOf<'AccountRegistered'>): ActiveAccount {
-  return { status: 'active', accountId, username, email, fullName: fullName ?? '', bio: '', website: '', profileMediaId: null, privacy, celebrity: false, verified: false };
+  return {
+    status: 'active',
+    accountId,
+    username,
+    email,
+    fullName: fullName ?? '',
+    bio: '',
+    website: '',
+    profileMediaId: null,
+    privacy,
+    celebrity: false,
+    verified: false,
+  };
 }
 
 // In the event an absent field stays as it is and null clears it; an emptied data key makes the same null.
-function textsOf({ fullName, bio, website }: DataOf<'ProfileEdited'>): Partial<Pick<ActiveAccount, 'fullName' | 'bio' | 'website'>> {
+function textsOf({
+  fullName,
+  bio,
+  website,
+}: DataOf<'ProfileEdited'>): Partial<Pick<ActiveAccount, 'fullName' | 'bio' | 'website'>> {
   return {
     ...(fullName === undefined ? {} : { fullName: fullName ?? '' }),
     ...(bio === undefined ? {} : { bio: bio ?? '' }),
@@ -82,7 +101,13 @@ export type ProfileChange = {
   readonly privacy?: Privacy | undefined;
 };
 export type AccountCommand =
-  | { readonly type: 'RegisterAccount'; readonly accountId: AccountId; readonly username: string; readonly email: string; readonly fullName: string }
+  | {
+      readonly type: 'RegisterAccount';
+      readonly accountId: AccountId;
+      readonly username: string;
+      readonly email: string;
+      readonly fullName: string;
+    }
   | { readonly type: 'AbandonRegistration'; readonly accountId: AccountId }
   /** `pictureUsable` says whether `change.profileMediaId` is a finished picture of the account itself. */
   | { readonly type: 'EditProfile'; readonly change: ProfileChange; readonly pictureUsable: boolean }
@@ -92,7 +117,8 @@ export type AccountCommand =
   | { readonly type: 'VerifyAccount' }
   | { readonly type: 'WithdrawVerification' }
   | { readonly type: 'EraseAccount' };
-export type AccountRefusal = 'account_not_found' | 'account_already_registered' | 'registration_abandoned' | 'profile_picture_unusable';
+export type AccountRefusal =
+  'account_not_found' | 'account_already_registered' | 'registration_abandoned' | 'profile_picture_unusable';
 
 function decide(command: AccountCommand, state: AccountState) {
   switch (command.type) {
@@ -107,7 +133,10 @@ function decide(command: AccountCommand, state: AccountState) {
   }
 }
 
-function change(state: ActiveAccount, command: Exclude<AccountCommand, { type: 'RegisterAccount' | 'AbandonRegistration' | 'EraseAccount' }>) {
+function change(
+  state: ActiveAccount,
+  command: Exclude<AccountCommand, { type: 'RegisterAccount' | 'AbandonRegistration' | 'EraseAccount' }>,
+) {
   switch (command.type) {
     case 'EditProfile':
       return editProfile(state, command);
@@ -117,18 +146,28 @@ function change(state: ActiveAccount, command: Exclude<AccountCommand, { type: '
     case 'RevokeCelebrityStatus':
       return changeCelebrity(state, command);
     case 'VerifyAccount':
-      return state.verified ? accept<AccountEvent>() : accept<AccountEvent>({ type: 'AccountVerified', data: { accountId: state.accountId } });
+      return state.verified
+        ? accept<AccountEvent>()
+        : accept<AccountEvent>({ type: 'AccountVerified', data: { accountId: state.accountId } });
     case 'WithdrawVerification':
-      return state.verified ? accept<AccountEvent>({ type: 'VerificationWithdrawn', data: { accountId: state.accountId } }) : accept<AccountEvent>();
+      return state.verified
+        ? accept<AccountEvent>({ type: 'VerificationWithdrawn', data: { accountId: state.accountId } })
+        : accept<AccountEvent>();
     default:
       return command satisfies never;
   }
 }
 
-function register(state: AccountState, { accountId, username, email, fullName }: Extract<AccountCommand, { type: 'RegisterAccount' }>) {
+function register(
+  state: AccountState,
+  { accountId, username, email, fullName }: Extract<AccountCommand, { type: 'RegisterAccount' }>,
+) {
   switch (state.status) {
     case 'unregistered':
-      return accept<AccountEvent>({ type: 'AccountRegistered', data: { accountId, username, email, fullName, privacy: 'public' } });
+      return accept<AccountEvent>({
+        type: 'AccountRegistered',
+        data: { accountId, username, email, fullName, privacy: 'public' },
+      });
     case 'abandoned':
       return refuse('registration_abandoned', 'it took too long; register again');
     case 'active':
@@ -145,10 +184,18 @@ function abandon(state: AccountState, accountId: AccountId) {
   return accept<AccountEvent>({ type: 'RegistrationAbandoned', data: { accountId } });
 }
 
-function editProfile(state: ActiveAccount, { change, pictureUsable }: Extract<AccountCommand, { type: 'EditProfile' }>) {
+function editProfile(
+  state: ActiveAccount,
+  { change, pictureUsable }: Extract<AccountCommand, { type: 'EditProfile' }>,
+) {
   const choosesPicture = differs(change.profileMediaId, state.profileMediaId);
-  if (choosesPicture && change.profileMediaId !== null && !pictureUsable) return refuse('profile_picture_unusable', 'upload an image first and wait until it is ready');
-  return accept(...textEvents(state, change), ...(choosesPicture ? pictureEvents(state, change) : []), ...privacyEvents(state, change));
+  if (choosesPicture && change.profileMediaId !== null && !pictureUsable)
+    return refuse('profile_picture_unusable', 'upload an image first and wait until it is ready');
+  return accept(
+    ...textEvents(state, change),
+    ...(choosesPicture ? pictureEvents(state, change) : []),
+    ...privacyEvents(state, change),
+  );
 }
 
 function differs<T>(wanted: T | undefined, present: T): boolean {
@@ -157,7 +204,9 @@ function differs<T>(wanted: T | undefined, present: T): boolean {
 
 function textEvents(state: ActiveAccount, change: ProfileChange): AccountEvent[] {
   const texts = changedTexts(state, change);
-  return Object.keys(texts).length === 0 ? [] : [{ type: 'ProfileEdited', data: { accountId: state.accountId, ...texts } }];
+  return Object.keys(texts).length === 0
+    ? []
+    : [{ type: 'ProfileEdited', data: { accountId: state.accountId, ...texts } }];
 }
 
 function pictureEvents({ accountId }: ActiveAccount, { profileMediaId = null }: ProfileChange): AccountEvent[] {
@@ -169,7 +218,10 @@ function privacyEvents({ accountId, privacy }: ActiveAccount, change: ProfileCha
   return [{ type: change.privacy === 'private' ? 'AccountMadePrivate' : 'AccountMadePublic', data: { accountId } }];
 }
 
-function changedTexts(state: ActiveAccount, change: ProfileChange): { fullName?: string | null; bio?: string | null; website?: string | null } {
+function changedTexts(
+  state: ActiveAccount,
+  change: ProfileChange,
+): { fullName?: string | null; bio?: string | null; website?: string | null } {
   const changed = (field: 'fullName' | 'bio' | 'website') => {
     const value = change[field];
     return value === undefined || value === state[field] ? {} : { [field]: value === '' ? null : value };
@@ -177,15 +229,31 @@ function changedTexts(state: ActiveAccount, change: ProfileChange): { fullName?:
   return { ...changed('fullName'), ...changed('bio'), ...changed('website') };
 }
 
-function changeCelebrity(state: ActiveAccount, { type, followerCount, threshold }: Extract<AccountCommand, { type: 'GrantCelebrityStatus' | 'RevokeCelebrityStatus' }>) {
+function changeCelebrity(
+  state: ActiveAccount,
+  {
+    type,
+    followerCount,
+    threshold,
+  }: Extract<AccountCommand, { type: 'GrantCelebrityStatus' | 'RevokeCelebrityStatus' }>,
+) {
   const grant = type === 'GrantCelebrityStatus';
   if (state.celebrity === grant) return accept<AccountEvent>();
-  return accept<AccountEvent>({ type: grant ? 'CelebrityStatusGranted' : 'CelebrityStatusRevoked', data: { accountId: state.accountId, followerCount, threshold } });
+  return accept<AccountEvent>({
+    type: grant ? 'CelebrityStatusGranted' : 'CelebrityStatusRevoked',
+    data: { accountId: state.accountId, followerCount, threshold },
+  });
 }
 
 function erase(state: AccountState) {
-  if (state.status === 'active') return accept<AccountEvent>({ type: 'AccountErased', data: { accountId: state.accountId } });
+  if (state.status === 'active')
+    return accept<AccountEvent>({ type: 'AccountErased', data: { accountId: state.accountId } });
   return state.status === 'erased' ? accept<AccountEvent>() : refuse('account_not_found');
 }
 
-export const accountDecider: Decider<AccountState, AccountCommand, AccountEvent, AccountRefusal> = { eventTypes: typesOf(accountEvents), initial: { status: 'unregistered' }, evolve, decide };
+export const accountDecider: Decider<AccountState, AccountCommand, AccountEvent, AccountRefusal> = {
+  eventTypes: typesOf(accountEvents),
+  initial: { status: 'unregistered' },
+  evolve,
+  decide,
+};

@@ -9,33 +9,67 @@ const ann = AccountId.parse('acc_01h2xcejqtf2nbrexx3vqjhp41');
 const picture = MediaId.parse('med_01h2xcejqtf2nbrexx3vqjhp41');
 const given = specify(accountDecider);
 
-const registered: AccountEvent = { type: 'AccountRegistered', data: { accountId: ann, username: 'ann', email: 'ann@example.com', fullName: 'Ann', privacy: 'public' } };
+const registered: AccountEvent = {
+  type: 'AccountRegistered',
+  data: { accountId: ann, username: 'ann', email: 'ann@example.com', fullName: 'Ann', privacy: 'public' },
+};
 const abandoned: AccountEvent = { type: 'RegistrationAbandoned', data: { accountId: ann } };
 const madePrivate: AccountEvent = { type: 'AccountMadePrivate', data: { accountId: ann } };
 const madePublic: AccountEvent = { type: 'AccountMadePublic', data: { accountId: ann } };
 const chosen: AccountEvent = { type: 'ProfilePictureChosen', data: { accountId: ann, mediaId: picture } };
-const granted: AccountEvent = { type: 'CelebrityStatusGranted', data: { accountId: ann, followerCount: 10_000, threshold: 10_000 } };
-const revoked: AccountEvent = { type: 'CelebrityStatusRevoked', data: { accountId: ann, followerCount: 8_999, threshold: 9_000 } };
+const granted: AccountEvent = {
+  type: 'CelebrityStatusGranted',
+  data: { accountId: ann, followerCount: 10_000, threshold: 10_000 },
+};
+const revoked: AccountEvent = {
+  type: 'CelebrityStatusRevoked',
+  data: { accountId: ann, followerCount: 8_999, threshold: 9_000 },
+};
 const erased: AccountEvent = { type: 'AccountErased', data: { accountId: ann } };
 
-const register: AccountCommand = { type: 'RegisterAccount', accountId: ann, username: 'ann', email: 'ann@example.com', fullName: 'Ann' };
+const register: AccountCommand = {
+  type: 'RegisterAccount',
+  accountId: ann,
+  username: 'ann',
+  email: 'ann@example.com',
+  fullName: 'Ann',
+};
 const abandon: AccountCommand = { type: 'AbandonRegistration', accountId: ann };
-const edit = (change: Extract<AccountCommand, { type: 'EditProfile' }>['change'], pictureUsable = true): AccountCommand => ({ type: 'EditProfile', change, pictureUsable });
+const edit = (
+  change: Extract<AccountCommand, { type: 'EditProfile' }>['change'],
+  pictureUsable = true,
+): AccountCommand => ({ type: 'EditProfile', change, pictureUsable });
 const grant: AccountCommand = { type: 'GrantCelebrityStatus', followerCount: 10_000, threshold: 10_000 };
 const revoke: AccountCommand = { type: 'RevokeCelebrityStatus', followerCount: 8_999, threshold: 9_000 };
 
 describe('registering', () => {
-  it('opens a public account', () => { given().when(register).then(registered); });
-  it('is refused twice', () => { given(registered).when(register).thenRefused('account_already_registered'); });
-  it('is refused after the registration was abandoned', () => { given(abandoned).when(register).thenRefused('registration_abandoned'); });
-  it('is refused for an erased account', () => { given(registered, erased).when(register).thenRefused('account_already_registered'); });
+  it('opens a public account', () => {
+    given().when(register).then(registered);
+  });
+  it('is refused twice', () => {
+    given(registered).when(register).thenRefused('account_already_registered');
+  });
+  it('is refused after the registration was abandoned', () => {
+    given(abandoned).when(register).thenRefused('registration_abandoned');
+  });
+  it('is refused for an erased account', () => {
+    given(registered, erased).when(register).thenRefused('account_already_registered');
+  });
 });
 
 describe('abandoning a registration', () => {
-  it('ends one that never finished', () => { given().when(abandon).then(abandoned); });
-  it('changes nothing the second time', () => { given(abandoned).when(abandon).then(); });
-  it('is refused for a registered account', () => { given(registered).when(abandon).thenRefused('account_already_registered'); });
-  it('is refused for an erased account', () => { given(registered, erased).when(abandon).thenRefused('account_already_registered'); });
+  it('ends one that never finished', () => {
+    given().when(abandon).then(abandoned);
+  });
+  it('changes nothing the second time', () => {
+    given(abandoned).when(abandon).then();
+  });
+  it('is refused for a registered account', () => {
+    given(registered).when(abandon).thenRefused('account_already_registered');
+  });
+  it('is refused for an erased account', () => {
+    given(registered, erased).when(abandon).thenRefused('account_already_registered');
+  });
 });
 
 describe('the mark of a verified account', () => {
@@ -56,34 +90,61 @@ describe('the mark of a verified account', () => {
 
 describe('editing the profile', () => {
   it('records only what differs', () => {
-    given(registered).when(edit({ fullName: 'Ann', bio: 'I take photos' })).then({ type: 'ProfileEdited', data: { accountId: ann, bio: 'I take photos' } });
-    given(registered).when(edit({ fullName: 'Ann', bio: '', privacy: 'public' })).then();
+    given(registered)
+      .when(edit({ fullName: 'Ann', bio: 'I take photos' }))
+      .then({ type: 'ProfileEdited', data: { accountId: ann, bio: 'I take photos' } });
+    given(registered)
+      .when(edit({ fullName: 'Ann', bio: '', privacy: 'public' }))
+      .then();
   });
   it('clears a field with an empty text', () => {
-    given(registered, { type: 'ProfileEdited', data: { accountId: ann, bio: 'old' } }).when(edit({ bio: '' })).then({ type: 'ProfileEdited', data: { accountId: ann, bio: null } });
+    given(registered, { type: 'ProfileEdited', data: { accountId: ann, bio: 'old' } })
+      .when(edit({ bio: '' }))
+      .then({ type: 'ProfileEdited', data: { accountId: ann, bio: null } });
   });
   it('records text, picture and privacy as facts of their own', () => {
-    given(registered).when(edit({ website: 'https://ann.example', profileMediaId: picture, privacy: 'private' }))
+    given(registered)
+      .when(edit({ website: 'https://ann.example', profileMediaId: picture, privacy: 'private' }))
       .then({ type: 'ProfileEdited', data: { accountId: ann, website: 'https://ann.example' } }, chosen, madePrivate);
   });
   it('goes private and back', () => {
-    given(registered, madePrivate).when(edit({ privacy: 'private' })).then();
-    given(registered, madePrivate).when(edit({ privacy: 'public' })).then(madePublic);
+    given(registered, madePrivate)
+      .when(edit({ privacy: 'private' }))
+      .then();
+    given(registered, madePrivate)
+      .when(edit({ privacy: 'public' }))
+      .then(madePublic);
   });
   it('refuses a picture that is not usable, but for the one it has and for none', () => {
-    given(registered).when(edit({ profileMediaId: picture }, false)).thenRefused('profile_picture_unusable');
-    given(registered, chosen).when(edit({ profileMediaId: picture }, false)).then();
-    given(registered, chosen).when(edit({ profileMediaId: null }, false)).then({ type: 'ProfilePictureChosen', data: { accountId: ann, mediaId: null } });
+    given(registered)
+      .when(edit({ profileMediaId: picture }, false))
+      .thenRefused('profile_picture_unusable');
+    given(registered, chosen)
+      .when(edit({ profileMediaId: picture }, false))
+      .then();
+    given(registered, chosen)
+      .when(edit({ profileMediaId: null }, false))
+      .then({ type: 'ProfilePictureChosen', data: { accountId: ann, mediaId: null } });
   });
   it('is refused without an account', () => {
-    given().when(edit({ bio: 'x' })).thenRefused('account_not_found');
-    given(registered, erased).when(edit({ bio: 'x' })).thenRefused('account_not_found');
+    given()
+      .when(edit({ bio: 'x' }))
+      .thenRefused('account_not_found');
+    given(registered, erased)
+      .when(edit({ bio: 'x' }))
+      .thenRefused('account_not_found');
   });
 });
 
 describe('changing the password', () => {
-  it('is recorded without the password', () => { given(registered).when({ type: 'ChangePassword' }).then({ type: 'PasswordChanged', data: { accountId: ann } }); });
-  it('is refused without an account', () => { given(abandoned).when({ type: 'ChangePassword' }).thenRefused('account_not_found'); });
+  it('is recorded without the password', () => {
+    given(registered)
+      .when({ type: 'ChangePassword' })
+      .then({ type: 'PasswordChanged', data: { accountId: ann } });
+  });
+  it('is refused without an account', () => {
+    given(abandoned).when({ type: 'ChangePassword' }).thenRefused('account_not_found');
+  });
 });
 
 describe('celebrity status', () => {
@@ -109,24 +170,53 @@ describe('erasing', () => {
     given(abandoned).when({ type: 'EraseAccount' }).thenRefused('account_not_found');
   });
   it('leaves a log that still folds when the personal data are gone', () => {
-    const emptied: AccountEvent = { type: 'AccountRegistered', data: { accountId: ann, username: null, email: null, fullName: null, privacy: 'public' } };
-    given(emptied, { type: 'ProfileEdited', data: { accountId: ann, bio: null } }, erased).when({ type: 'EraseAccount' }).then();
+    const emptied: AccountEvent = {
+      type: 'AccountRegistered',
+      data: { accountId: ann, username: null, email: null, fullName: null, privacy: 'public' },
+    };
+    given(emptied, { type: 'ProfileEdited', data: { accountId: ann, bio: null } }, erased)
+      .when({ type: 'EraseAccount' })
+      .then();
   });
 });
 
 describe('any history', () => {
   it('obeys the laws of deciders', () => {
-    const change = fc.record({ fullName: fc.constantFrom('', 'A', 'B'), bio: fc.constantFrom('', 'x'), profileMediaId: fc.constantFrom(null, picture), privacy: fc.constantFrom('public' as const, 'private' as const) }, { requiredKeys: [] });
+    const change = fc.record(
+      {
+        fullName: fc.constantFrom('', 'A', 'B'),
+        bio: fc.constantFrom('', 'x'),
+        profileMediaId: fc.constantFrom(null, picture),
+        privacy: fc.constantFrom('public' as const, 'private' as const),
+      },
+      { requiredKeys: [] },
+    );
     const command: fc.Arbitrary<AccountCommand> = fc.oneof(
-      fc.constantFrom<AccountCommand>(register, abandon, grant, revoke, { type: 'ChangePassword' }, { type: 'VerifyAccount' }, { type: 'WithdrawVerification' }),
+      fc.constantFrom<AccountCommand>(
+        register,
+        abandon,
+        grant,
+        revoke,
+        { type: 'ChangePassword' },
+        { type: 'VerifyAccount' },
+        { type: 'WithdrawVerification' },
+      ),
       fc.record({ type: fc.constant('EditProfile' as const), change, pictureUsable: fc.boolean() }),
       fc.constant<AccountCommand>({ type: 'EraseAccount' }),
     );
-    fc.assert(fc.property(fc.array(command, { maxLength: 30 }), (commands) => { expectLaws(accountDecider, commands); }));
+    fc.assert(
+      fc.property(fc.array(command, { maxLength: 30 }), (commands) => {
+        expectLaws(accountDecider, commands);
+      }),
+    );
   });
 });
 
 describe('Username', () => {
-  it('is the same in capitals and with spaces around it', () => { expect(Username.parse('  Ann.B_1 ')).toBe('ann.b_1'); });
-  it.each(['ab', 'a'.repeat(31), 'ann b', 'änn', ''])('refuses %j', (name) => { expect(Username.safeParse(name).success).toBe(false); });
+  it('is the same in capitals and with spaces around it', () => {
+    expect(Username.parse('  Ann.B_1 ')).toBe('ann.b_1');
+  });
+  it.each(['ab', 'a'.repeat(31), 'ann b', 'änn', ''])('refuses %j', (name) => {
+    expect(Username.safeParse(name).success).toBe(false);
+  });
 });

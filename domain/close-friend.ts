@@ -4,8 +4,16 @@ import { AccountId } from './ids.ts';
 
 // Events
 export const closeFriendEvents = [
-  defineEvent({ type: 'CloseFriendAdded', says: 'One account lets another see its stories for close friends.', data: { accountId: AccountId, friendId: AccountId } }),
-  defineEvent({ type: 'CloseFriendRemoved', says: 'One account no longer counts another among its close friends.', data: { accountId: AccountId, friendId: AccountId } }),
+  defineEvent({
+    type: 'CloseFriendAdded',
+    says: 'One account lets another see its stories for close friends.',
+    data: { accountId: AccountId, friendId: AccountId },
+  }),
+  defineEvent({
+    type: 'CloseFriendRemoved',
+    says: 'One account no longer counts another among its close friends.',
+    data: { accountId: AccountId, friendId: AccountId },
+  }),
 ] as const;
 export type CloseFriendEvent = EventOf<(typeof closeFriendEvents)[number]>;
 
@@ -34,12 +42,21 @@ function decide(command: CloseFriendCommand, { status }: CloseFriendState) {
   switch (command.type) {
     case 'AddCloseFriend':
       if (command.accountId === command.friendId) return refuse('cannot_befriend_self');
-      return status === 'close' ? accept<CloseFriendEvent>() : accept<CloseFriendEvent>({ type: 'CloseFriendAdded', data });
+      return status === 'close'
+        ? accept<CloseFriendEvent>()
+        : accept<CloseFriendEvent>({ type: 'CloseFriendAdded', data });
     case 'RemoveCloseFriend':
-      return status === 'absent' ? accept<CloseFriendEvent>() : accept<CloseFriendEvent>({ type: 'CloseFriendRemoved', data });
+      return status === 'absent'
+        ? accept<CloseFriendEvent>()
+        : accept<CloseFriendEvent>({ type: 'CloseFriendRemoved', data });
     default:
       return command satisfies never;
   }
 }
 
-export const closeFriendDecider: Decider<CloseFriendState, CloseFriendCommand, CloseFriendEvent, CloseFriendRefusal> = { eventTypes: typesOf(closeFriendEvents), initial: { status: 'absent' }, evolve, decide };
+export const closeFriendDecider: Decider<CloseFriendState, CloseFriendCommand, CloseFriendEvent, CloseFriendRefusal> = {
+  eventTypes: typesOf(closeFriendEvents),
+  initial: { status: 'absent' },
+  evolve,
+  decide,
+};

@@ -27,22 +27,35 @@ function evolve(_state: CommentLikeState, event: CommentLikeEvent): CommentLikeS
 }
 
 // Commands
-export type CommentLikeCommand = { readonly type: 'LikeComment' | 'UnlikeComment'; readonly commentId: CommentId; readonly accountId: AccountId; readonly comment: CommentFact };
+export type CommentLikeCommand = {
+  readonly type: 'LikeComment' | 'UnlikeComment';
+  readonly commentId: CommentId;
+  readonly accountId: AccountId;
+  readonly comment: CommentFact;
+};
 
 function decide({ type, commentId, accountId, comment }: CommentLikeCommand, state: CommentLikeState) {
   if (!comment.visible) return refuse('comment_not_found');
   const data = { commentId, postId: comment.postId, accountId };
   switch (type) {
     case 'LikeComment':
-      return state.status === 'liked' ? accept<CommentLikeEvent>() : accept<CommentLikeEvent>({ type: 'CommentLiked', data });
+      return state.status === 'liked'
+        ? accept<CommentLikeEvent>()
+        : accept<CommentLikeEvent>({ type: 'CommentLiked', data });
     case 'UnlikeComment':
-      return state.status === 'none' ? accept<CommentLikeEvent>() : accept<CommentLikeEvent>({ type: 'CommentUnliked', data });
+      return state.status === 'none'
+        ? accept<CommentLikeEvent>()
+        : accept<CommentLikeEvent>({ type: 'CommentUnliked', data });
     default:
       return type satisfies never;
   }
 }
 
 /** One account's like of one comment. */
-export const commentLikeDecider: Decider<CommentLikeState, CommentLikeCommand, CommentLikeEvent, 'comment_not_found'> = {
-  eventTypes: typesOf(commentLikeEvents), initial: { status: 'none' }, evolve, decide,
-};
+export const commentLikeDecider: Decider<CommentLikeState, CommentLikeCommand, CommentLikeEvent, 'comment_not_found'> =
+  {
+    eventTypes: typesOf(commentLikeEvents),
+    initial: { status: 'none' },
+    evolve,
+    decide,
+  };

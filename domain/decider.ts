@@ -3,8 +3,7 @@ export type Refusal<Code extends string = string> = { readonly code: Code; reado
 
 /** What a decision gives: facts to append (none when the command changes nothing), or a refusal. */
 export type Decision<Event, Code extends string> =
-  | { readonly ok: true; readonly events: readonly Event[] }
-  | { readonly ok: false; readonly refusal: Refusal<Code> };
+  { readonly ok: true; readonly events: readonly Event[] } | { readonly ok: false; readonly refusal: Refusal<Code> };
 
 /** The pure core of one aggregate. Time, ids and looked-up facts arrive inside the command. */
 export type Decider<State, Command, Event extends { readonly type: string }, Code extends string> = {

@@ -13,7 +13,10 @@ export function personal<S extends z.ZodType>(schema: S): z.ZodNullable<S> {
 }
 
 /** Lifts stored data of schema version `from` to version `from` + 1. Pure; sees opened personal data. */
-export type Upcaster = { readonly from: number; readonly lift: (data: Record<string, unknown>) => Record<string, unknown> };
+export type Upcaster = {
+  readonly from: number;
+  readonly lift: (data: Record<string, unknown>) => Record<string, unknown>;
+};
 
 /** One event type at its newest schema version. */
 export type EventDefinition<T extends string = string, S extends z.ZodObject = z.ZodObject> = {
@@ -49,14 +52,18 @@ export function defineEvent<const T extends string, Shape extends z.ZodRawShape>
   definition: Definition<T, Shape>,
 ): EventDefinition<T, z.ZodObject<Shape>> {
   const { type, says, data, subject, version = 1, upcasters = [] } = definition;
-  const personalNames = Object.entries(data).filter(([, field]) => isPersonal(field)).map(([name]) => name);
+  const personalNames = Object.entries(data)
+    .filter(([, field]) => isPersonal(field))
+    .map(([name]) => name);
   if (personalNames.length > 0 && subject === undefined) throw new Error(`${type} has personal fields but no subject`);
-  if (upcasters.length !== version - 1 || upcasters.some(({ from }, i) => from !== i + 1)) throw new Error(`${type} version ${version} needs ${version - 1} upcasters, one from each older version in order`);
+  if (upcasters.length !== version - 1 || upcasters.some(({ from }, i) => from !== i + 1))
+    throw new Error(`${type} version ${version} needs ${version - 1} upcasters, one from each older version in order`);
   return { type, says, version, schema: z.object(data), subject, personal: personalNames, upcasters };
 }
 
 /** The TypeScript type of an event, from its definition. */
-export type EventOf<D> = D extends EventDefinition<infer T, infer S> ? { readonly type: T; readonly data: z.infer<S> } : never;
+export type EventOf<D> =
+  D extends EventDefinition<infer T, infer S> ? { readonly type: T; readonly data: z.infer<S> } : never;
 
 /** The type names of some definitions, for a decider's or a projection's list of what it handles. */
 export function typesOf<T extends string>(definitions: readonly EventDefinition<T>[]): readonly T[] {

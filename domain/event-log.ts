@@ -20,9 +20,20 @@ import { storyViewEvents } from './story-view.ts';
 
 /** Every event type that the program knows. The log is parsed here and nowhere else. */
 export const eventDefinitions = [
-  ...accountEvents, ...reservationEvents, ...followEvents, ...blockEvents, ...muteEvents, ...closeFriendEvents,
-  ...mediaEvents, ...postEvents, ...likeEvents, ...saveEvents, ...commentEvents, ...commentLikeEvents,
-  ...storyEvents, ...storyViewEvents,
+  ...accountEvents,
+  ...reservationEvents,
+  ...followEvents,
+  ...blockEvents,
+  ...muteEvents,
+  ...closeFriendEvents,
+  ...mediaEvents,
+  ...postEvents,
+  ...likeEvents,
+  ...saveEvents,
+  ...commentEvents,
+  ...commentLikeEvents,
+  ...storyEvents,
+  ...storyViewEvents,
 ] as const;
 
 /** The payload of any domain event: a union on `type`. */
@@ -83,15 +94,28 @@ export function parseEvent(recorded: RecordedEvent): DomainEvent | undefined {
   return asDomainEvent({ type: definition.type, data: data.data, id, streamId, revision, position, meta: meta.data });
 }
 
-function upcast(definition: EventDefinition, recorded: RecordedEvent, { schemaVersion: version }: EventMetadata): unknown {
+function upcast(
+  definition: EventDefinition,
+  recorded: RecordedEvent,
+  { schemaVersion: version }: EventMetadata,
+): unknown {
   if (version > definition.version) {
-    throw new UnreadableEventError(recorded, `it has schema version ${version}, this program knows up to ${definition.version}; upgrade first`);
+    throw new UnreadableEventError(
+      recorded,
+      `it has schema version ${version}, this program knows up to ${definition.version}; upgrade first`,
+    );
   }
   if (version === definition.version) return recorded.data;
   try {
-    return definition.upcasters.filter(({ from }) => from >= version).reduce((data, { lift }) => lift(data), StoredData.parse(recorded.data));
+    return definition.upcasters
+      .filter(({ from }) => from >= version)
+      .reduce((data, { lift }) => lift(data), StoredData.parse(recorded.data));
   } catch (error) {
-    throw new UnreadableEventError(recorded, `its data are not those of schema version ${version}: ${error instanceof z.ZodError ? z.prettifyError(error) : String(error)}`, error);
+    throw new UnreadableEventError(
+      recorded,
+      `its data are not those of schema version ${version}: ${error instanceof z.ZodError ? z.prettifyError(error) : String(error)}`,
+      error,
+    );
   }
 }
 

@@ -8,12 +8,28 @@ const pair = { followerId: AccountId, followeeId: AccountId };
 
 // Events
 export const followEvents = [
-  defineEvent({ type: 'AccountFollowed', says: 'One account follows another, at once because the other is public.', data: pair }),
+  defineEvent({
+    type: 'AccountFollowed',
+    says: 'One account follows another, at once because the other is public.',
+    data: pair,
+  }),
   defineEvent({ type: 'FollowRequested', says: 'One account asked a private one to be let in.', data: pair }),
-  defineEvent({ type: 'FollowRequestAccepted', says: 'The private account let the follower in: the follow begins.', data: pair }),
+  defineEvent({
+    type: 'FollowRequestAccepted',
+    says: 'The private account let the follower in: the follow begins.',
+    data: pair,
+  }),
   defineEvent({ type: 'FollowRequestDeclined', says: 'The private account turned the request down.', data: pair }),
-  defineEvent({ type: 'FollowRequestWithdrawn', says: 'The asking account took its request back, or an erased or blocked side voided it.', data: pair }),
-  defineEvent({ type: 'FollowEnded', says: 'One account no longer follows another.', data: { ...pair, reason: z.enum(['unfollowed', 'removed', 'blocked', 'erased']) } }),
+  defineEvent({
+    type: 'FollowRequestWithdrawn',
+    says: 'The asking account took its request back, or an erased or blocked side voided it.',
+    data: pair,
+  }),
+  defineEvent({
+    type: 'FollowEnded',
+    says: 'One account no longer follows another.',
+    data: { ...pair, reason: z.enum(['unfollowed', 'removed', 'blocked', 'erased']) },
+  }),
 ] as const;
 export type FollowEvent = EventOf<(typeof followEvents)[number]>;
 
@@ -61,7 +77,9 @@ function decide(command: FollowCommand, stored: FollowState) {
     case 'AcceptRequest':
       return acceptRequest(pair, command, stored);
     case 'DeclineRequest':
-      return isOpenRequest(command, stored) ? accept<FollowEvent>({ type: 'FollowRequestDeclined', data: pair }) : refuse('follow_request_not_found');
+      return isOpenRequest(command, stored)
+        ? accept<FollowEvent>({ type: 'FollowRequestDeclined', data: pair })
+        : refuse('follow_request_not_found');
     case 'Unfollow':
       return accept(...ending(pair, stored, 'unfollowed'));
     case 'RemoveFollower':
@@ -75,7 +93,9 @@ function decide(command: FollowCommand, stored: FollowState) {
 
 function acceptRequest(pair: Pair, command: Ended, stored: FollowState) {
   if (isOpenRequest(command, stored)) return accept<FollowEvent>({ type: 'FollowRequestAccepted', data: pair });
-  return stored.status === 'following' && !isEnded(command, stored) ? accept<FollowEvent>() : refuse('follow_request_not_found');
+  return stored.status === 'following' && !isEnded(command, stored)
+    ? accept<FollowEvent>()
+    : refuse('follow_request_not_found');
 }
 
 function follow(pair: Pair, command: Extract<FollowCommand, { type: 'Follow' }>, stored: FollowState) {
@@ -83,8 +103,10 @@ function follow(pair: Pair, command: Extract<FollowCommand, { type: 'Follow' }>,
   const ended = isEnded(command, stored);
   const before = ended ? ending(pair, stored, 'blocked') : [];
   const status = ended ? 'none' : stored.status;
-  if (status === 'following' || (status === 'requested' && command.followeePrivacy === 'private')) return accept<FollowEvent>();
-  if (command.followeePrivacy === 'private') return accept<FollowEvent>(...before, { type: 'FollowRequested', data: pair });
+  if (status === 'following' || (status === 'requested' && command.followeePrivacy === 'private'))
+    return accept<FollowEvent>();
+  if (command.followeePrivacy === 'private')
+    return accept<FollowEvent>(...before, { type: 'FollowRequested', data: pair });
   // The account has become public since it was asked: the request has nothing left to wait for.
   const request: FollowEvent[] = status === 'requested' ? [{ type: 'FollowRequestWithdrawn', data: pair }] : [];
   return accept<FollowEvent>(...before, ...request, { type: 'AccountFollowed', data: pair });
@@ -111,4 +133,9 @@ function isOpenRequest(command: Ended, stored: FollowState): boolean {
   return stored.status === 'requested' && !isEnded(command, stored);
 }
 
-export const followDecider: Decider<FollowState, FollowCommand, FollowEvent, FollowRefusal> = { eventTypes: typesOf(followEvents), initial: { status: 'none', round: 0 }, evolve, decide };
+export const followDecider: Decider<FollowState, FollowCommand, FollowEvent, FollowRefusal> = {
+  eventTypes: typesOf(followEvents),
+  initial: { status: 'none', round: 0 },
+  evolve,
+  decide,
+};

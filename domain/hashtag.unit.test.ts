@@ -3,7 +3,12 @@ import { hashtagsOf, normaliseHashtag } from './hashtag.ts';
 
 describe('hashtagsOf', () => {
   it('finds tags in any script, once each, in order of appearance', () => {
-    expect(hashtagsOf('#Sunset over #zürich, again #SUNSET and #写真 #a_b2')).toEqual(['sunset', 'zürich', '写真', 'a_b2']);
+    expect(hashtagsOf('#Sunset over #zürich, again #SUNSET and #写真 #a_b2')).toEqual([
+      'sunset',
+      'zürich',
+      '写真',
+      'a_b2',
+    ]);
   });
 
   it('takes neither numbers alone, nor an anchor in an address, nor an entity', () => {

@@ -1,8 +1,11 @@
 import { z } from 'zod';
 
-const typeId = <P extends string>(prefix: P) => z.string().regex(new RegExp(`^${prefix}_[0-7][0-9a-hjkmnp-tv-z]{25}$`), `must be an id that starts with ${prefix}_`);
+const typeId = <P extends string>(prefix: P) =>
+  z.string().regex(new RegExp(`^${prefix}_[0-7][0-9a-hjkmnp-tv-z]{25}$`), `must be an id that starts with ${prefix}_`);
 
-/** TypeIDs: a readable prefix and a base32 UUIDv7, so they sort by the time of creation and are safe in stream names. */
+/**
+ * TypeIDs: a readable prefix and a base32 UUIDv7, so they sort by the time of creation and are safe in stream names.
+ */
 export const AccountId = typeId('acc').brand<'AccountId'>();
 export const PostId = typeId('post').brand<'PostId'>();
 export const MediaId = typeId('med').brand<'MediaId'>();

@@ -27,7 +27,12 @@ function evolve(_state: LikeState, event: LikeEvent): LikeState {
 }
 
 // Commands
-export type LikeCommand = { readonly type: 'LikePost' | 'UnlikePost'; readonly postId: PostId; readonly accountId: AccountId; readonly post: PostFact };
+export type LikeCommand = {
+  readonly type: 'LikePost' | 'UnlikePost';
+  readonly postId: PostId;
+  readonly accountId: AccountId;
+  readonly post: PostFact;
+};
 
 function decide({ type, postId, accountId, post }: LikeCommand, state: LikeState) {
   if (!post.visible) return refuse('post_not_found');
@@ -44,5 +49,8 @@ function decide({ type, postId, accountId, post }: LikeCommand, state: LikeState
 
 /** One account's like of one post. */
 export const likeDecider: Decider<LikeState, LikeCommand, LikeEvent, 'post_not_found'> = {
-  eventTypes: typesOf(likeEvents), initial: { status: 'none' }, evolve, decide,
+  eventTypes: typesOf(likeEvents),
+  initial: { status: 'none' },
+  evolve,
+  decide,
 };

@@ -23,8 +23,13 @@ describe('liking a post', () => {
   it('can be taken back', () => given(liked).when(unlike).then(unliked));
   it('is taken back once', () => given(liked, unliked).when(unlike).then());
   it('can be done again', () => given(liked, unliked).when(like).then(liked));
-  it.each([like, unlike])('is refused for a post that the account may not see ($type)', (command) => given(liked).when({ ...command, post: hidden }).thenRefused('post_not_found'));
-  it('obeys the laws of deciders', () => expectLaws(likeDecider, [like, like, unlike, { ...like, post: hidden }, like]));
+  it.each([like, unlike])('is refused for a post that the account may not see ($type)', (command) =>
+    given(liked)
+      .when({ ...command, post: hidden })
+      .thenRefused('post_not_found'),
+  );
+  it('obeys the laws of deciders', () =>
+    expectLaws(likeDecider, [like, like, unlike, { ...like, post: hidden }, like]));
 });
 
 describe('saving a post', () => {
@@ -38,10 +43,20 @@ describe('saving a post', () => {
   it('counts once', () => given(saved).when(save).then());
   it('can be taken back', () => given(saved).when(unsave).then(unsaved));
   it('changes nothing when it was not saved', () => given().when(unsave).then());
-  it('is refused for a post that the account may not see', () => given().when({ ...save, post: hidden }).thenRefused('post_not_found'));
-  it('is taken back although the post is hidden by now', () => given(saved).when({ ...unsave, post: hidden }).then(unsaved));
-  it('does not tell a hidden post from a missing one', () => given().when({ ...unsave, post: hidden }).thenRefused('post_not_found'));
-  it('obeys the laws of deciders', () => expectLaws(saveDecider, [save, save, unsave, { ...save, post: hidden }, save]));
+  it('is refused for a post that the account may not see', () =>
+    given()
+      .when({ ...save, post: hidden })
+      .thenRefused('post_not_found'));
+  it('is taken back although the post is hidden by now', () =>
+    given(saved)
+      .when({ ...unsave, post: hidden })
+      .then(unsaved));
+  it('does not tell a hidden post from a missing one', () =>
+    given()
+      .when({ ...unsave, post: hidden })
+      .thenRefused('post_not_found'));
+  it('obeys the laws of deciders', () =>
+    expectLaws(saveDecider, [save, save, unsave, { ...save, post: hidden }, save]));
 });
 
 describe('liking a comment', () => {
@@ -56,6 +71,10 @@ describe('liking a comment', () => {
   it('counts once', () => given(liked).when(like).then());
   it('can be taken back', () => given(liked).when(unlike).then(unliked));
   it('is taken back once', () => given().when(unlike).then());
-  it.each([like, unlike])('is refused for a comment that the account may not see ($type)', (command) => given(liked).when({ ...command, comment: hidden }).thenRefused('comment_not_found'));
+  it.each([like, unlike])('is refused for a comment that the account may not see ($type)', (command) =>
+    given(liked)
+      .when({ ...command, comment: hidden })
+      .thenRefused('comment_not_found'),
+  );
   it('obeys the laws of deciders', () => expectLaws(commentLikeDecider, [like, like, unlike, like]));
 });

@@ -14,10 +14,16 @@ export const Variant = z.object({
 });
 export type Variant = z.infer<typeof Variant>;
 
-/** A video's HLS files: the playlist that leads to all others, and the qualities that it offers. Their keys begin like the playlist's. */
+/**
+ * A video's HLS files: the playlist that leads to all others, and the qualities that it offers. Their keys begin like
+ * the playlist's.
+ */
 export const Streams = z.object({
   playlist: z.string().max(300),
-  renditions: z.array(z.object({ name: z.string().max(20), width: z.int().positive(), height: z.int().positive() })).min(1).max(10),
+  renditions: z
+    .array(z.object({ name: z.string().max(20), width: z.int().positive(), height: z.int().positive() }))
+    .min(1)
+    .max(10),
 });
 export type Streams = z.infer<typeof Streams>;
 
@@ -37,8 +43,14 @@ export const CameraData = z.object({
 export type CameraData = z.infer<typeof CameraData>;
 
 const KIND_OF: Readonly<Record<string, 'image' | 'video'>> = {
-  'image/jpeg': 'image', 'image/png': 'image', 'image/webp': 'image', 'image/avif': 'image', 'image/heic': 'image',
-  'video/mp4': 'video', 'video/quicktime': 'video', 'video/webm': 'video',
+  'image/jpeg': 'image',
+  'image/png': 'image',
+  'image/webp': 'image',
+  'image/avif': 'image',
+  'image/heic': 'image',
+  'video/mp4': 'video',
+  'video/quicktime': 'video',
+  'video/webm': 'video',
 };
 
 /** The types that may be uploaded. */

@@ -6,21 +6,44 @@ import { mediaEvents, type MediaEvent } from './media-events.ts';
 import { kindOf, largestFile, UPLOAD_TYPES, type CameraConsent, type Streams, type Variant } from './media-file.ts';
 
 // State
-type File = { readonly mediaId: MediaId; readonly ownerId: AccountId; readonly kind: 'image' | 'video'; readonly contentType: string; readonly fileSize: number; readonly key: string };
+type File = {
+  readonly mediaId: MediaId;
+  readonly ownerId: AccountId;
+  readonly kind: 'image' | 'video';
+  readonly contentType: string;
+  readonly fileSize: number;
+  readonly key: string;
+};
 export type MediaState =
   | { readonly status: 'absent' }
-  | ({ readonly status: 'requested'; readonly sha256: string | null; readonly expiresAt: string; readonly cameraConsent: CameraConsent } & File)
+  | ({
+      readonly status: 'requested';
+      readonly sha256: string | null;
+      readonly expiresAt: string;
+      readonly cameraConsent: CameraConsent;
+    } & File)
   /** `filter` is the look that it is still to be given. */
   | ({ readonly status: 'uploaded'; readonly filter: Filter | null; readonly cameraConsent: CameraConsent } & File)
-  | ({ readonly status: 'processed'; readonly filter: Filter | null; readonly width: number; readonly height: number; readonly durationMs: number | null; readonly blurhash: string; readonly variants: readonly Variant[]; readonly streams: Streams | null } & File)
+  | ({
+      readonly status: 'processed';
+      readonly filter: Filter | null;
+      readonly width: number;
+      readonly height: number;
+      readonly durationMs: number | null;
+      readonly blurhash: string;
+      readonly variants: readonly Variant[];
+      readonly streams: Streams | null;
+    } & File)
   | ({ readonly status: 'rejected'; readonly reason: string } & File)
   | ({ readonly status: 'abandoned' } & File)
   | ({ readonly status: 'deleted' } & File);
 
 function evolve(state: MediaState, event: MediaEvent): MediaState {
-  if (event.type === 'UploadRequested') return { status: 'requested', ...event.data, cameraConsent: event.data.cameraConsent ?? 'camera' };
+  if (event.type === 'UploadRequested')
+    return { status: 'requested', ...event.data, cameraConsent: event.data.cameraConsent ?? 'camera' };
   // What the camera wrote is kept with the picture itself, once.
-  if (event.type === 'MediaDerived') return { status: 'uploaded', ...fileOf(event.data), filter: event.data.filter, cameraConsent: 'none' };
+  if (event.type === 'MediaDerived')
+    return { status: 'uploaded', ...fileOf(event.data), filter: event.data.filter, cameraConsent: 'none' };
   if (state.status === 'absent') throw new Error(`a medium began with ${event.type}`);
   return evolveExisting(state, event);
 }
@@ -29,16 +52,34 @@ function fileOf({ mediaId, ownerId, kind, contentType, fileSize, key }: File): F
   return { mediaId, ownerId, kind, contentType, fileSize, key };
 }
 
-function evolveExisting(state: Exclude<MediaState, { status: 'absent' }>, event: Exclude<MediaEvent, { type: 'UploadRequested' | 'MediaDerived' }>): MediaState {
+function evolveExisting(
+  state: Exclude<MediaState, { status: 'absent' }>,
+  event: Exclude<MediaEvent, { type: 'UploadRequested' | 'MediaDerived' }>,
+): MediaState {
   const file = fileOf(state);
   switch (event.type) {
     case 'UploadCompleted':
-      return { status: 'uploaded', ...fileOf(event.data), filter: null, cameraConsent: state.status === 'requested' ? state.cameraConsent : 'none' };
+      return {
+        status: 'uploaded',
+        ...fileOf(event.data),
+        filter: null,
+        cameraConsent: state.status === 'requested' ? state.cameraConsent : 'none',
+      };
     case 'UploadAbandoned':
       return { status: 'abandoned', ...file };
     case 'MediaProcessed': {
       const { width, height, durationMs, blurhash, variants, streams = null } = event.data;
-      return { status: 'processed', ...file, filter: state.status === 'uploaded' ? state.filter : null, width, height, durationMs, blurhash, variants, streams };
+      return {
+        status: 'processed',
+        ...file,
+        filter: state.status === 'uploaded' ? state.filter : null,
+        width,
+        height,
+        durationMs,
+        blurhash,
+        variants,
+        streams,
+      };
     }
     case 'MediaFormatMade':
       return withFormat(state, event.data.variants);
@@ -61,11 +102,21 @@ export type Arrived = { readonly fileSize: number; readonly contentType: string 
 type Processed = Omit<Extract<MediaEvent, { type: 'MediaProcessed' }>['data'], 'mediaId' | 'ownerId' | 'kind'>;
 export type MediaCommand =
   /** `takesVideos`: whether this installation can make videos ready. */
-  | { readonly type: 'RequestUpload'; readonly upload: Extract<MediaEvent, { type: 'UploadRequested' }>['data']; readonly takesVideos: boolean }
+  | {
+      readonly type: 'RequestUpload';
+      readonly upload: Extract<MediaEvent, { type: 'UploadRequested' }>['data'];
+      readonly takesVideos: boolean;
+    }
   /** `arrived` is null when there is no object. `now` is a time as `toISOString` writes it. */
   | { readonly type: 'CompleteUpload'; readonly by: AccountId; readonly arrived: Arrived | null; readonly now: string }
   /** Makes another medium of a picture's file; `from` is the picture. */
-  | { readonly type: 'DeriveMedia'; readonly mediaId: MediaId; readonly ownerId: AccountId; readonly from: MediaState; readonly filter: Filter }
+  | {
+      readonly type: 'DeriveMedia';
+      readonly mediaId: MediaId;
+      readonly ownerId: AccountId;
+      readonly from: MediaState;
+      readonly filter: Filter;
+    }
   | { readonly type: 'AbandonUpload'; readonly now: string }
   | { readonly type: 'RecordProcessed'; readonly result: Processed }
   /** `variants` are sizes or formats that there were not. */
@@ -73,11 +124,28 @@ export type MediaCommand =
   | { readonly type: 'RejectMedia'; readonly reason: string }
   | { readonly type: 'DeleteMedia' };
 export type MediaRefusal =
-  | 'media_type_unsupported' | 'media_video_unavailable' | 'media_too_large' | 'upload_id_taken' | 'media_not_found' | 'media_not_uploaded' | 'media_rejected'
-  | 'upload_not_found' | 'upload_expired' | 'upload_missing' | 'upload_size_mismatch' | 'upload_type_mismatch' | 'upload_checksum_mismatch';
+  | 'media_type_unsupported'
+  | 'media_video_unavailable'
+  | 'media_too_large'
+  | 'upload_id_taken'
+  | 'media_not_found'
+  | 'media_not_uploaded'
+  | 'media_rejected'
+  | 'upload_not_found'
+  | 'upload_expired'
+  | 'upload_missing'
+  | 'upload_size_mismatch'
+  | 'upload_type_mismatch'
+  | 'upload_checksum_mismatch';
 
-/** Why an account cannot show a medium in a post or a story; undefined when it can. Another's medium looks like a missing one. */
-export function unusableBy(state: MediaState, accountId: AccountId): 'media_not_found' | 'media_not_uploaded' | 'media_rejected' | undefined {
+/**
+ * Why an account cannot show a medium in a post or a story; undefined when it can. Another's medium looks like a
+ * missing one.
+ */
+export function unusableBy(
+  state: MediaState,
+  accountId: AccountId,
+): 'media_not_found' | 'media_not_uploaded' | 'media_rejected' | undefined {
   if (state.status === 'absent' || state.ownerId !== accountId) return 'media_not_found';
   switch (state.status) {
     case 'abandoned':
@@ -100,22 +168,30 @@ function requestUpload(state: MediaState, { upload, takesVideos }: Extract<Media
   const kind = kindOf(upload.contentType);
   if (kind !== upload.kind) return refuse('media_type_unsupported', `must be one of ${UPLOAD_TYPES.join(', ')}`);
   if (kind === 'video' && !takesVideos) return refuse('media_video_unavailable', 'only pictures can be uploaded here');
-  if (upload.fileSize > largestFile(kind)) return refuse('media_too_large', `a file of this kind may have ${largestFile(kind)} bytes`);
+  if (upload.fileSize > largestFile(kind))
+    return refuse('media_too_large', `a file of this kind may have ${largestFile(kind)} bytes`);
   return accept<MediaEvent>({ type: 'UploadRequested', data: upload });
 }
 
-function deriveMedia(state: MediaState, { mediaId, ownerId, from, filter }: Extract<MediaCommand, { type: 'DeriveMedia' }>) {
+function deriveMedia(
+  state: MediaState,
+  { mediaId, ownerId, from, filter }: Extract<MediaCommand, { type: 'DeriveMedia' }>,
+) {
   if (state.status !== 'absent') return refuse('upload_id_taken');
   const why = unusableBy(from, ownerId);
   if (why !== undefined) return refuse(why);
   if (from.status !== 'uploaded' && from.status !== 'processed') return refuse('media_not_found');
   const { contentType, fileSize, key, kind } = from;
   if (kind !== 'image') return refuse('media_type_unsupported', 'a filter needs a picture');
-  return accept<MediaEvent>({ type: 'MediaDerived', data: { mediaId, ownerId, fromMediaId: from.mediaId, filter, kind, contentType, fileSize, key } });
+  return accept<MediaEvent>({
+    type: 'MediaDerived',
+    data: { mediaId, ownerId, fromMediaId: from.mediaId, filter, kind, contentType, fileSize, key },
+  });
 }
 
 function completeUpload(state: MediaState, { by, arrived, now }: Extract<MediaCommand, { type: 'CompleteUpload' }>) {
-  if (state.status === 'absent' || state.ownerId !== by || state.status === 'deleted') return refuse('upload_not_found');
+  if (state.status === 'absent' || state.ownerId !== by || state.status === 'deleted')
+    return refuse('upload_not_found');
   if (state.status === 'abandoned') return refuse('upload_expired', 'ask for a new upload');
   if (state.status !== 'requested') return accept<MediaEvent>();
   if (now > state.expiresAt) return refuse('upload_expired', 'ask for a new upload');
@@ -123,11 +199,22 @@ function completeUpload(state: MediaState, { by, arrived, now }: Extract<MediaCo
   return compareWithPromise(state, arrived);
 }
 
-function compareWithPromise({ mediaId, ownerId, kind, contentType, fileSize, key, sha256 }: Extract<MediaState, { status: 'requested' }>, arrived: Arrived) {
-  if (arrived.fileSize !== fileSize) return refuse('upload_size_mismatch', `${arrived.fileSize} bytes arrived, ${fileSize} were declared`);
-  if (arrived.contentType !== contentType) return refuse('upload_type_mismatch', `the bytes are ${arrived.contentType ?? 'of no known type'}, ${contentType} was declared`);
+function compareWithPromise(
+  { mediaId, ownerId, kind, contentType, fileSize, key, sha256 }: Extract<MediaState, { status: 'requested' }>,
+  arrived: Arrived,
+) {
+  if (arrived.fileSize !== fileSize)
+    return refuse('upload_size_mismatch', `${arrived.fileSize} bytes arrived, ${fileSize} were declared`);
+  if (arrived.contentType !== contentType)
+    return refuse(
+      'upload_type_mismatch',
+      `the bytes are ${arrived.contentType ?? 'of no known type'}, ${contentType} was declared`,
+    );
   if (sha256 !== null && arrived.sha256 !== sha256) return refuse('upload_checksum_mismatch');
-  return accept<MediaEvent>({ type: 'UploadCompleted', data: { mediaId, ownerId, kind, contentType, fileSize, sha256: arrived.sha256, key } });
+  return accept<MediaEvent>({
+    type: 'UploadCompleted',
+    data: { mediaId, ownerId, kind, contentType, fileSize, sha256: arrived.sha256, key },
+  });
 }
 
 // Late work on a medium that was deleted, or a second result, changes nothing.
@@ -143,11 +230,17 @@ function settle(state: MediaState, command: Extract<MediaCommand, { type: 'Recor
 function recordFormat(state: MediaState, variants: readonly Variant[]) {
   if (state.status !== 'processed') return accept<MediaEvent>();
   const missing = variants.filter(({ key }) => state.variants.every((known) => known.key !== key));
-  return missing.length === 0 ? accept<MediaEvent>() : accept<MediaEvent>({ type: 'MediaFormatMade', data: { mediaId: state.mediaId, ownerId: state.ownerId, variants: missing } });
+  return missing.length === 0
+    ? accept<MediaEvent>()
+    : accept<MediaEvent>({
+        type: 'MediaFormatMade',
+        data: { mediaId: state.mediaId, ownerId: state.ownerId, variants: missing },
+      });
 }
 
 function deleteMedia(state: MediaState) {
-  if (state.status === 'absent' || state.status === 'deleted' || state.status === 'abandoned') return accept<MediaEvent>();
+  if (state.status === 'absent' || state.status === 'deleted' || state.status === 'abandoned')
+    return accept<MediaEvent>();
   return accept<MediaEvent>({ type: 'MediaDeleted', data: { mediaId: state.mediaId, ownerId: state.ownerId } });
 }
 
@@ -181,5 +274,8 @@ function decide(command: MediaCommand, state: MediaState) {
 
 /** One uploaded file, from the promise of an upload to its deletion. */
 export const mediaDecider: Decider<MediaState, MediaCommand, MediaEvent, MediaRefusal> = {
-  eventTypes: typesOf(mediaEvents), initial: { status: 'absent' }, evolve, decide,
+  eventTypes: typesOf(mediaEvents),
+  initial: { status: 'absent' },
+  evolve,
+  decide,
 };

@@ -4,8 +4,16 @@ import { AccountId } from './ids.ts';
 
 // Events
 export const muteEvents = [
-  defineEvent({ type: 'AccountMuted', says: 'One account no longer wants to see another in its feed; the other is not told.', data: { muterId: AccountId, mutedId: AccountId } }),
-  defineEvent({ type: 'AccountUnmuted', says: 'One account wants to see another in its feed again.', data: { muterId: AccountId, mutedId: AccountId } }),
+  defineEvent({
+    type: 'AccountMuted',
+    says: 'One account no longer wants to see another in its feed; the other is not told.',
+    data: { muterId: AccountId, mutedId: AccountId },
+  }),
+  defineEvent({
+    type: 'AccountUnmuted',
+    says: 'One account wants to see another in its feed again.',
+    data: { muterId: AccountId, mutedId: AccountId },
+  }),
 ] as const;
 export type MuteEvent = EventOf<(typeof muteEvents)[number]>;
 
@@ -42,4 +50,9 @@ function decide(command: MuteCommand, { status }: MuteState) {
   }
 }
 
-export const muteDecider: Decider<MuteState, MuteCommand, MuteEvent, MuteRefusal> = { eventTypes: typesOf(muteEvents), initial: { status: 'absent' }, evolve, decide };
+export const muteDecider: Decider<MuteState, MuteCommand, MuteEvent, MuteRefusal> = {
+  eventTypes: typesOf(muteEvents),
+  initial: { status: 'absent' },
+  evolve,
+  decide,
+};

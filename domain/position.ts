@@ -4,7 +4,10 @@ import { z } from 'zod';
  * A place in the log, comparable with `<` on strings and opaque otherwise. Only infra/event-store.ts, consistency
  * tokens and checkpoints make or store one; nobody may assume that it is a number, so that it can become a vector.
  */
-export const Position = z.string().regex(/^[0-9a-f]{32}$/).brand<'Position'>();
+export const Position = z
+  .string()
+  .regex(/^[0-9a-f]{32}$/)
+  .brand<'Position'>();
 export type Position = z.infer<typeof Position>;
 
 /** The position before the first event. */

@@ -8,19 +8,26 @@ import { LIMITS } from './limits.ts';
 import { unusableBy, type MediaState } from './media.ts';
 import { boundedText } from './text.ts';
 
-export const Place = z.object({ name: boundedText(LIMITS.placeName).min(1), lat: z.number().min(-90).max(90), lng: z.number().min(-180).max(180) });
+export const Place = z.object({
+  name: boundedText(LIMITS.placeName).min(1),
+  lat: z.number().min(-90).max(90),
+  lng: z.number().min(-180).max(180),
+});
 
 const AltText = boundedText(LIMITS.altText);
 type AltTexts = Partial<Record<MediaId, string>>;
 
 // Only texts that say something: a medium without one is left out.
 function altTextsByMedium(mediaIds: readonly MediaId[], texts: readonly string[]): AltTexts {
-  return Object.fromEntries(mediaIds.map((id, ordinal) => [id, texts[ordinal] ?? '']).filter(([, text]) => text !== ''));
+  return Object.fromEntries(
+    mediaIds.map((id, ordinal) => [id, texts[ordinal] ?? '']).filter(([, text]) => text !== ''),
+  );
 }
 
 const ListedAltTexts = z.object({ mediaIds: z.array(MediaId), altTexts: z.array(z.string()).nullable() });
 
-// Version 1 listed the texts in the order of the media, with an empty one for a medium without, and none at all for none.
+// Version 1 listed the texts in the order of the media, with an empty one for a medium without, and none at all for
+// none.
 const altTextsFromList: Upcaster = {
   from: 1,
   lift: (data) => {
@@ -49,17 +56,48 @@ export const postEvents = [
       commentsDisabled: z.boolean(),
     },
   }),
-  defineEvent({ type: 'PostPublished', says: 'All media of the post are ready: followers see it from now on.', data: { postId: PostId, authorId: AccountId, publishedAt: z.iso.datetime() } }),
-  defineEvent({ type: 'PostRejected', says: 'A medium of the post cannot be shown, so the post never appears.', data: { postId: PostId, authorId: AccountId, reason: z.string().max(100) } }),
-  defineEvent({ type: 'CaptionEdited', says: 'The author rewrote the caption.', subject: 'authorId', data: { postId: PostId, authorId: AccountId, caption: personal(boundedText(LIMITS.caption)) } }),
-  defineEvent({ type: 'PostArchived', says: 'The author hid the post from everybody else.', data: { postId: PostId, authorId: AccountId } }),
-  defineEvent({ type: 'PostUnarchived', says: 'The author brought the post back, at its own time.', data: { postId: PostId, authorId: AccountId } }),
-  defineEvent({ type: 'PostDeleted', says: 'The post is gone for good.', data: { postId: PostId, authorId: AccountId } }),
+  defineEvent({
+    type: 'PostPublished',
+    says: 'All media of the post are ready: followers see it from now on.',
+    data: { postId: PostId, authorId: AccountId, publishedAt: z.iso.datetime() },
+  }),
+  defineEvent({
+    type: 'PostRejected',
+    says: 'A medium of the post cannot be shown, so the post never appears.',
+    data: { postId: PostId, authorId: AccountId, reason: z.string().max(100) },
+  }),
+  defineEvent({
+    type: 'CaptionEdited',
+    says: 'The author rewrote the caption.',
+    subject: 'authorId',
+    data: { postId: PostId, authorId: AccountId, caption: personal(boundedText(LIMITS.caption)) },
+  }),
+  defineEvent({
+    type: 'PostArchived',
+    says: 'The author hid the post from everybody else.',
+    data: { postId: PostId, authorId: AccountId },
+  }),
+  defineEvent({
+    type: 'PostUnarchived',
+    says: 'The author brought the post back, at its own time.',
+    data: { postId: PostId, authorId: AccountId },
+  }),
+  defineEvent({
+    type: 'PostDeleted',
+    says: 'The post is gone for good.',
+    data: { postId: PostId, authorId: AccountId },
+  }),
 ] as const;
 export type PostEvent = EventOf<(typeof postEvents)[number]>;
 
 // State
-type Composed = { readonly postId: PostId; readonly authorId: AccountId; readonly caption: string | null; readonly mediaIds: readonly MediaId[]; readonly commentsDisabled: boolean };
+type Composed = {
+  readonly postId: PostId;
+  readonly authorId: AccountId;
+  readonly caption: string | null;
+  readonly mediaIds: readonly MediaId[];
+  readonly commentsDisabled: boolean;
+};
 export type PostState =
   | { readonly status: 'absent' }
   | ({ readonly status: 'processing' } & Composed)
@@ -78,7 +116,10 @@ function composedOf({ postId, authorId, caption, mediaIds, commentsDisabled }: C
   return { postId, authorId, caption, mediaIds, commentsDisabled };
 }
 
-function evolveExisting(state: Exclude<PostState, { status: 'absent' }>, event: Exclude<PostEvent, { type: 'PostCreated' }>): PostState {
+function evolveExisting(
+  state: Exclude<PostState, { status: 'absent' }>,
+  event: Exclude<PostEvent, { type: 'PostCreated' }>,
+): PostState {
   const composed = composedOf(state);
   switch (event.type) {
     case 'PostPublished':
@@ -98,16 +139,27 @@ function evolveExisting(state: Exclude<PostState, { status: 'absent' }>, event: 
   }
 }
 
-/** What a command about a post (a like, a comment) must know of it: a post that the account may not see looks like none. */
-export type PostFact = { readonly visible: false } | { readonly visible: true; readonly authorId: AccountId; readonly commentsDisabled: boolean };
+/**
+ * What a command about a post (a like, a comment) must know of it: a post that the account may not see looks like none.
+ */
+export type PostFact =
+  | { readonly visible: false }
+  | { readonly visible: true; readonly authorId: AccountId; readonly commentsDisabled: boolean };
 
 // Commands
 /** As an author composes: one alt text for each medium, in order, or none at all; an empty one says nothing. */
-type Composition = Omit<Extract<PostEvent, { type: 'PostCreated' }>['data'], 'altTexts'> & { readonly altTexts: readonly string[] };
+type Composition = Omit<Extract<PostEvent, { type: 'PostCreated' }>['data'], 'altTexts'> & {
+  readonly altTexts: readonly string[];
+};
 type By = { readonly by: AccountId };
 export type PostCommand =
   /** `media` are the states of the media, in the order of `mediaIds`; `now` is a time as `toISOString` writes it. */
-  | { readonly type: 'CreatePost'; readonly post: Composition; readonly media: readonly MediaState[]; readonly now: string }
+  | {
+      readonly type: 'CreatePost';
+      readonly post: Composition;
+      readonly media: readonly MediaState[];
+      readonly now: string;
+    }
   | { readonly type: 'PublishPost'; readonly publishedAt: string }
   | { readonly type: 'RejectPost'; readonly reason: string }
   | ({ readonly type: 'EditCaption'; readonly caption: string } & By)
@@ -115,21 +167,35 @@ export type PostCommand =
   | ({ readonly type: 'UnarchivePost' } & By)
   | ({ readonly type: 'DeletePost' } & By);
 export type PostRefusal =
-  | 'post_id_taken' | 'media_not_found' | 'media_not_uploaded' | 'media_rejected' | 'media_repeated' | 'alt_texts_mismatch' | 'too_many_hashtags'
-  | 'post_not_found' | 'post_not_yours' | 'post_not_published';
+  | 'post_id_taken'
+  | 'media_not_found'
+  | 'media_not_uploaded'
+  | 'media_rejected'
+  | 'media_repeated'
+  | 'alt_texts_mismatch'
+  | 'too_many_hashtags'
+  | 'post_not_found'
+  | 'post_not_yours'
+  | 'post_not_published';
 
 function createPost(state: PostState, { post, media, now }: Extract<PostCommand, { type: 'CreatePost' }>) {
   if (state.status !== 'absent') return refuse('post_id_taken');
   const why = unfitMedia(post, media) ?? unfitTexts(post);
   if (why !== undefined) return why;
   const { postId, authorId } = post;
-  const created: PostEvent = { type: 'PostCreated', data: { ...post, altTexts: altTextsByMedium(post.mediaIds, post.altTexts) } };
+  const created: PostEvent = {
+    type: 'PostCreated',
+    data: { ...post, altTexts: altTextsByMedium(post.mediaIds, post.altTexts) },
+  };
   const isReady = media.every(({ status }) => status === 'processed');
-  return isReady ? accept<PostEvent>(created, { type: 'PostPublished', data: { postId, authorId, publishedAt: now } }) : accept<PostEvent>(created);
+  return isReady
+    ? accept<PostEvent>(created, { type: 'PostPublished', data: { postId, authorId, publishedAt: now } })
+    : accept<PostEvent>(created);
 }
 
 function unfitMedia(post: Composition, media: readonly MediaState[]) {
-  if (new Set(post.mediaIds).size !== post.mediaIds.length) return refuse('media_repeated', 'each medium may appear once');
+  if (new Set(post.mediaIds).size !== post.mediaIds.length)
+    return refuse('media_repeated', 'each medium may appear once');
   for (const [index, mediaId] of post.mediaIds.entries()) {
     const why = unusableBy(media[index] ?? { status: 'absent' }, post.authorId);
     if (why !== undefined) return refuse(why, mediaId);
@@ -138,7 +204,8 @@ function unfitMedia(post: Composition, media: readonly MediaState[]) {
 }
 
 function unfitTexts(post: Composition) {
-  if (post.altTexts.length > 0 && post.altTexts.length !== post.mediaIds.length) return refuse('alt_texts_mismatch', 'give one alt text for each medium, or none');
+  if (post.altTexts.length > 0 && post.altTexts.length !== post.mediaIds.length)
+    return refuse('alt_texts_mismatch', 'give one alt text for each medium, or none');
   return hasTooManyHashtags(post.caption) ? refuseHashtags() : undefined;
 }
 
@@ -158,11 +225,21 @@ function changeOwn(state: PostState, command: Extract<PostCommand, By>) {
   switch (command.type) {
     case 'EditCaption':
       if (hasTooManyHashtags(command.caption)) return refuseHashtags();
-      return command.caption === state.caption ? accept<PostEvent>() : accept<PostEvent>({ type: 'CaptionEdited', data: { postId, authorId, caption: command.caption } });
+      return command.caption === state.caption
+        ? accept<PostEvent>()
+        : accept<PostEvent>({ type: 'CaptionEdited', data: { postId, authorId, caption: command.caption } });
     case 'ArchivePost':
-      return turn(state, { from: 'published', to: 'archived', event: { type: 'PostArchived', data: { postId, authorId } } });
+      return turn(state, {
+        from: 'published',
+        to: 'archived',
+        event: { type: 'PostArchived', data: { postId, authorId } },
+      });
     case 'UnarchivePost':
-      return turn(state, { from: 'archived', to: 'published', event: { type: 'PostUnarchived', data: { postId, authorId } } });
+      return turn(state, {
+        from: 'archived',
+        to: 'published',
+        event: { type: 'PostUnarchived', data: { postId, authorId } },
+      });
     case 'DeletePost':
       return accept<PostEvent>({ type: 'PostDeleted', data: { postId, authorId } });
     default:
@@ -170,7 +247,10 @@ function changeOwn(state: PostState, command: Extract<PostCommand, By>) {
   }
 }
 
-function turn(state: PostState, { from, to, event }: { from: PostState['status']; to: PostState['status']; event: PostEvent }) {
+function turn(
+  state: PostState,
+  { from, to, event }: { from: PostState['status']; to: PostState['status']; event: PostEvent },
+) {
   if (state.status === to) return accept<PostEvent>();
   return state.status === from ? accept<PostEvent>(event) : refuse('post_not_published');
 }
@@ -202,5 +282,8 @@ function decide(command: PostCommand, state: PostState) {
 
 /** One post: composed, shown once its media are ready, hidden or gone by its author's will. */
 export const postDecider: Decider<PostState, PostCommand, PostEvent, PostRefusal> = {
-  eventTypes: typesOf(postEvents), initial: { status: 'absent' }, evolve, decide,
+  eventTypes: typesOf(postEvents),
+  initial: { status: 'absent' },
+  evolve,
+  decide,
 };

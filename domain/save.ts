@@ -27,7 +27,12 @@ function evolve(_state: SaveState, event: SaveEvent): SaveState {
 }
 
 // Commands
-export type SaveCommand = { readonly type: 'SavePost' | 'UnsavePost'; readonly postId: PostId; readonly accountId: AccountId; readonly post: PostFact };
+export type SaveCommand = {
+  readonly type: 'SavePost' | 'UnsavePost';
+  readonly postId: PostId;
+  readonly accountId: AccountId;
+  readonly post: PostFact;
+};
 
 function decide({ type, postId, accountId, post }: SaveCommand, state: SaveState) {
   const data = { postId, accountId };
@@ -46,5 +51,8 @@ function decide({ type, postId, accountId, post }: SaveCommand, state: SaveState
 
 /** One post on one account's list of saved posts. */
 export const saveDecider: Decider<SaveState, SaveCommand, SaveEvent, 'post_not_found'> = {
-  eventTypes: typesOf(saveEvents), initial: { status: 'none' }, evolve, decide,
+  eventTypes: typesOf(saveEvents),
+  initial: { status: 'none' },
+  evolve,
+  decide,
 };

@@ -4,7 +4,11 @@ import { AccountId, StoryId } from './ids.ts';
 
 // Events
 export const storyViewEvents = [
-  defineEvent({ type: 'StoryViewed', says: 'An account saw a story for the first time.', data: { storyId: StoryId, authorId: AccountId, accountId: AccountId } }),
+  defineEvent({
+    type: 'StoryViewed',
+    says: 'An account saw a story for the first time.',
+    data: { storyId: StoryId, authorId: AccountId, accountId: AccountId },
+  }),
 ] as const;
 export type StoryViewEvent = EventOf<(typeof storyViewEvents)[number]>;
 
@@ -38,5 +42,8 @@ function decide({ storyId, accountId, story }: StoryViewCommand, state: StoryVie
 
 /** One account's first look at one story. */
 export const storyViewDecider: Decider<StoryViewState, StoryViewCommand, StoryViewEvent, 'story_not_found'> = {
-  eventTypes: typesOf(storyViewEvents), initial: { status: 'unseen' }, evolve, decide,
+  eventTypes: typesOf(storyViewEvents),
+  initial: { status: 'unseen' },
+  evolve,
+  decide,
 };

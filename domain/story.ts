@@ -10,15 +10,48 @@ export type StoryAudience = z.infer<typeof StoryAudience>;
 
 // Events
 export const storyEvents = [
-  defineEvent({ type: 'StoryPosted', says: 'An account put up a story; it shows once its medium is ready.', data: { storyId: StoryId, authorId: AccountId, mediaId: MediaId, durationMs: z.int().positive().max(LIMITS.storyDurationMs.max), audience: StoryAudience } }),
-  defineEvent({ type: 'StoryPublished', says: 'The medium is ready: the story shows until it expires.', data: { storyId: StoryId, authorId: AccountId, audience: StoryAudience, publishedAt: z.iso.datetime(), expiresAt: z.iso.datetime() } }),
-  defineEvent({ type: 'StoryRejected', says: 'The medium cannot be shown, so the story never appears.', data: { storyId: StoryId, authorId: AccountId, reason: z.string().max(100) } }),
-  defineEvent({ type: 'StoryDeleted', says: 'The author took the story down.', data: { storyId: StoryId, authorId: AccountId } }),
+  defineEvent({
+    type: 'StoryPosted',
+    says: 'An account put up a story; it shows once its medium is ready.',
+    data: {
+      storyId: StoryId,
+      authorId: AccountId,
+      mediaId: MediaId,
+      durationMs: z.int().positive().max(LIMITS.storyDurationMs.max),
+      audience: StoryAudience,
+    },
+  }),
+  defineEvent({
+    type: 'StoryPublished',
+    says: 'The medium is ready: the story shows until it expires.',
+    data: {
+      storyId: StoryId,
+      authorId: AccountId,
+      audience: StoryAudience,
+      publishedAt: z.iso.datetime(),
+      expiresAt: z.iso.datetime(),
+    },
+  }),
+  defineEvent({
+    type: 'StoryRejected',
+    says: 'The medium cannot be shown, so the story never appears.',
+    data: { storyId: StoryId, authorId: AccountId, reason: z.string().max(100) },
+  }),
+  defineEvent({
+    type: 'StoryDeleted',
+    says: 'The author took the story down.',
+    data: { storyId: StoryId, authorId: AccountId },
+  }),
 ] as const;
 export type StoryEvent = EventOf<(typeof storyEvents)[number]>;
 
 // State
-type Posted = { readonly storyId: StoryId; readonly authorId: AccountId; readonly mediaId: MediaId; readonly audience: StoryAudience };
+type Posted = {
+  readonly storyId: StoryId;
+  readonly authorId: AccountId;
+  readonly mediaId: MediaId;
+  readonly audience: StoryAudience;
+};
 export type StoryState =
   | { readonly status: 'absent' }
   | ({ readonly status: 'processing' } & Posted)
@@ -65,18 +98,31 @@ export function isShowing(state: StoryState, now: string): state is Extract<Stor
 /** From when until when a story shows, should it be published now. */
 export type Showing = { readonly publishedAt: string; readonly expiresAt: string };
 export type StoryCommand =
-  | { readonly type: 'PostStory'; readonly story: Extract<StoryEvent, { type: 'StoryPosted' }>['data']; readonly media: MediaState; readonly showing: Showing }
+  | {
+      readonly type: 'PostStory';
+      readonly story: Extract<StoryEvent, { type: 'StoryPosted' }>['data'];
+      readonly media: MediaState;
+      readonly showing: Showing;
+    }
   | { readonly type: 'PublishStory'; readonly showing: Showing }
   | { readonly type: 'RejectStory'; readonly reason: string }
   | { readonly type: 'DeleteStory'; readonly by: AccountId };
-export type StoryRefusal = 'story_id_taken' | 'media_not_found' | 'media_not_uploaded' | 'media_rejected' | 'story_not_found' | 'story_not_yours';
+export type StoryRefusal =
+  | 'story_id_taken'
+  | 'media_not_found'
+  | 'media_not_uploaded'
+  | 'media_rejected'
+  | 'story_not_found'
+  | 'story_not_yours';
 
 function postStory({ story, media, showing }: Extract<StoryCommand, { type: 'PostStory' }>) {
   const why = unusableBy(media, story.authorId);
   if (why !== undefined) return refuse(why, story.mediaId);
   const { storyId, authorId, audience } = story;
   const posted: StoryEvent = { type: 'StoryPosted', data: story };
-  return media.status === 'processed' ? accept<StoryEvent>(posted, { type: 'StoryPublished', data: { storyId, authorId, audience, ...showing } }) : accept<StoryEvent>(posted);
+  return media.status === 'processed'
+    ? accept<StoryEvent>(posted, { type: 'StoryPublished', data: { storyId, authorId, audience, ...showing } })
+    : accept<StoryEvent>(posted);
 }
 
 // What media processing decides; a story that is gone, or decided already, stays as it is.
@@ -107,5 +153,8 @@ function decide(command: StoryCommand, state: StoryState) {
 
 /** One story: shows from the moment its medium is ready until its time runs out, unless its author takes it down. */
 export const storyDecider: Decider<StoryState, StoryCommand, StoryEvent, StoryRefusal> = {
-  eventTypes: typesOf(storyEvents), initial: { status: 'absent' }, evolve, decide,
+  eventTypes: typesOf(storyEvents),
+  initial: { status: 'absent' },
+  evolve,
+  decide,
 };

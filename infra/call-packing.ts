@@ -9,7 +9,10 @@ const ADDITIONS_PER_SEGMENT = 1_000;
 export type Packed = { keys: string[]; args: (string | number)[]; deliveries: number };
 
 /** Packs changes into calls of a bounded size, each with the keys of one group. */
-export function* packedCalls(changes: readonly Change[], groupOf: (key: string) => string): Generator<[group: string, packed: Packed]> {
+export function* packedCalls(
+  changes: readonly Change[],
+  groupOf: (key: string) => string,
+): Generator<[group: string, packed: Packed]> {
   const open = new Map<string, Packed>();
   const additionsOf = additionsWriter();
   for (const { keys, add, remove } of changes.flatMap(portions)) {
@@ -21,7 +24,10 @@ export function* packedCalls(changes: readonly Change[], groupOf: (key: string) 
   yield* open;
 }
 
-/** Writes additions as JSON. One entry goes to many indexes, mostly beside others than in the last: its own part is written once. */
+/**
+ * Writes additions as JSON. One entry goes to many indexes, mostly beside others than in the last: its own part is
+ * written once.
+ */
 function additionsWriter(): (add: readonly Entry[]) => string {
   const written = new Map<Entry, string>();
   const partOf = (entry: Entry) => {
@@ -43,7 +49,9 @@ function portions(change: Change): Change | Change[] {
   if (change.add.length <= ADDITIONS_PER_SEGMENT) return change;
   const { keys, add, remove } = change;
   return Array.from({ length: Math.ceil(add.length / ADDITIONS_PER_SEGMENT) }, (_, i) => ({
-    keys, add: add.slice(i * ADDITIONS_PER_SEGMENT, (i + 1) * ADDITIONS_PER_SEGMENT), remove: i === 0 ? remove : [],
+    keys,
+    add: add.slice(i * ADDITIONS_PER_SEGMENT, (i + 1) * ADDITIONS_PER_SEGMENT),
+    remove: i === 0 ? remove : [],
   }));
 }
 
@@ -51,11 +59,18 @@ function portions(change: Change): Change | Change[] {
 type Tail = readonly [additions: string, removals: string];
 type Segment = { keys: readonly string[]; tail: Tail; each: number };
 
-function* pack(open: Map<string, Packed>, group: string, { keys, tail, each }: Segment): Generator<[group: string, packed: Packed]> {
+function* pack(
+  open: Map<string, Packed>,
+  group: string,
+  { keys, tail, each }: Segment,
+): Generator<[group: string, packed: Packed]> {
   for (let at = 0; at < keys.length;) {
     const packed = open.get(group) ?? { keys: [], args: [], deliveries: 0 };
     open.set(group, packed);
-    const room = Math.min(KEYS_PER_CALL - packed.keys.length, Math.max(1, Math.floor((DELIVERIES_PER_CALL - packed.deliveries) / each)));
+    const room = Math.min(
+      KEYS_PER_CALL - packed.keys.length,
+      Math.max(1, Math.floor((DELIVERIES_PER_CALL - packed.deliveries) / each)),
+    );
     const part = keys.slice(at, at + room);
     packed.keys.push(...part);
     packed.args.push(part.length, ...tail);
@@ -67,13 +82,19 @@ function* pack(open: Map<string, Packed>, group: string, { keys, tail, each }: S
   }
 }
 
-export function* chunksByGroup(keys: readonly string[], groupOf: (key: string) => string): Generator<[group: string, keys: string[]]> {
+export function* chunksByGroup(
+  keys: readonly string[],
+  groupOf: (key: string) => string,
+): Generator<[group: string, keys: string[]]> {
   for (const [group, ofGroup] of grouped(keys, groupOf)) {
     for (let at = 0; at < ofGroup.length; at += KEYS_PER_CALL) yield [group, ofGroup.slice(at, at + KEYS_PER_CALL)];
   }
 }
 
-function grouped(keys: readonly string[], groupOf: (key: string) => string): Iterable<[group: string, keys: readonly string[]]> {
+function grouped(
+  keys: readonly string[],
+  groupOf: (key: string) => string,
+): Iterable<[group: string, keys: readonly string[]]> {
   return groupOf === oneGroup ? [['', keys]] : Map.groupBy(keys, groupOf);
 }
 

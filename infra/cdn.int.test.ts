@@ -3,9 +3,13 @@ import { startPurgeServer, type PurgeServer } from '../testing/purge-server.ts';
 import { webhookCdn } from './cdn.ts';
 
 let network: PurgeServer;
-beforeAll(async () => { network = await startPurgeServer(); });
+beforeAll(async () => {
+  network = await startPurgeServer();
+});
 afterAll(() => network.close());
-beforeEach(() => { network.purges.length = 0; });
+beforeEach(() => {
+  network.purges.length = 0;
+});
 
 const paths = ['/media/media/one/', '/media/media/two/'];
 

@@ -42,8 +42,14 @@ export class CircuitBreaker {
   constructor(options: CircuitOptions) {
     this.#options = options;
     this.#clock = options.clock ?? (() => performance.now());
-    metrics.getMeter('shutterlog').createObservableGauge('circuit_open', { description: '1 while calls are not tried, 0.5 while one caller tries again.' })
-      .addCallback((result) => { result.observe({ 'closed': 0, 'half-open': 0.5, 'open': 1 }[this.state], { circuit: options.name }); });
+    metrics
+      .getMeter('shutterlog')
+      .createObservableGauge('circuit_open', {
+        description: '1 while calls are not tried, 0.5 while one caller tries again.',
+      })
+      .addCallback((result) => {
+        result.observe({ closed: 0, 'half-open': 0.5, open: 1 }[this.state], { circuit: options.name });
+      });
   }
 
   get state(): CircuitState {
@@ -51,10 +57,14 @@ export class CircuitBreaker {
     return this.#clock() - this.#openedAt >= this.#options.halfOpenAfterMs ? 'half-open' : 'open';
   }
 
-  /** Runs `work`, again after a failure as often as allowed. Throws CircuitOpenError at once while the circuit is open, else what `work` threw last. */
+  /**
+   * Runs `work`, again after a failure as often as allowed. Throws CircuitOpenError at once while the circuit is open,
+   * else what `work` threw last.
+   */
   async execute<T>(work: () => Promise<T>): Promise<T> {
     const state = this.state;
-    if (state === 'open' || (state === 'half-open' && this.#trying)) throw new CircuitOpenError(`the circuit to ${this.#options.name} is open`);
+    if (state === 'open' || (state === 'half-open' && this.#trying))
+      throw new CircuitOpenError(`the circuit to ${this.#options.name} is open`);
     this.#trying = state === 'half-open';
     try {
       const result = await this.#attempt(work);
@@ -90,8 +100,12 @@ export class CircuitBreaker {
 function inTime<T>(limitMs: number, work: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const limit = setTimeout(() => {
-      setImmediate(() => { reject(new AnswerTimeoutError(`no answer within ${String(limitMs)} ms`)); });
+      setImmediate(() => {
+        reject(new AnswerTimeoutError(`no answer within ${String(limitMs)} ms`));
+      });
     }, limitMs);
-    work.then(resolve, reject).finally(() => { clearTimeout(limit); });
+    work.then(resolve, reject).finally(() => {
+      clearTimeout(limit);
+    });
   });
 }

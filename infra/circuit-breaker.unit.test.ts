@@ -4,7 +4,17 @@ import { AnswerTimeoutError, CircuitBreaker, CircuitOpenError } from './circuit-
 
 function breaker() {
   const clock = { now: 0 };
-  return { clock, circuit: new CircuitBreaker({ name: 'test', failures: 3, halfOpenAfterMs: 1_000, attempts: 1, pauseMs: 0, clock: () => clock.now }) };
+  return {
+    clock,
+    circuit: new CircuitBreaker({
+      name: 'test',
+      failures: 3,
+      halfOpenAfterMs: 1_000,
+      attempts: 1,
+      pauseMs: 0,
+      clock: () => clock.now,
+    }),
+  };
 }
 const fail = () => Promise.reject(new Error('away'));
 const work = () => Promise.resolve('done');
@@ -18,7 +28,11 @@ describe('a circuit breaker', () => {
     for (let i = 0; i < 3; i += 1) await expect(circuit.execute(fail)).rejects.toThrow('away');
     expect(circuit.state).toBe('open');
     let tried = false;
-    await expect(circuit.execute(async () => { tried = true; })).rejects.toThrow(CircuitOpenError);
+    await expect(
+      circuit.execute(async () => {
+        tried = true;
+      }),
+    ).rejects.toThrow(CircuitOpenError);
     expect(tried).toBe(false);
   });
 
@@ -41,7 +55,10 @@ describe('a circuit breaker', () => {
   it('counts the tries of one call as one failure', async () => {
     let tries = 0;
     const circuit = new CircuitBreaker({ name: 'test', failures: 2, halfOpenAfterMs: 1_000, attempts: 3, pauseMs: 0 });
-    const failing = () => { tries += 1; return fail(); };
+    const failing = () => {
+      tries += 1;
+      return fail();
+    };
     await expect(circuit.execute(failing)).rejects.toThrow('away');
     expect(tries).toBe(3);
     expect(circuit.state).toBe('closed');
@@ -50,9 +67,21 @@ describe('a circuit breaker', () => {
   });
 
   it('does not wait longer than allowed, but takes an answer that came while this process was busy', async () => {
-    const circuit = new CircuitBreaker({ name: 'test', failures: 1, halfOpenAfterMs: 1_000, attempts: 1, pauseMs: 0, timeoutMs: 20 });
+    const circuit = new CircuitBreaker({
+      name: 'test',
+      failures: 1,
+      halfOpenAfterMs: 1_000,
+      attempts: 1,
+      pauseMs: 0,
+      timeoutMs: 20,
+    });
     const { port1, port2 } = new MessageChannel();
-    const answered = circuit.execute(() => new Promise((resolve) => { port1.once('message', resolve); }));
+    const answered = circuit.execute(
+      () =>
+        new Promise((resolve) => {
+          port1.once('message', resolve);
+        }),
+    );
     port2.postMessage('answer');
     const busyUntil = performance.now() + 60;
     while (performance.now() < busyUntil);

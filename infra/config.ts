@@ -6,9 +6,15 @@ const whole = (least: number, most: number) => {
 };
 const port = (fallback: number) => whole(0, 65_535).default(fallback);
 const count = (fallback: number) => whole(1, Number.MAX_SAFE_INTEGER).default(fallback);
-const oneOf = <const Values extends readonly string[]>(values: Values) => z.enum(values, `must be ${values.slice(0, -1).join(', ')} or ${values.at(-1) ?? ''}`);
+const oneOf = <const Values extends readonly string[]>(values: Values) =>
+  z.enum(values, `must be ${values.slice(0, -1).join(', ')} or ${values.at(-1) ?? ''}`);
 const url = (protocols: string[]) =>
-  z.string().refine((text) => protocols.some((protocol) => text.startsWith(`${protocol}://`)), `must start with ${protocols.map((p) => `${p}://`).join(' or ')}`);
+  z
+    .string()
+    .refine(
+      (text) => protocols.some((protocol) => text.startsWith(`${protocol}://`)),
+      `must start with ${protocols.map((p) => `${p}://`).join(' or ')}`,
+    );
 const postgresUrl = url(['postgres', 'postgresql']);
 
 /** Every environment variable that Shutterlog reads; `.env.example` lists them with their meaning. */
@@ -27,10 +33,18 @@ const Environment = z.object({
   DATABASE_READ_URL: postgresUrl.optional(),
   DATABASE_POOL_SIZE: count(10),
   /** One address, or several comma-separated ones of a Redis Cluster. */
-  REDIS_URL: z.string().refine((text) => text.split(',').every((part) => /^rediss?:\/\//.test(part.trim())), 'must start with redis:// or rediss://'),
+  REDIS_URL: z
+    .string()
+    .refine(
+      (text) => text.split(',').every((part) => /^rediss?:\/\//.test(part.trim())),
+      'must start with redis:// or rediss://',
+    ),
   KAFKA_BROKERS: z.string().optional(),
   /** What the names of Kafka topics, groups and transactional ids begin with, where several systems share one Kafka. */
-  KAFKA_PREFIX: z.string().regex(/^[a-z0-9._-]*$/, 'may hold lower-case letters, digits, dots, dashes and underscores').default(''),
+  KAFKA_PREFIX: z
+    .string()
+    .regex(/^[a-z0-9._-]*$/, 'may hold lower-case letters, digits, dots, dashes and underscores')
+    .default(''),
   S3_ENDPOINT: url(['http', 'https']).optional(),
   S3_BUCKET: z.string().default('shutterlog-media'),
   S3_FALLBACK_BUCKET: z.string().optional(),
@@ -60,7 +74,10 @@ const Environment = z.object({
   CELEBRITY_THRESHOLD: count(10_000),
   CELEBRITY_REVOKE_BELOW: count(9_000),
   SUPER_CELEBRITY_THRESHOLD: count(1_000_000),
-  /** Events that fan-out may be behind before an alert, before idle feeds are dropped, and before feeds are computed by their readers. */
+  /**
+   * Events that fan-out may be behind before an alert, before idle feeds are dropped, and before feeds are computed by
+   * their readers.
+   */
   FAN_OUT_LAG_ALERT: count(100_000),
   FAN_OUT_LAG_ACTIVE: count(500_000),
   FAN_OUT_LAG_NONE: count(1_000_000),
@@ -80,12 +97,16 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 }
 
-/** Checks the environment. Throws ConfigError that names each wrong variable and what it must be; never shows a value. */
+/**
+ * Checks the environment. Throws ConfigError that names each wrong variable and what it must be; never shows a value.
+ */
 export function readConfig(env: Record<string, string | undefined>): Config {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
   const parsed = Environment.safeParse(given);
   if (parsed.success) return parsed.data;
-  const lines = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${given[String(issue.path[0])] === undefined ? 'is missing' : issue.message}`);
+  const lines = parsed.error.issues.map(
+    (issue) => `${issue.path.join('.')}: ${given[String(issue.path[0])] === undefined ? 'is missing' : issue.message}`,
+  );
   throw new ConfigError(lines.join('\n'));
 }
 

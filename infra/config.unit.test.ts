@@ -35,7 +35,9 @@ describe('the environment', () => {
   });
 
   it('is listed in .env.example, each variable once and nothing else', () => {
-    const listed = readFileSync('.env.example', 'utf8').split('\n').flatMap((line) => /^([A-Z0-9_]+)=/.exec(line)?.[1] ?? []);
+    const listed = readFileSync('.env.example', 'utf8')
+      .split('\n')
+      .flatMap((line) => /^([A-Z0-9_]+)=/.exec(line)?.[1] ?? []);
     expect(listed.toSorted()).toEqual([...CONFIG_VARIABLES].toSorted());
   });
 });
@@ -43,7 +45,9 @@ describe('the environment', () => {
 describe('docker-compose.yml', () => {
   const text = readFileSync('docker-compose.yml', 'utf8');
   const block = /^x-environment: &environment\n((?: .*\n)+)/m.exec(text)?.[1] ?? '';
-  const environment = new Map([...block.matchAll(/^ {2}([A-Z0-9_]+): (.*)$/gm)].map(([, name = '', value = '']) => [name, value] as const));
+  const environment = new Map(
+    [...block.matchAll(/^ {2}([A-Z0-9_]+): (.*)$/gm)].map(([, name = '', value = '']) => [name, value] as const),
+  );
   // As compose fills it in where .env holds the two secrets and nothing else.
   const filled = (value: string): string => {
     const once = value.replaceAll(/\$\{[A-Z0-9_]+:-([^${}]*)\}/g, '$1').replaceAll(/^"|"$/g, '');
@@ -51,15 +55,32 @@ describe('docker-compose.yml', () => {
   };
 
   it('hands every variable on to the processes, but for the folder that stands in for S3', () => {
-    expect([...environment.keys()].toSorted()).toEqual(CONFIG_VARIABLES.filter((name) => name !== 'MEDIA_DIR').toSorted());
+    expect([...environment.keys()].toSorted()).toEqual(
+      CONFIG_VARIABLES.filter((name) => name !== 'MEDIA_DIR').toSorted(),
+    );
   });
 
   it('runs the processes with settings that they accept, on the usual ports and with the usual limits', () => {
     const { JWT_SECRET, MASTER_KEY } = required;
-    const config = readConfig({ ...Object.fromEntries([...environment].map(([name, value]) => [name, filled(value)])), JWT_SECRET, MASTER_KEY });
+    const config = readConfig({
+      ...Object.fromEntries([...environment].map(([name, value]) => [name, filled(value)])),
+      JWT_SECRET,
+      MASTER_KEY,
+    });
     const fromDefaults = readConfig(required);
-    const ownAddresses = ['HOST', 'PUBLIC_URL', 'EVENTSTORE_URL', 'DATABASE_URL', 'REDIS_URL', 'KAFKA_BROKERS', 'S3_ENDPOINT', 'S3_ACCESS_KEY_ID', 'S3_SECRET_ACCESS_KEY'];
-    const others = (all: object) => Object.fromEntries(Object.entries(all).filter(([name]) => !ownAddresses.includes(name)));
+    const ownAddresses = [
+      'HOST',
+      'PUBLIC_URL',
+      'EVENTSTORE_URL',
+      'DATABASE_URL',
+      'REDIS_URL',
+      'KAFKA_BROKERS',
+      'S3_ENDPOINT',
+      'S3_ACCESS_KEY_ID',
+      'S3_SECRET_ACCESS_KEY',
+    ];
+    const others = (all: object) =>
+      Object.fromEntries(Object.entries(all).filter(([name]) => !ownAddresses.includes(name)));
     expect(others(config)).toEqual(others(fromDefaults));
     expect(config.PUBLIC_URL).toBe(`http://127.0.0.1:${String(fromDefaults.PORT)}`);
   });

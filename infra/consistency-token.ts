@@ -17,14 +17,21 @@ export type ConsistencyToken = {
 const OWNERS_AT_MOST = 24;
 const CHARACTERS_AT_MOST = 4_096;
 
-const Wire = z.tuple([z.literal(1), z.uuid(), Position, z.union([z.array(OwnerId).max(OWNERS_AT_MOST), z.literal('all')])]);
+const Wire = z.tuple([
+  z.literal(1),
+  z.uuid(),
+  Position,
+  z.union([z.array(OwnerId).max(OWNERS_AT_MOST), z.literal('all')]),
+]);
 
 /** A token as text for a header: no comma, no space. */
 export function encodeToken({ storeId, position, owners }: ConsistencyToken): string {
   return Buffer.from(JSON.stringify([1, storeId, position, bounded(owners)])).toString('base64url');
 }
 
-/** The token behind a text, or undefined when it is none of ours: a client may send anything, and is answered anyway. */
+/**
+ * The token behind a text, or undefined when it is none of ours: a client may send anything, and is answered anyway.
+ */
 export function decodeToken(text: string): ConsistencyToken | undefined {
   if (text.length > CHARACTERS_AT_MOST) return undefined;
   try {
@@ -37,15 +44,21 @@ export function decodeToken(text: string): ConsistencyToken | undefined {
   }
 }
 
-/** One token that covers all the given ones of the first one's log; tokens of other logs mean nothing there. Undefined for none. */
+/**
+ * One token that covers all the given ones of the first one's log; tokens of other logs mean nothing there. Undefined
+ * for none.
+ */
 export function joinTokens(tokens: readonly ConsistencyToken[]): ConsistencyToken | undefined {
   const [first, ...others] = tokens;
   if (first === undefined) return undefined;
-  return others.filter(({ storeId }) => storeId === first.storeId).reduce(join, { ...first, owners: bounded(first.owners) });
+  return others
+    .filter(({ storeId }) => storeId === first.storeId)
+    .reduce(join, { ...first, owners: bounded(first.owners) });
 }
 
 function join(one: ConsistencyToken, two: ConsistencyToken): ConsistencyToken {
-  const owners = one.owners === 'all' || two.owners === 'all' ? 'all' as const : bounded([...one.owners, ...two.owners]);
+  const owners =
+    one.owners === 'all' || two.owners === 'all' ? ('all' as const) : bounded([...one.owners, ...two.owners]);
   return { storeId: one.storeId, position: laterOf(one.position, two.position), owners };
 }
 

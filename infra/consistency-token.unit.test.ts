@@ -6,7 +6,11 @@ import { newId } from './ids.ts';
 
 const STORE = '11111111-1111-4111-8111-111111111111';
 const at = (n: number) => Position.parse(n.toString(16).padStart(32, '0'));
-const token = (n: number, owners: ConsistencyToken['owners'] = []): ConsistencyToken => ({ storeId: STORE, position: at(n), owners });
+const token = (n: number, owners: ConsistencyToken['owners'] = []): ConsistencyToken => ({
+  storeId: STORE,
+  position: at(n),
+  owners,
+});
 
 describe('a consistency token', () => {
   it('comes back as it was, through a text that fits into a comma-separated header', () => {
@@ -17,9 +21,18 @@ describe('a consistency token', () => {
   });
 
   it('is ignored when it is malformed, whatever a client sends', () => {
-    fc.assert(fc.property(fc.oneof(fc.string(), fc.base64String(), fc.json().map((json) => Buffer.from(json).toString('base64url'))), (text) => {
-      expect(decodeToken(text)).toBeUndefined();
-    }));
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.string(),
+          fc.base64String(),
+          fc.json().map((json) => Buffer.from(json).toString('base64url')),
+        ),
+        (text) => {
+          expect(decodeToken(text)).toBeUndefined();
+        },
+      ),
+    );
     expect(decodeToken(encodeToken(token(1)).slice(0, -3))).toBeUndefined();
     expect(decodeToken('x'.repeat(10_000))).toBeUndefined();
   });
@@ -31,7 +44,11 @@ describe('a consistency token', () => {
   });
 
   it('drops the tokens of another log than the first', () => {
-    const foreign: ConsistencyToken = { storeId: '22222222-2222-4222-8222-222222222222', position: at(99), owners: [newId.account()] };
+    const foreign: ConsistencyToken = {
+      storeId: '22222222-2222-4222-8222-222222222222',
+      position: at(99),
+      owners: [newId.account()],
+    };
     expect(joinTokens([token(3), foreign])).toEqual(token(3));
   });
 

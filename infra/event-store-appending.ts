@@ -1,4 +1,14 @@
-import { ANY, EventStoreDBClient, NO_STREAM, STREAM_EXISTS, WrongExpectedVersionError, isCommandError, jsonEvent, type AppendExpectedRevision, type AppendResult } from '@eventstore/db-client';
+import {
+  ANY,
+  EventStoreDBClient,
+  NO_STREAM,
+  STREAM_EXISTS,
+  WrongExpectedVersionError,
+  isCommandError,
+  jsonEvent,
+  type AppendExpectedRevision,
+  type AppendResult,
+} from '@eventstore/db-client';
 import { z } from 'zod';
 import type { Position } from '../domain/position.ts';
 import type { JsonObject } from '../domain/recorded-event.ts';
@@ -6,7 +16,12 @@ import { positionOf } from './event-store-reading.ts';
 
 export type ExpectedRevision = bigint | 'no_stream' | 'any' | 'stream_exists';
 
-export type NewEvent = { readonly id: string; readonly type: string; readonly data: JsonObject; readonly metadata: JsonObject };
+export type NewEvent = {
+  readonly id: string;
+  readonly type: string;
+  readonly data: JsonObject;
+  readonly metadata: JsonObject;
+};
 
 /** The stream has moved on since it was read; read again and decide again. */
 export class VersionConflictError extends Error {
@@ -23,7 +38,9 @@ export class EventStoreAwayError extends Error {
   override readonly name = 'EventStoreAwayError';
 }
 
-/** gRPC's CANCELLED, DEADLINE_EXCEEDED and UNAVAILABLE: the connection was closed, gave no answer in time, or was lost. */
+/**
+ * gRPC's CANCELLED, DEADLINE_EXCEEDED and UNAVAILABLE: the connection was closed, gave no answer in time, or was lost.
+ */
 const CONNECTION_LOST: readonly number[] = [1, 4, 14];
 /** What the client calls the same, and the server's own time-out. */
 const LOST_TYPES: readonly string[] = ['unavailable', 'timeout', 'deadline-exceeded', 'cancelled'];
@@ -61,12 +78,13 @@ class Slots {
   }
 }
 
-// One for the process, as the library's table of pending appends is: closing one client's connection rejects the appends of all.
+// One for the process, as the library's table of pending appends is: closing one client's connection rejects the
+// appends of all.
 const slots = new Slots();
 
 /**
- * Appends with a client of its own, so that nothing that happens to reads and subscriptions (a cancelled call can cost the
- * connection) rejects an append.
+ * Appends with a client of its own, so that nothing that happens to reads and subscriptions (a cancelled call can cost
+ * the connection) rejects an append.
  */
 export class Appender {
   readonly #url: string;
@@ -80,16 +98,25 @@ export class Appender {
     this.#client = EventStoreDBClient.connectionString(url);
   }
 
-  /** Appends all events or none, and resolves once they are durable. Throws VersionConflictError or OutcomeUnknownError. */
-  async append(streamId: string, expected: ExpectedRevision, events: readonly NewEvent[]): Promise<{ revision: bigint; position: Position }> {
+  /**
+   * Appends all events or none, and resolves once they are durable. Throws VersionConflictError or OutcomeUnknownError.
+   */
+  async append(
+    streamId: string,
+    expected: ExpectedRevision,
+    events: readonly NewEvent[],
+  ): Promise<{ revision: bigint; position: Position }> {
     try {
       const { nextExpectedRevision, position } = await this.#inTime(streamId, expected, events);
       // Written before and not indexed yet: reading tells where.
-      if (position === undefined) throw new OutcomeUnknownError(`append to ${streamId}: recorded, but its position is not known yet`);
+      if (position === undefined)
+        throw new OutcomeUnknownError(`append to ${streamId}: recorded, but its position is not known yet`);
       return { revision: nextExpectedRevision, position: positionOf(position) };
     } catch (error) {
-      if (error instanceof WrongExpectedVersionError) throw new VersionConflictError(`${streamId} is no longer at ${expected}`, { cause: error });
-      if (isConnectionLost(error)) throw new OutcomeUnknownError(`append to ${streamId}: the event store went away`, { cause: error });
+      if (error instanceof WrongExpectedVersionError)
+        throw new VersionConflictError(`${streamId} is no longer at ${expected}`, { cause: error });
+      if (isConnectionLost(error))
+        throw new OutcomeUnknownError(`append to ${streamId}: the event store went away`, { cause: error });
       throw error;
     }
   }
@@ -108,7 +135,10 @@ export class Appender {
     try {
       await Promise.race([entered, limit]);
       asked = this.#client;
-      return await Promise.race([asked.appendToStream(streamId, proposed, { expectedRevision: expectedRevision(expected) }), limit]);
+      return await Promise.race([
+        asked.appendToStream(streamId, proposed, { expectedRevision: expectedRevision(expected) }),
+        limit,
+      ]);
     } finally {
       clearTimeout(timer);
       void entered.then(() => slots.leave(1));
@@ -135,10 +165,14 @@ export class Appender {
 
 function expectedRevision(expected: ExpectedRevision): AppendExpectedRevision {
   switch (expected) {
-    case 'no_stream': return NO_STREAM;
-    case 'any': return ANY;
-    case 'stream_exists': return STREAM_EXISTS;
-    default: return expected;
+    case 'no_stream':
+      return NO_STREAM;
+    case 'any':
+      return ANY;
+    case 'stream_exists':
+      return STREAM_EXISTS;
+    default:
+      return expected;
   }
 }
 

@@ -38,10 +38,32 @@ function enter(cursor: Cursor, wantedField: number): boolean {
 }
 
 type Span = { from: number; to: number };
-type Fields = { id: string; streamId: string; revision: bigint; prepare: bigint; commit: bigint; type: string; created: string; isJson: boolean; metadata: Span; data: Span };
+type Fields = {
+  id: string;
+  streamId: string;
+  revision: bigint;
+  prepare: bigint;
+  commit: bigint;
+  type: string;
+  created: string;
+  isJson: boolean;
+  metadata: Span;
+  data: Span;
+};
 
 function recorded(cursor: Cursor, wanted: Wanted): Decoded {
-  const fields: Fields = { id: '', streamId: '', revision: 0n, prepare: 0n, commit: 0n, type: NO_TYPE, created: '', isJson: false, metadata: { from: 0, to: 0 }, data: { from: 0, to: 0 } };
+  const fields: Fields = {
+    id: '',
+    streamId: '',
+    revision: 0n,
+    prepare: 0n,
+    commit: 0n,
+    type: NO_TYPE,
+    created: '',
+    isJson: false,
+    metadata: { from: 0, to: 0 },
+    data: { from: 0, to: 0 },
+  };
   for (let field = next(cursor); field !== 0; field = next(cursor)) take(cursor, field, fields);
   const { id, streamId, revision, type, metadata, data } = fields;
   const position = positionOf(fields);
@@ -51,7 +73,11 @@ function recorded(cursor: Cursor, wanted: Wanted): Decoded {
   return {
     position,
     event: {
-      streamId, revision, position, id, type,
+      streamId,
+      revision,
+      position,
+      id,
+      type,
       data: read ? valueOf(cursor.bytes, data, fields.isJson) : undefined,
       metadata: read ? metadataOf(cursor.bytes, metadata) : undefined,
       createdAt: new Date(Number(fields.created.slice(0, -TICKS_PER_MS_DIGITS))),
@@ -61,15 +87,32 @@ function recorded(cursor: Cursor, wanted: Wanted): Decoded {
 
 function take(cursor: Cursor, field: number, fields: Fields): void {
   switch (field) {
-    case 1: fields.id = inside(cursor, 2); break;
-    case 2: fields.streamId = inside(cursor, 3); break;
-    case 3: fields.revision = varint(cursor); break;
-    case 4: fields.prepare = varint(cursor); break;
-    case 5: fields.commit = varint(cursor); break;
-    case 6: takeEntry(cursor, fields); break;
-    case 7: takeSpan(cursor, fields.metadata); break;
-    case 8: takeSpan(cursor, fields.data); break;
-    default: skip(cursor);
+    case 1:
+      fields.id = inside(cursor, 2);
+      break;
+    case 2:
+      fields.streamId = inside(cursor, 3);
+      break;
+    case 3:
+      fields.revision = varint(cursor);
+      break;
+    case 4:
+      fields.prepare = varint(cursor);
+      break;
+    case 5:
+      fields.commit = varint(cursor);
+      break;
+    case 6:
+      takeEntry(cursor, fields);
+      break;
+    case 7:
+      takeSpan(cursor, fields.metadata);
+      break;
+    case 8:
+      takeSpan(cursor, fields.data);
+      break;
+    default:
+      skip(cursor);
   }
 }
 

@@ -6,18 +6,42 @@ import { describe, expect, it } from 'vitest';
 import { decodeRead } from './event-store-decoding.ts';
 import { positionOf, toRecorded } from './event-store-reading.ts';
 
-const number64 = fc.oneof(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), fc.maxSafeNat().map(BigInt), fc.nat().map(BigInt));
+const number64 = fc.oneof(
+  fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
+  fc.maxSafeNat().map(BigInt),
+  fc.nat().map(BigInt),
+);
 const json = fc.json().map((text) => Buffer.from(text));
 const bytes = fc.uint8Array({ maxLength: 300 }).map((content) => Buffer.from(content));
 const name = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 200 }).filter((text) => !text.startsWith('$'));
 const stored = fc.record({
-  id: fc.uuid(), streamId: name, revision: number64, commit: number64, prepare: number64, isJson: fc.boolean(),
-  type: fc.option(name, { nil: undefined }), data: fc.oneof(json, bytes), metadata: fc.oneof(json, bytes),
-  created: fc.date({ min: new Date(0), noInvalidDate: true }).chain((date) => fc.nat(9_999).map((ticks) => String(BigInt(date.getTime()) * 10_000n + BigInt(ticks)))),
+  id: fc.uuid(),
+  streamId: name,
+  revision: number64,
+  commit: number64,
+  prepare: number64,
+  isJson: fc.boolean(),
+  type: fc.option(name, { nil: undefined }),
+  data: fc.oneof(json, bytes),
+  metadata: fc.oneof(json, bytes),
+  created: fc
+    .date({ min: new Date(0), noInvalidDate: true })
+    .chain((date) => fc.nat(9_999).map((ticks) => String(BigInt(date.getTime()) * 10_000n + BigInt(ticks)))),
 });
 type Stored = typeof stored extends fc.Arbitrary<infer T> ? T : never;
 
-function answer({ id, streamId, revision, commit, prepare, isJson, type, data, metadata, created }: Stored): streams.ReadResp {
+function answer({
+  id,
+  streamId,
+  revision,
+  commit,
+  prepare,
+  isJson,
+  type,
+  data,
+  metadata,
+  created,
+}: Stored): streams.ReadResp {
   const uuid = new shared.UUID();
   uuid.setString(id);
   const stream = new shared.StreamIdentifier();
@@ -29,7 +53,10 @@ function answer({ id, streamId, revision, commit, prepare, isJson, type, data, m
   recorded.setCommitPosition(String(commit));
   recorded.setPreparePosition(String(prepare));
   if (type !== undefined) recorded.getMetadataMap().set('type', type);
-  recorded.getMetadataMap().set('content-type', isJson ? 'application/json' : 'application/octet-stream').set('created', created);
+  recorded
+    .getMetadataMap()
+    .set('content-type', isJson ? 'application/json' : 'application/octet-stream')
+    .set('created', created);
   recorded.setCustomMetadata(metadata);
   recorded.setData(data);
   const read = new streams.ReadResp.ReadEvent();
@@ -46,24 +73,43 @@ const nothing = new Set<string>();
 
 describe('an answer of the event store, decoded for a replay', () => {
   it('is the event that the official client makes of it', () => {
-    fc.assert(fc.property(stored, (event) => {
-      const theirs = toRecorded(convertGrpcEvent(streams.ReadResp.deserializeBinary(encoded(event)).getEvent()!) as Parameters<typeof toRecorded>[0]);
-      expect(decodeRead(encoded(event), everything)).toEqual({ position: positionOf(event), event: theirs });
-    }));
+    fc.assert(
+      fc.property(stored, (event) => {
+        const theirs = toRecorded(
+          convertGrpcEvent(streams.ReadResp.deserializeBinary(encoded(event)).getEvent()!) as Parameters<
+            typeof toRecorded
+          >[0],
+        );
+        expect(decodeRead(encoded(event), everything)).toEqual({ position: positionOf(event), event: theirs });
+      }),
+    );
   });
 
   it('leaves the data and metadata of types that nobody wants where they are', () => {
-    fc.assert(fc.property(stored, (event) => {
-      const all = decodeRead(encoded(event), everything)!;
-      expect(decodeRead(encoded(event), nothing)).toEqual({ position: all.position, event: { ...all.event, data: undefined, metadata: undefined } });
-    }));
+    fc.assert(
+      fc.property(stored, (event) => {
+        const all = decodeRead(encoded(event), everything)!;
+        expect(decodeRead(encoded(event), nothing)).toEqual({
+          position: all.position,
+          event: { ...all.event, data: undefined, metadata: undefined },
+        });
+      }),
+    );
   });
 
   it('is no event of ours when it is one of the system', () => {
-    fc.assert(fc.property(stored, (event) => {
-      expect(decodeRead(encoded({ ...event, type: `$${event.type ?? ''}` }), everything)).toEqual({ position: positionOf(event), event: undefined });
-      expect(decodeRead(encoded({ ...event, streamId: `$${event.streamId}` }), everything)).toEqual({ position: positionOf(event), event: undefined });
-    }));
+    fc.assert(
+      fc.property(stored, (event) => {
+        expect(decodeRead(encoded({ ...event, type: `$${event.type ?? ''}` }), everything)).toEqual({
+          position: positionOf(event),
+          event: undefined,
+        });
+        expect(decodeRead(encoded({ ...event, streamId: `$${event.streamId}` }), everything)).toEqual({
+          position: positionOf(event),
+          event: undefined,
+        });
+      }),
+    );
   });
 
   it('is nothing when it carries no event', () => {
@@ -74,9 +120,11 @@ describe('an answer of the event store, decoded for a replay', () => {
   });
 
   it('is refused when it is cut off', () => {
-    fc.assert(fc.property(stored, fc.nat(), (event, cut) => {
-      const whole = encoded(event);
-      expect(() => decodeRead(whole.subarray(0, 1 + (cut % (whole.length - 1))), everything)).toThrow();
-    }));
+    fc.assert(
+      fc.property(stored, fc.nat(), (event, cut) => {
+        const whole = encoded(event);
+        expect(() => decodeRead(whole.subarray(0, 1 + (cut % (whole.length - 1))), everything)).toThrow();
+      }),
+    );
   });
 });

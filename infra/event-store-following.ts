@@ -14,12 +14,20 @@ export class SubscriptionEndedError extends Error {
 /** With so many events waiting for the reader no more are taken from the connection. */
 const WAITING_AT_MOST = 1_024;
 
-/** Events of the whole log after `after`, then live, in portions; ends by `signal` (cleanly) or with SubscriptionEndedError. */
-export async function* follow(client: EventStoreDBClient, { after, signal }: { after: Position; signal: AbortSignal }): AsyncIterable<Portion> {
+/**
+ * Events of the whole log after `after`, then live, in portions; ends by `signal` (cleanly) or with
+ * SubscriptionEndedError.
+ */
+export async function* follow(
+  client: EventStoreDBClient,
+  { after, signal }: { after: Position; signal: AbortSignal },
+): AsyncIterable<Portion> {
   if (signal.aborted) return;
   let call: ClientReadableStream<Answer> | undefined;
   let heard: Heard | undefined;
-  const stop = () => { void cancel(call); };
+  const stop = () => {
+    void cancel(call);
+  };
   signal.addEventListener('abort', stop, { once: true });
   try {
     // Unfiltered: filtered checkpoints run ahead of what the consumer has handled.
@@ -47,7 +55,9 @@ export async function* follow(client: EventStoreDBClient, { after, signal }: { a
 /** What a call has brought and its reader has not taken. By listening, which costs half of what iterating does. */
 class Heard {
   readonly #call: ClientReadableStream<Answer>;
-  readonly #listen = (answer: Answer) => { this.#hear(answer); };
+  readonly #listen = (answer: Answer) => {
+    this.#hear(answer);
+  };
   #events: RecordedEvent[] = [];
   #ended: { readonly error: unknown } | undefined;
   #wake: (() => void) | undefined;
@@ -55,15 +65,26 @@ class Heard {
   constructor(call: ClientReadableStream<Answer>) {
     this.#call = call;
     call.on('data', this.#listen);
-    call.on('error', (error: unknown) => { this.#end(error); });
-    call.on('end', () => { this.#end(undefined); });
-    call.on('close', () => { this.#end(undefined); });
+    call.on('error', (error: unknown) => {
+      this.#end(error);
+    });
+    call.on('end', () => {
+      this.#end(undefined);
+    });
+    call.on('close', () => {
+      this.#end(undefined);
+    });
   }
 
-  /** The events that have come, one at least; none once the call has ended. Throws what broke it, behind the events before. */
+  /**
+   * The events that have come, one at least; none once the call has ended. Throws what broke it, behind the events
+   * before.
+   */
   async some(): Promise<RecordedEvent[]> {
     if (this.#events.length === 0 && this.#ended === undefined) {
-      await new Promise<void>((resolve) => { this.#wake = resolve; });
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
       // What arrived in the same network packet comes along.
       await nextTurn();
     }

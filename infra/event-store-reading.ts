@@ -1,4 +1,12 @@
-import { BACKWARDS, END, FORWARDS, START, type AllStreamResolvedEvent, type EventStoreDBClient, type ResolvedEvent } from '@eventstore/db-client';
+import {
+  BACKWARDS,
+  END,
+  FORWARDS,
+  START,
+  type AllStreamResolvedEvent,
+  type EventStoreDBClient,
+  type ResolvedEvent,
+} from '@eventstore/db-client';
 import type { Readable } from 'node:stream';
 import { START_OF_LOG, type Position } from '../domain/position.ts';
 import type { RecordedEvent } from '../domain/recorded-event.ts';
@@ -10,17 +18,24 @@ const PAGE_AT_MOST = 5_000;
 type Reading = { readonly after?: Position; readonly limit?: number; readonly backwards?: boolean };
 
 /** Events of the whole log without system events: after a position, at most some, or newest first. */
-export async function* readAll(client: EventStoreDBClient, { after, limit, backwards = false }: Reading): AsyncIterable<RecordedEvent> {
+export async function* readAll(
+  client: EventStoreDBClient,
+  { after, limit, backwards = false }: Reading,
+): AsyncIterable<RecordedEvent> {
   const from = after === START_OF_LOG ? undefined : after;
   if (limit !== undefined) {
     yield* readSome(client, { from, backwards, limit });
     return;
   }
-  for await (const { event } of readPage(client, { from, backwards, pageSize: undefined })) if (event !== undefined) yield event;
+  for await (const { event } of readPage(client, { from, backwards, pageSize: undefined }))
+    if (event !== undefined) yield event;
 }
 
 // In whole pages: a call that is cancelled costs the connection, and after some hundred of them in a row it is closed.
-async function* readSome(client: EventStoreDBClient, { from, backwards, limit }: { from: Position | undefined; backwards: boolean; limit: number }): AsyncIterable<RecordedEvent> {
+async function* readSome(
+  client: EventStoreDBClient,
+  { from, backwards, limit }: { from: Position | undefined; backwards: boolean; limit: number },
+): AsyncIterable<RecordedEvent> {
   let place = from;
   for (let left = limit; left > 0;) {
     const pageSize = Math.min(left, PAGE_AT_MOST) + SYSTEM_EVENTS_ALLOWED;

@@ -7,7 +7,15 @@ import { setImmediate } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { START_OF_LOG, type Position } from '../domain/position.ts';
 import type { RecordedEvent } from '../domain/recorded-event.ts';
-import { EventStoreAwayError, openEventStore, OutcomeUnknownError, SubscriptionEndedError, VersionConflictError, type EventStore, type NewEvent } from './event-store.ts';
+import {
+  EventStoreAwayError,
+  openEventStore,
+  OutcomeUnknownError,
+  SubscriptionEndedError,
+  VersionConflictError,
+  type EventStore,
+  type NewEvent,
+} from './event-store.ts';
 import { startEventStoreNode, type EventStoreNode } from './event-store-node/server.ts';
 
 let directory: string;
@@ -54,7 +62,10 @@ describe('the event store', () => {
     const [one, two] = [event(1), event(2)];
     const written = await store.append(id, 'no_stream', [one, two]);
     const read = await store.readStream(id);
-    expect(read.map(({ id: eventId, revision, data }) => [eventId, revision, data])).toEqual([[one.id, 0n, { n: 1 }], [two.id, 1n, { n: 2 }]]);
+    expect(read.map(({ id: eventId, revision, data }) => [eventId, revision, data])).toEqual([
+      [one.id, 0n, { n: 1 }],
+      [two.id, 1n, { n: 2 }],
+    ]);
     expect(read[1]!.position).toBe(written.position);
     expect(read[0]!.position < read[1]!.position).toBe(true);
     expect(await store.head()).toBe(written.position);
@@ -84,7 +95,9 @@ describe('the event store', () => {
   it('reads the log from behind a position, up to a limit, and backwards', async () => {
     const before = await store.head();
     for (let n = 0; n < 100; n += 1) await store.append(stream(), 'no_stream', [event(n)]);
-    expect((await all({ after: before })).map(({ data }) => data)).toEqual(Array.from({ length: 100 }, (_, n) => ({ n })));
+    expect((await all({ after: before })).map(({ data }) => data)).toEqual(
+      Array.from({ length: 100 }, (_, n) => ({ n })),
+    );
     expect((await all({ after: before, limit: 3 })).map(({ data }) => data)).toEqual([{ n: 0 }, { n: 1 }, { n: 2 }]);
     expect((await all({ backwards: true, limit: 2 })).map(({ data }) => data)).toEqual([{ n: 99 }, { n: 98 }]);
     expect(await all({ after: await store.head() })).toEqual([]);
@@ -93,16 +106,30 @@ describe('the event store', () => {
 
   it('finds places from behind a position to the head without reading, each event in exactly one range between them', async () => {
     const after = await store.head();
-    for (let n = 0; n < 13; n += 1) await store.append(stream(), 'no_stream', Array.from({ length: 250 }, (_, i) => event(n * 250 + i)));
+    for (let n = 0; n < 13; n += 1)
+      await store.append(
+        stream(),
+        'no_stream',
+        Array.from({ length: 250 }, (_, i) => event(n * 250 + i)),
+      );
     const places: Position[] = [];
     for await (const place of store.milestones({ after, every: 1_000 })) places.push(place);
     expect(places.length).toBeGreaterThanOrEqual(3);
     expect(places.at(-1)).toBe(await store.head());
     expect(places).toEqual(places.toSorted());
     const numbers: unknown[] = [];
-    for (const [i, until] of places.entries()) numbers.push(...(await all({ after: places[i - 1] ?? after, limit: 1_000 })).filter(({ position }) => position <= until).map(({ data }) => (data as { n: number }).n));
+    for (const [i, until] of places.entries())
+      numbers.push(
+        ...(await all({ after: places[i - 1] ?? after, limit: 1_000 }))
+          .filter(({ position }) => position <= until)
+          .map(({ data }) => (data as { n: number }).n),
+      );
     expect(numbers).toEqual(Array.from({ length: 3_250 }, (_, n) => n));
-    const ranges = await Promise.all(places.map((until, i) => store.readRange({ after: places[i - 1] ?? after, until, about: 1_000, wanted: new Set(['Happened']) })));
+    const ranges = await Promise.all(
+      places.map((until, i) =>
+        store.readRange({ after: places[i - 1] ?? after, until, about: 1_000, wanted: new Set(['Happened']) }),
+      ),
+    );
     expect(ranges.flat()).toEqual(await all({ after, limit: 3_250 }));
     const none: Position[] = [];
     for await (const place of store.milestones({ after: await store.head(), every: 1_000 })) none.push(place);
@@ -111,26 +138,57 @@ describe('the event store', () => {
 
   it('gives all events between two places however many were expected, with the data of those types that are wanted', async () => {
     const before = await store.head();
-    for (let n = 0; n < 3; n += 1) await store.append(stream(), 'no_stream', Array.from({ length: 400 }, (_, i) => ({ ...event(n * 400 + i), type: i % 2 === 0 ? 'Happened' : 'Passed' })));
+    for (let n = 0; n < 3; n += 1)
+      await store.append(
+        stream(),
+        'no_stream',
+        Array.from({ length: 400 }, (_, i) => ({ ...event(n * 400 + i), type: i % 2 === 0 ? 'Happened' : 'Passed' })),
+      );
     const [first, ...rest] = await all({ after: before });
     const until = rest.at(-100)!.position;
     for (const about of [0, 1_000, 100_000]) {
       const read = await store.readRange({ after: first!.position, until, about, wanted: new Set(['Happened']) });
-      expect(read).toEqual(rest.slice(0, -99).map((one) => (one.type === 'Happened' ? one : { ...one, data: undefined, metadata: undefined })));
+      expect(read).toEqual(
+        rest
+          .slice(0, -99)
+          .map((one) => (one.type === 'Happened' ? one : { ...one, data: undefined, metadata: undefined })),
+      );
     }
-    expect(await store.readRange({ after: START_OF_LOG, until: before, about: 10_000, wanted: new Set(['Happened', 'StoreCreated']) })).toEqual((await all()).filter(({ position }) => position <= before).map((one) => (one.type === 'Passed' ? { ...one, data: undefined, metadata: undefined } : one)));
+    expect(
+      await store.readRange({
+        after: START_OF_LOG,
+        until: before,
+        about: 10_000,
+        wanted: new Set(['Happened', 'StoreCreated']),
+      }),
+    ).toEqual(
+      (await all())
+        .filter(({ position }) => position <= before)
+        .map((one) => (one.type === 'Passed' ? { ...one, data: undefined, metadata: undefined } : one)),
+    );
   });
 
   it('says so when the event store goes away while a range is read, and reads on when it is back', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'shutterlog-store-'));
     const first = await startEventStoreNode({ dataDir: directory });
     const client = await openEventStore(first.url);
-    await client.append(stream(), 'no_stream', Array.from({ length: 10 }, (_, n) => event(n)));
+    await client.append(
+      stream(),
+      'no_stream',
+      Array.from({ length: 10 }, (_, n) => event(n)),
+    );
     const range = { after: START_OF_LOG, until: await client.head(), about: 10, wanted: new Set<string>() };
     await first.close();
     await expect(client.readRange(range)).rejects.toThrow(EventStoreAwayError);
     const second = await startEventStoreNode({ dataDir: directory, port: first.port });
-    await expect.poll(() => client.readRange(range).then((events) => events.length, () => 0)).toBe(11);
+    await expect
+      .poll(() =>
+        client.readRange(range).then(
+          (events) => events.length,
+          () => 0,
+        ),
+      )
+      .toBe(11);
     await client.close();
     await second.close();
     await rm(directory, { recursive: true, force: true });
@@ -153,19 +211,28 @@ describe('the event store', () => {
   });
 
   it('may be asked for its head thousands of times in a row', async () => {
-    await store.append(stream(), 'no_stream', Array.from({ length: 100 }, (_, n) => event(n)));
+    await store.append(
+      stream(),
+      'no_stream',
+      Array.from({ length: 100 }, (_, n) => event(n)),
+    );
     for (let n = 0; n < 2_500; n += 1) await store.head();
     await store.append(stream(), 'no_stream', [event()]);
   });
 
   it('closes although a reader left in the middle of the log', async () => {
-    await store.append(stream(), 'no_stream', Array.from({ length: 300 }, (_, n) => event(n)));
+    await store.append(
+      stream(),
+      'no_stream',
+      Array.from({ length: 300 }, (_, n) => event(n)),
+    );
     const client = await openEventStore(node.url);
     for await (const { id } of client.readAll()) if (id.length > 0) break;
     for (let n = 0; n < 5; n += 1) await client.head();
     await client.append(stream(), 'no_stream', [event()]);
     for await (const { id } of client.readAll({ limit: 1 })) expect(id).toBeTruthy();
-    for await (const { length } of client.subscribe({ after: START_OF_LOG, signal: new AbortController().signal })) if (length > 0) break;
+    for await (const { length } of client.subscribe({ after: START_OF_LOG, signal: new AbortController().signal }))
+      if (length > 0) break;
     await client.close();
   });
 
@@ -187,7 +254,16 @@ describe('the event store', () => {
     await closing;
     const second = await startEventStoreNode({ dataDir: place, port: first.port });
     const stop = new AbortController();
-    await expect.poll(() => client.append(subject, 'any', [event(2)]).then(() => 'appended', () => 'away'), { timeout: 15_000 }).toBe('appended');
+    await expect
+      .poll(
+        () =>
+          client.append(subject, 'any', [event(2)]).then(
+            () => 'appended',
+            () => 'away',
+          ),
+        { timeout: 15_000 },
+      )
+      .toBe('appended');
     for await (const portion of client.subscribe({ after: last, signal: stop.signal })) {
       expect(portion.map(({ data }) => data)).toEqual([{ n: 2 }]);
       stop.abort();
@@ -228,12 +304,24 @@ describe('the event store', () => {
     const client = await openEventStore(gone.url, { appendLimitMs: 1_000 });
     await gone.close();
     const silent = await listenSilently(gone.port);
-    const attempts = await Promise.allSettled(Array.from({ length: 60 }, () => client.append(stream(), 'no_stream', [event()])));
-    for (const attempt of attempts) expect(attempt).toMatchObject({ status: 'rejected', reason: expect.any(OutcomeUnknownError) as unknown });
+    const attempts = await Promise.allSettled(
+      Array.from({ length: 60 }, () => client.append(stream(), 'no_stream', [event()])),
+    );
+    for (const attempt of attempts)
+      expect(attempt).toMatchObject({ status: 'rejected', reason: expect.any(OutcomeUnknownError) as unknown });
     await stopListening(silent);
     const again = await startEventStoreNode({ dataDir: place, port: gone.port });
     const [subject, one] = [stream(), event()];
-    await expect.poll(() => client.append(subject, 'no_stream', [one]).then(() => 'appended', () => 'away'), { timeout: 30_000 }).toBe('appended');
+    await expect
+      .poll(
+        () =>
+          client.append(subject, 'no_stream', [one]).then(
+            () => 'appended',
+            () => 'away',
+          ),
+        { timeout: 30_000 },
+      )
+      .toBe('appended');
     expect(await client.readStream(subject)).toHaveLength(1);
     await client.close();
     await again.close();
@@ -247,7 +335,8 @@ describe('the event store', () => {
     const attempts = Array.from({ length: 200 }, (_, n) => client.append(stream(), 'no_stream', [event(n)]));
     await attempts[0];
     const [, outcomes] = await Promise.all([leaving.close(), Promise.allSettled(attempts)]);
-    for (const outcome of outcomes) if (outcome.status === 'rejected') expect(outcome.reason).toBeInstanceOf(OutcomeUnknownError);
+    for (const outcome of outcomes)
+      if (outcome.status === 'rejected') expect(outcome.reason).toBeInstanceOf(OutcomeUnknownError);
     await client.close();
     await rm(place, { recursive: true, force: true });
   });
@@ -256,16 +345,22 @@ describe('the event store', () => {
 function stopListening(server: Server): Promise<void> {
   return new Promise((resolve) => {
     for (const socket of heldOpen.splice(0)) socket.destroy();
-    server.close(() => { resolve(); });
+    server.close(() => {
+      resolve();
+    });
   });
 }
 
 const heldOpen: Socket[] = [];
 
 function listenSilently(port: number): Promise<Server> {
-  const server = createServer((socket) => { heldOpen.push(socket.on('error', () => undefined).unref()); });
+  const server = createServer((socket) => {
+    heldOpen.push(socket.on('error', () => undefined).unref());
+  });
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, '127.0.0.1', () => { resolve(server.unref()); });
+    server.listen(port, '127.0.0.1', () => {
+      resolve(server.unref());
+    });
   });
 }

@@ -3,7 +3,14 @@ import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import type { Position } from '../domain/position.ts';
 import type { RecordedEvent } from '../domain/recorded-event.ts';
-import { Appender, EventStoreAwayError, isConnectionLost, VersionConflictError, type ExpectedRevision, type NewEvent } from './event-store-appending.ts';
+import {
+  Appender,
+  EventStoreAwayError,
+  isConnectionLost,
+  VersionConflictError,
+  type ExpectedRevision,
+  type NewEvent,
+} from './event-store-appending.ts';
 import { milestones } from './event-store-milestones.ts';
 import { follow } from './event-store-following.ts';
 import { readRange, type Range } from './event-store-ranges.ts';
@@ -11,7 +18,12 @@ import { headOf, parsePosition, readAll, toRecorded } from './event-store-readin
 import { shareSubscriptions, type Portion } from './shared-subscription.ts';
 
 // What the contract below speaks of.
-export { EventStoreAwayError, isConnectionLost, OutcomeUnknownError, VersionConflictError } from './event-store-appending.ts';
+export {
+  EventStoreAwayError,
+  isConnectionLost,
+  OutcomeUnknownError,
+  VersionConflictError,
+} from './event-store-appending.ts';
 export type { ExpectedRevision, NewEvent } from './event-store-appending.ts';
 export { SubscriptionEndedError } from './event-store-following.ts';
 export type { Range } from './event-store-ranges.ts';
@@ -21,23 +33,38 @@ export { isPortion, type Portion } from './shared-subscription.ts';
 export type EventStore = {
   /** The identity of the physical log; an imported copy has another. */
   readonly storeId: string;
-  /** All events of a stream in order; a missing or deleted stream is empty. Throws EventStoreAwayError when the connection is lost. */
+  /**
+   * All events of a stream in order; a missing or deleted stream is empty. Throws EventStoreAwayError when the
+   * connection is lost.
+   */
   readStream(streamId: string): Promise<RecordedEvent[]>;
   /**
    * Appends all events or none, and resolves once they are durable. Throws VersionConflictError, or OutcomeUnknownError
    * after `appendLimitMs` or a lost connection.
    */
-  append(streamId: string, expected: ExpectedRevision, events: readonly NewEvent[]): Promise<{ revision: bigint; position: Position }>;
-  /** Events of the whole log after `after` (from the start when absent), without system events, oldest first, to the present end; all of them newest first with `backwards`. */
+  append(
+    streamId: string,
+    expected: ExpectedRevision,
+    events: readonly NewEvent[],
+  ): Promise<{ revision: bigint; position: Position }>;
+  /**
+   * Events of the whole log after `after` (from the start when absent), without system events, oldest first, to the
+   * present end; all of them newest first with `backwards`.
+   */
   readAll(options?: { after?: Position; limit?: number; backwards?: boolean }): AsyncIterable<RecordedEvent>;
   /**
    * The same, then live, in portions of what has come; ends only by `signal` (cleanly) or with SubscriptionEndedError.
    * Subscriptions at about the same place are read once for all.
    */
   subscribe(options: { after: Position; signal: AbortSignal }): AsyncIterable<Portion>;
-  /** Places about every `every` thousands of events from behind `after` to the present head, which is the last of them. */
+  /**
+   * Places about every `every` thousands of events from behind `after` to the present head, which is the last of them.
+   */
   milestones(options: { after: Position; every: number }): AsyncIterable<Position>;
-  /** All events between two places, without system events; for replays, much cheaper than `readAll`. Throws EventStoreAwayError when the connection is lost. */
+  /**
+   * All events between two places, without system events; for replays, much cheaper than `readAll`. Throws
+   * EventStoreAwayError when the connection is lost.
+   */
   readRange(range: Range): Promise<RecordedEvent[]>;
   /** The position of the newest event of ours, START_OF_LOG when there is none. */
   head(): Promise<Position>;
@@ -45,7 +72,10 @@ export type EventStore = {
   close(): Promise<void>;
 };
 
-/** A log to whoever only reads it. What feeds, rebuilds or compares read models gets no more: by it nothing can be appended. */
+/**
+ * A log to whoever only reads it. What feeds, rebuilds or compares read models gets no more: by it nothing can be
+ * appended.
+ */
 export type ReadableLog = Pick<EventStore, 'storeId' | 'readAll' | 'subscribe' | 'milestones' | 'head'>;
 
 /** The stream that holds nothing but the log's own identity. */
@@ -99,23 +129,32 @@ async function identify(client: EventStoreDBClient, appender: Appender): Promise
 async function readWholeStream(client: EventStoreDBClient, streamId: string): Promise<RecordedEvent[]> {
   const heard: ResolvedEvent[] = [];
   await new Promise<void>((resolve, reject) => {
-    client.readStream(streamId, { direction: FORWARDS, fromRevision: START })
-      .on('data', (resolved: ResolvedEvent) => { heard.push(resolved); })
-      .on('error', (error: unknown) => { if (error instanceof StreamNotFoundError) resolve(); else reject(readFailure(streamId, error)); })
+    client
+      .readStream(streamId, { direction: FORWARDS, fromRevision: START })
+      .on('data', (resolved: ResolvedEvent) => {
+        heard.push(resolved);
+      })
+      .on('error', (error: unknown) => {
+        if (error instanceof StreamNotFoundError) resolve();
+        else reject(readFailure(streamId, error));
+      })
       .on('end', resolve)
-      .on('close', () => { reject(new EventStoreAwayError(`the reading of ${streamId} broke off`)); });
+      .on('close', () => {
+        reject(new EventStoreAwayError(`the reading of ${streamId} broke off`));
+      });
   });
   return heard.flatMap((resolved) => toRecorded(resolved) ?? []);
 }
 
 function readFailure(streamId: string, error: unknown): Error {
-  if (isConnectionLost(error)) return new EventStoreAwayError(`the reading of ${streamId}: the event store went away`, { cause: error });
+  if (isConnectionLost(error))
+    return new EventStoreAwayError(`the reading of ${streamId}: the event store went away`, { cause: error });
   return error instanceof Error ? error : new Error(String(error));
 }
 
 /**
- * Which part of the log lies up to `position`, from 0 to 1, judged by bytes: for estimates where counting would take too
- * long. `head` is the position of the newest event.
+ * Which part of the log lies up to `position`, from 0 to 1, judged by bytes: for estimates where counting would take
+ * too long. `head` is the position of the newest event.
  */
 export function shareOfLog(position: Position, head: Position): number {
   const whole = parsePosition(head).commit;

@@ -29,8 +29,10 @@ export function reactionCommandId(eventId: string, reaction: string): string {
 export const idFromCommand = {
   account: (commandId: string) => AccountId.parse(TypeID.fromUUID('acc', commandId).toString()),
   post: (commandId: string) => PostId.parse(TypeID.fromUUID('post', commandId).toString()),
-  media: (commandId: string, ordinal = 0) => MediaId.parse(TypeID.fromUUID('med', relatedUuid(commandId, `media/${ordinal}`)).toString()),
-  derivedMedia: (commandId: string, ordinal: number) => MediaId.parse(TypeID.fromUUID('med', relatedUuid(commandId, `derived-media/${ordinal}`)).toString()),
+  media: (commandId: string, ordinal = 0) =>
+    MediaId.parse(TypeID.fromUUID('med', relatedUuid(commandId, `media/${ordinal}`)).toString()),
+  derivedMedia: (commandId: string, ordinal: number) =>
+    MediaId.parse(TypeID.fromUUID('med', relatedUuid(commandId, `derived-media/${ordinal}`)).toString()),
   comment: (commandId: string) => CommentId.parse(TypeID.fromUUID('cmt', commandId).toString()),
   story: (commandId: string) => StoryId.parse(TypeID.fromUUID('sty', commandId).toString()),
 } as const;
@@ -44,8 +46,8 @@ function relatedUuid(uuid: string, name: string): string {
 }
 
 /**
- * The id of one step of a command that goes through several decisions of one stream. The handler takes a second decision
- * under the same id for a repeat of the first.
+ * The id of one step of a command that goes through several decisions of one stream. The handler takes a second
+ * decision under the same id for a repeat of the first.
  */
 export function stepCommandId(commandId: string, step: string): string {
   return v5(step, commandId);

@@ -2,15 +2,18 @@ import { LRUCache } from 'lru-cache';
 import type { Entry, Found } from './sorted-indexes.ts';
 
 /**
- * Reads what `index_newest` answers, and remembers what it made of the last answer for each key: as long as an index says
- * the same, its entries are not read again, and are the same list, by which others know that nothing changed.
+ * Reads what `index_newest` answers, and remembers what it made of the last answer for each key: as long as an index
+ * says the same, its entries are not read again, and are the same list, by which others know that nothing changed.
  */
 export class IndexAnswers {
   readonly #last: LRUCache<string, { readonly answer: string; readonly found: Found }>;
 
   /** `mostEntries` bounds what is remembered; an entry takes about 150 bytes. */
   constructor(mostEntries: number) {
-    this.#last = new LRUCache({ maxSize: mostEntries, sizeCalculation: ({ found }) => (found.state === 'complete' ? found.entries.length + 1 : 1) });
+    this.#last = new LRUCache({
+      maxSize: mostEntries,
+      sizeCalculation: ({ found }) => (found.state === 'complete' ? found.entries.length + 1 : 1),
+    });
   }
 
   found(key: string, answer: string | null): Found {

@@ -4,7 +4,13 @@ import { IndexAnswers } from './index-answers.ts';
 describe('answers about indexes', () => {
   it('are read as entries, newest first, or as absent or under way', () => {
     const answers = new IndexAnswers(100);
-    expect(answers.found('a', 'post_2 20 post_1 10')).toEqual({ state: 'complete', entries: [{ id: 'post_2', score: 20 }, { id: 'post_1', score: 10 }] });
+    expect(answers.found('a', 'post_2 20 post_1 10')).toEqual({
+      state: 'complete',
+      entries: [
+        { id: 'post_2', score: 20 },
+        { id: 'post_1', score: 10 },
+      ],
+    });
     expect(answers.found('a', '')).toEqual({ state: 'complete', entries: [] });
     expect(answers.found('a', '?')).toEqual({ state: 'computing' });
     expect(answers.found('a', null)).toEqual({ state: 'absent' });

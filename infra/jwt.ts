@@ -28,9 +28,18 @@ export function createTokens(secret: string): Tokens {
   const checked = new LRUCache<string, TokenVerdict>({ max: CHECKED_TOKENS });
   const operators = new LRUCache<string, true>({ max: CHECKED_OPERATORS });
   return {
-    forAccount: (accountId, session, now) => sign(key, { audience: ACCOUNTS, subject: accountId, now, claims: { sid: session } }),
-    account: async (token) => checked.get(token) ?? verifyAccount(key, token, (verdict, ttl) => { checked.set(token, verdict, { ttl }); }),
-    operator: async (token) => operators.has(token) || verifyOperator(key, token, (ttl) => { operators.set(token, true, { ttl }); }),
+    forAccount: (accountId, session, now) =>
+      sign(key, { audience: ACCOUNTS, subject: accountId, now, claims: { sid: session } }),
+    account: async (token) =>
+      checked.get(token) ??
+      verifyAccount(key, token, (verdict, ttl) => {
+        checked.set(token, verdict, { ttl });
+      }),
+    operator: async (token) =>
+      operators.has(token) ||
+      verifyOperator(key, token, (ttl) => {
+        operators.set(token, true, { ttl });
+      }),
   };
 }
 
@@ -44,7 +53,12 @@ function keyOf(secret: string): KeyObject {
   return createSecretKey(secret, 'utf8');
 }
 
-type Signing = { readonly audience: string; readonly subject: string; readonly now: Date; readonly claims: Record<string, string> };
+type Signing = {
+  readonly audience: string;
+  readonly subject: string;
+  readonly now: Date;
+  readonly claims: Record<string, string>;
+};
 
 function sign(key: KeyObject, { audience, subject, now, claims }: Signing): Promise<string> {
   const seconds = Math.floor(now.getTime() / 1000);
@@ -58,13 +72,20 @@ function sign(key: KeyObject, { audience, subject, now, claims }: Signing): Prom
     .sign(key);
 }
 
-async function verifyAccount(key: KeyObject, token: string, remember: (verdict: TokenVerdict, ttlMs: number) => void): Promise<TokenVerdict> {
+async function verifyAccount(
+  key: KeyObject,
+  token: string,
+  remember: (verdict: TokenVerdict, ttlMs: number) => void,
+): Promise<TokenVerdict> {
   try {
     const { payload } = await jwtVerify(token, key, { issuer: ISSUER, audience: ACCOUNTS, algorithms: ['HS256'] });
     const id = AccountId.safeParse(payload.sub);
     if (!id.success) return { ok: false, reason: 'invalid' };
     const session = payload['sid'];
-    const verdict: TokenVerdict = { ok: true, account: typeof session === 'string' ? { id: id.data, session } : { id: id.data } };
+    const verdict: TokenVerdict = {
+      ok: true,
+      account: typeof session === 'string' ? { id: id.data, session } : { id: id.data },
+    };
     if (leftMs(payload) > 0) remember(verdict, leftMs(payload));
     return verdict;
   } catch (error) {

@@ -11,13 +11,18 @@ const invalid = { ok: false, reason: 'invalid' };
 
 describe('access tokens', () => {
   it('speak for their account and session', async () => {
-    expect(await tokens.account(await tokens.forAccount(ann, 'session-1', new Date()))).toEqual({ ok: true, account: { id: ann, session: 'session-1' } });
+    expect(await tokens.account(await tokens.forAccount(ann, 'session-1', new Date()))).toEqual({
+      ok: true,
+      account: { id: ann, session: 'session-1' },
+    });
   });
 
   it('run out on time, though they were good a moment ago', async () => {
     const almostOld = await tokens.forAccount(ann, 's', new Date(Date.now() - (TOKEN_SECONDS - 2) * 1000));
     expect((await tokens.account(almostOld)).ok).toBe(true);
-    await expect.poll(async () => tokens.account(almostOld), { timeout: 8_000 }).toEqual({ ok: false, reason: 'expired' });
+    await expect
+      .poll(async () => tokens.account(almostOld), { timeout: 8_000 })
+      .toEqual({ ok: false, reason: 'expired' });
   });
 
   it('run out after an hour', async () => {
@@ -26,7 +31,8 @@ describe('access tokens', () => {
   });
 
   it('are refused when another secret, no secret or another issuer signed them', async () => {
-    const sign = (changes: object, key = secret) => new SignJWT({ ...claims, ...changes }).setProtectedHeader({ alg: 'HS256' }).sign(new TextEncoder().encode(key));
+    const sign = (changes: object, key = secret) =>
+      new SignJWT({ ...claims, ...changes }).setProtectedHeader({ alg: 'HS256' }).sign(new TextEncoder().encode(key));
     expect((await tokens.account(await sign({}))).ok).toBe(true);
     expect(await tokens.account(await sign({}, 'another secret of 32 characters!!'))).toEqual(invalid);
     expect(await tokens.account(new UnsecuredJWT(claims).encode())).toEqual(invalid);
@@ -45,7 +51,9 @@ describe('operator tokens', () => {
 
   it('are not access tokens, old ones or made-up ones', async () => {
     expect(await tokens.operator(await tokens.forAccount(ann, 's', new Date()))).toBe(false);
-    expect(await tokens.operator(await signOperatorToken(secret, new Date(Date.now() - (TOKEN_SECONDS + 1) * 1000)))).toBe(false);
+    expect(
+      await tokens.operator(await signOperatorToken(secret, new Date(Date.now() - (TOKEN_SECONDS + 1) * 1000))),
+    ).toBe(false);
     expect(await tokens.operator(await signOperatorToken('another secret of 32 characters!!', new Date()))).toBe(false);
     expect(await tokens.operator('')).toBe(false);
   });

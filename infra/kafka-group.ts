@@ -11,7 +11,10 @@ export type MemberOptions = {
   readonly topic: TopicSpec;
   readonly groupId: string;
   readonly log: Log;
-  /** A member that says nothing for so long has lost its partitions to the others. Default 10 s; brokers take 6 s at least. */
+  /**
+   * A member that says nothing for so long has lost its partitions to the others. Default 10 s; brokers take 6 s at
+   * least.
+   */
   readonly sessionMs?: number;
   /** The partitions that are this member's from now on. Called before messages of them come. */
   readonly onAssigned?: (partitions: readonly number[]) => void;
@@ -51,11 +54,29 @@ export function joinGroup(options: MemberOptions): Member {
     }
   };
   return {
-    get trouble() { return state.trouble; },
-    pause: (partition) => { attempt((consumer) => { consumer.pause(one(partition)); }); },
-    resume: (partition) => { attempt((consumer) => { consumer.resume(one(partition)); }); },
+    get trouble() {
+      return state.trouble;
+    },
+    pause: (partition) => {
+      attempt((consumer) => {
+        consumer.pause(one(partition));
+      });
+    },
+    resume: (partition) => {
+      attempt((consumer) => {
+        consumer.resume(one(partition));
+      });
+    },
     commit: async (marks) => {
-      if (marks.length > 0) await state.consumer?.commitOffsets(marks.map(({ partition, offset, note = '' }) => ({ topic: options.topic.topic, partition, offset, metadata: note })));
+      if (marks.length > 0)
+        await state.consumer?.commitOffsets(
+          marks.map(({ partition, offset, note = '' }) => ({
+            topic: options.topic.topic,
+            partition,
+            offset,
+            metadata: note,
+          })),
+        );
     },
     close: async () => {
       closing.abort();
@@ -73,10 +94,14 @@ async function keepJoined(options: MemberOptions, state: State, signal: AbortSig
     } catch (error) {
       failures = state.trouble === undefined ? 1 : failures + 1;
       const trouble = error instanceof Error ? error.message : String(error);
-      if (state.trouble !== trouble) options.log.warn({ err: error, topic: options.topic.topic }, 'nothing comes from Kafka at the moment');
+      if (state.trouble !== trouble)
+        options.log.warn({ err: error, topic: options.topic.topic }, 'nothing comes from Kafka at the moment');
       state.trouble = trouble;
     }
-    if (!signal.aborted) await delay(Math.min(FIRST_PAUSE_MS * 2 ** failures, LONGEST_PAUSE_MS), undefined, { signal }).catch(() => undefined);
+    if (!signal.aborted)
+      await delay(Math.min(FIRST_PAUSE_MS * 2 ** failures, LONGEST_PAUSE_MS), undefined, { signal }).catch(
+        () => undefined,
+      );
   }
 }
 
@@ -86,14 +111,25 @@ async function beMember(options: MemberOptions, state: State, signal: AbortSigna
   const consumer = openConsumer(options);
   const ended = Promise.withResolvers<undefined>();
   ended.promise.catch(() => undefined);
-  const end = () => { ended.resolve(undefined); };
+  const end = () => {
+    ended.resolve(undefined);
+  };
   signal.addEventListener('abort', end, { once: true });
-  consumer.on(consumer.events.CRASH, ({ payload }) => { ended.reject(payload.error); });
+  consumer.on(consumer.events.CRASH, ({ payload }) => {
+    ended.reject(payload.error);
+  });
   consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
     options.onAssigned?.(payload.memberAssignment[options.topic.topic] ?? []);
-    if (options.onNotes !== undefined) readNotes(options).then(options.onNotes).catch((error: unknown) => { ended.reject(error); });
+    if (options.onNotes !== undefined)
+      readNotes(options)
+        .then(options.onNotes)
+        .catch((error: unknown) => {
+          ended.reject(error);
+        });
   });
-  consumer.on(consumer.events.FETCH, () => { state.trouble = undefined; });
+  consumer.on(consumer.events.FETCH, () => {
+    state.trouble = undefined;
+  });
   try {
     if (signal.aborted) return;
     await consumer.connect();
@@ -136,7 +172,9 @@ async function readNotes({ kafka, topic, groupId }: MemberOptions): Promise<Map<
   try {
     await admin.connect();
     const offsets = await admin.fetchOffsets({ groupId, topics: [topic.topic] });
-    return new Map(offsets.flatMap(({ partitions }) => partitions).map(({ partition, metadata }) => [partition, metadata ?? '']));
+    return new Map(
+      offsets.flatMap(({ partitions }) => partitions).map(({ partition, metadata }) => [partition, metadata ?? '']),
+    );
   } finally {
     await admin.disconnect().catch(() => undefined);
   }

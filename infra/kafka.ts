@@ -23,12 +23,21 @@ const NEW_TOPIC_PAUSE_MS = 100;
 const Passing = z.object({ retriable: z.literal(true) });
 
 /** The address in the settings, or undefined when there is no Kafka. */
-export function kafkaAddress(config: { readonly KAFKA_BROKERS?: string | undefined; readonly KAFKA_PREFIX: string }): KafkaAddress | undefined {
-  const brokers = (config.KAFKA_BROKERS ?? '').split(',').map((broker) => broker.trim()).filter((broker) => broker !== '');
+export function kafkaAddress(config: {
+  readonly KAFKA_BROKERS?: string | undefined;
+  readonly KAFKA_PREFIX: string;
+}): KafkaAddress | undefined {
+  const brokers = (config.KAFKA_BROKERS ?? '')
+    .split(',')
+    .map((broker) => broker.trim())
+    .filter((broker) => broker !== '');
   return brokers.length === 0 ? undefined : { brokers, prefix: config.KAFKA_PREFIX };
 }
 
-/** A client; it connects when a producer, consumer or admin of it does. Its own troubles are logged as `debug`: callers report theirs. */
+/**
+ * A client; it connects when a producer, consumer or admin of it does. Its own troubles are logged as `debug`: callers
+ * report theirs.
+ */
 export function openKafka({ brokers }: KafkaAddress, log: Log): Kafka {
   return new Kafka({
     clientId: 'shutterlog',
@@ -41,7 +50,10 @@ export function openKafka({ brokers }: KafkaAddress, log: Log): Kafka {
   });
 }
 
-/** Creates the topics that are missing, with the brokers' own replication. Throws WrongTopicError when one has another shape. */
+/**
+ * Creates the topics that are missing, with the brokers' own replication. Throws WrongTopicError when one has another
+ * shape.
+ */
 export async function ensureTopics(kafka: Kafka, specs: readonly TopicSpec[]): Promise<void> {
   const admin = kafka.admin();
   try {
@@ -54,26 +66,37 @@ export async function ensureTopics(kafka: Kafka, specs: readonly TopicSpec[]): P
         // The library waits without patience for brokers that have not heard of a topic yet; describing it does not.
         waitForLeaders: false,
         topics: missing.map(({ topic, partitions, retentionMs }) => ({
-          topic, numPartitions: partitions, replicationFactor: -1, configEntries: [{ name: 'retention.ms', value: String(retentionMs) }],
+          topic,
+          numPartitions: partitions,
+          replicationFactor: -1,
+          configEntries: [{ name: 'retention.ms', value: String(retentionMs) }],
         })),
       });
     }
-    const topics = await describeTopics(admin, specs.map(({ topic }) => topic));
+    const topics = await describeTopics(
+      admin,
+      specs.map(({ topic }) => topic),
+    );
     for (const { topic, partitions } of specs) {
       const found = topics.find(({ name }) => name === topic)?.partitions.length;
-      if (found !== partitions) throw new WrongTopicError(`the Kafka topic ${topic} has ${String(found ?? 'no')} partitions and must have ${String(partitions)}`);
+      if (found !== partitions)
+        throw new WrongTopicError(
+          `the Kafka topic ${topic} has ${String(found ?? 'no')} partitions and must have ${String(partitions)}`,
+        );
     }
   } finally {
     await admin.disconnect().catch(() => undefined);
   }
 }
 
-// A topic that was created this moment, here or elsewhere, is listed before every broker knows it and leads its partitions.
+// A topic that was created this moment, here or elsewhere, is listed before every broker knows it and leads its
+// partitions.
 async function describeTopics(admin: Admin, names: string[]): Promise<ITopicMetadata[]> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       const { topics } = await admin.fetchTopicMetadata({ topics: names });
-      if (attempt >= NEW_TOPIC_TRIES || topics.every(({ partitions }) => partitions.every(({ leader }) => leader >= 0))) return topics;
+      if (attempt >= NEW_TOPIC_TRIES || topics.every(({ partitions }) => partitions.every(({ leader }) => leader >= 0)))
+        return topics;
     } catch (error) {
       if (!Passing.safeParse(error).success || attempt >= NEW_TOPIC_TRIES) throw error;
     }
@@ -83,5 +106,8 @@ async function describeTopics(admin: Admin, names: string[]): Promise<ITopicMeta
 
 // The library retries by itself and logs each failure as an error; what remains comes to the caller as an exception.
 function into(log: Log): logCreator {
-  return () => ({ namespace, log: { message, ...details } }) => { log.debug({ kafka: namespace, ...details }, message); };
+  return () =>
+    ({ namespace, log: { message, ...details } }) => {
+      log.debug({ kafka: namespace, ...details }, message);
+    };
 }

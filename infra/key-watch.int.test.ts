@@ -19,7 +19,9 @@ beforeAll(async () => {
   const opened = KeyWatch.over(reads);
   if (opened === undefined) throw new Error('one server can be watched');
   watch = opened;
-  watch.onChanges((keys) => { heard.push(keys); });
+  watch.onChanges((keys) => {
+    heard.push(keys);
+  });
   await eventually('it watches', () => watch.complete);
 });
 afterAll(async () => {
@@ -70,18 +72,21 @@ describe('a watch over keys', () => {
     await eventually('it hears', () => heard.includes('all'));
   });
 
-  it.each(['reads', 'hears'] as const)('knows when it may have missed something because the connection that %s was lost, and watches again', async (which) => {
-    heard.length = 0;
-    const listed = String(await others.call('CLIENT', 'LIST', 'ID', String(await reads.call('CLIENT', 'ID'))));
-    const id = (which === 'reads' ? /\bid=(\d+)/ : /\bredir=(\d+)/).exec(listed)?.[1] ?? '';
-    await others.call('CLIENT', 'KILL', 'ID', id);
-    await eventually('it knows', () => heard.includes('all'));
-    await eventually('it watches again', () => watch.complete);
-    await others.set('again', '1');
-    await reads.get('again');
-    await others.set('again', '2');
-    await eventually('it hears again', () => hasHeard('again'));
-  });
+  it.each(['reads', 'hears'] as const)(
+    'knows when it may have missed something because the connection that %s was lost, and watches again',
+    async (which) => {
+      heard.length = 0;
+      const listed = String(await others.call('CLIENT', 'LIST', 'ID', String(await reads.call('CLIENT', 'ID'))));
+      const id = (which === 'reads' ? /\bid=(\d+)/ : /\bredir=(\d+)/).exec(listed)?.[1] ?? '';
+      await others.call('CLIENT', 'KILL', 'ID', id);
+      await eventually('it knows', () => heard.includes('all'));
+      await eventually('it watches again', () => watch.complete);
+      await others.set('again', '1');
+      await reads.get('again');
+      await others.set('again', '2');
+      await eventually('it hears again', () => hasHeard('again'));
+    },
+  );
 
   it('is not to be had of a cluster, each of whose servers would need a connection that listens', () => {
     const cluster = openRedis('redis://127.0.0.1:1,redis://127.0.0.1:2');

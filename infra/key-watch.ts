@@ -10,8 +10,9 @@ const SILENT_MS = 3_000;
 const LONGEST_PAUSE_MS = 60_000;
 
 /**
- * Has Redis itself remember which keys a client reads and tell, once for each reading, when one of them changes (client-side
- * caching, over a second connection). What the client writes itself is not told. Keys must be without commas.
+ * Has Redis itself remember which keys a client reads and tell, once for each reading, when one of them changes
+ * (client-side caching, over a second connection). What the client writes itself is not told. Keys must be without
+ * commas.
  */
 export class KeyWatch implements ChangesHeard {
   readonly #reads: Redis;
@@ -26,10 +27,13 @@ export class KeyWatch implements ChangesHeard {
 
   private constructor(reads: Redis) {
     this.#reads = reads;
-    // In the older protocol, in which Redis tells of changed keys by a message; the client passes over the newer one's notice.
+    // In the older protocol, in which Redis tells of changed keys by a message; the client passes over the newer one's
+    // notice.
     this.#hears = reads.duplicate({ autoResubscribe: false, protocol: 2 });
     this.#hears.on('error', () => undefined);
-    this.#hears.on('message', (_channel, keys) => { this.#tell(keys === '' ? 'all' : keys.split(',')); });
+    this.#hears.on('message', (_channel, keys) => {
+      this.#tell(keys === '' ? 'all' : keys.split(','));
+    });
     for (const client of [this.#reads, this.#hears]) {
       client.on('ready', this.#begin);
       client.on('close', this.#lose);
@@ -69,7 +73,9 @@ export class KeyWatch implements ChangesHeard {
   /** A server that refuses (an old one, a proxy, missing rights) is asked less and less often. */
   async #beginAnew(attempt: number): Promise<void> {
     this.#refusals += 1;
-    await delay(Math.min(100 * 2 ** this.#refusals, LONGEST_PAUSE_MS), undefined, { signal: this.#closing.signal }).catch(() => undefined);
+    await delay(Math.min(100 * 2 ** this.#refusals, LONGEST_PAUSE_MS), undefined, {
+      signal: this.#closing.signal,
+    }).catch(() => undefined);
     if (attempt === this.#attempts && !this.#closing.signal.aborted) this.#hears.disconnect(true);
   }
 
@@ -97,7 +103,12 @@ export class KeyWatch implements ChangesHeard {
       await delay(BEAT_MS, undefined, { signal: this.#closing.signal }).catch(() => undefined);
       if (!this.#tracking) continue;
       const asked = performance.now();
-      await Promise.all([this.#hears.ping(), this.#reads.ping()]).then(() => { this.#heardAt = asked; }, () => undefined);
+      await Promise.all([this.#hears.ping(), this.#reads.ping()]).then(
+        () => {
+          this.#heardAt = asked;
+        },
+        () => undefined,
+      );
     }
   }
 

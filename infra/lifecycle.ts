@@ -28,11 +28,17 @@ export async function runProcess(log: Log, open: (own: Own) => Promise<void>): P
   }
   await releaseAll(releases, log);
   // Whatever still holds the event loop after an orderly release is a leak: name it by ending loudly, not by hanging.
-  setTimeout(() => { log.error('something was not released; ending anyway'); process.exit(process.exitCode ?? 1); }, 5_000).unref();
+  setTimeout(() => {
+    log.error('something was not released; ending anyway');
+    process.exit(process.exitCode ?? 1);
+  }, 5_000).unref();
 }
 
 async function releaseAll(releases: { release: Release; name: string }[], log: Log): Promise<void> {
-  const limit = setTimeout(() => { log.error('release took too long'); process.exit(1); }, RELEASE_LIMIT_MS);
+  const limit = setTimeout(() => {
+    log.error('release took too long');
+    process.exit(1);
+  }, RELEASE_LIMIT_MS);
   for (const { release, name } of releases.reverse()) {
     try {
       await release();

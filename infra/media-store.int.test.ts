@@ -6,7 +6,16 @@ import { createS3ObjectStore } from './object-store-s3.ts';
 import type { ObjectStore } from './object-store.ts';
 
 const address = s3ForTests();
-const unset = { S3_ENDPOINT: undefined, S3_BUCKET: 'b', S3_REGION: 'us-east-1', MEDIA_DIR: '.data/none', JWT_SECRET: 'x'.repeat(40), PUBLIC_URL: undefined, HOST: '127.0.0.1', PORT: 4000 };
+const unset = {
+  S3_ENDPOINT: undefined,
+  S3_BUCKET: 'b',
+  S3_REGION: 'us-east-1',
+  MEDIA_DIR: '.data/none',
+  JWT_SECRET: 'x'.repeat(40),
+  PUBLIC_URL: undefined,
+  HOST: '127.0.0.1',
+  PORT: 4000,
+};
 
 describe('the settings of the media store', () => {
   it('name a folder, a bucket, or two', () => {
@@ -20,7 +29,12 @@ describe('the settings of the media store', () => {
 
   it('tell one place from every other', () => {
     const s3 = { ...unset, S3_ENDPOINT: 'http://s3:9000', S3_ACCESS_KEY_ID: 'k', S3_SECRET_ACCESS_KEY: 's' };
-    const others = [{ ...s3, S3_BUCKET: 'c' }, { ...s3, S3_ENDPOINT: 'http://s3:9001' }, unset, { ...unset, MEDIA_DIR: '.data/other' }];
+    const others = [
+      { ...s3, S3_BUCKET: 'c' },
+      { ...s3, S3_ENDPOINT: 'http://s3:9001' },
+      unset,
+      { ...unset, MEDIA_DIR: '.data/other' },
+    ];
     expect(new Set([s3, ...others].map(mediaPlace)).size).toBe(5);
     expect(mediaPlace(s3)).toBe('the bucket b at s3:9000');
     expect(mediaPlace({ ...s3, S3_ENDPOINT: 'http://s3:9000/', S3_FALLBACK_BUCKET: 'c' })).toBe(mediaPlace(s3));
@@ -34,14 +48,27 @@ describe.skipIf(!address)('two buckets on a real server', () => {
   const bare = (bucket: string) => createS3ObjectStore({ ...connection(address!), bucket });
   const settings = () => {
     const { endpoint, region, credentials } = connection(address!);
-    return { ...unset, S3_ENDPOINT: endpoint, S3_REGION: region, S3_ACCESS_KEY_ID: credentials.accessKeyId, S3_SECRET_ACCESS_KEY: credentials.secretAccessKey, S3_BUCKET: first.bucket, S3_FALLBACK_BUCKET: second.bucket };
+    return {
+      ...unset,
+      S3_ENDPOINT: endpoint,
+      S3_REGION: region,
+      S3_ACCESS_KEY_ID: credentials.accessKeyId,
+      S3_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+      S3_BUCKET: first.bucket,
+      S3_FALLBACK_BUCKET: second.bucket,
+    };
   };
   const read = async (store: ObjectStore, key: string) => {
     const found = await store.get(key);
     return found.ok ? text(found.body) : found.code;
   };
-  beforeAll(async () => { [first, second] = [await createTestBucket(address!), await createTestBucket(address!)]; });
-  afterAll(async () => { await first.remove(); await second.remove(); });
+  beforeAll(async () => {
+    [first, second] = [await createTestBucket(address!), await createTestBucket(address!)];
+  });
+  afterAll(async () => {
+    await first.remove();
+    await second.remove();
+  });
 
   it('hold a copy each, and the second gives back what the first has lost', async () => {
     const media = openMediaStore(settings());

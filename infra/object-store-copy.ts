@@ -9,7 +9,10 @@ import type { ObjectStore } from './object-store.ts';
 /** From here on an object passes over the disk: uploaded videos are a hundred megabytes. */
 const IN_MEMORY_BYTES = 8 * 1024 * 1024;
 
-/** Copies an object with its facts to another store; false when there is none. The other store refuses bytes that were damaged on the way. */
+/**
+ * Copies an object with its facts to another store; false when there is none. The other store refuses bytes that were
+ * damaged on the way.
+ */
 export async function copyObject(from: ObjectStore, to: ObjectStore, key: string): Promise<boolean> {
   const found = await from.get(key);
   if (!found.ok) return false;

@@ -13,7 +13,9 @@ export async function syncFolder(path: string): Promise<void> {
 
 const PLACING_TRIES = 10;
 
-/** Moves a file into a folder that is made when it is missing, also when somebody removes it as empty at that moment. */
+/**
+ * Moves a file into a folder that is made when it is missing, also when somebody removes it as empty at that moment.
+ */
 export async function moveInto(from: string, to: string): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     await mkdir(dirname(to), { recursive: true });
@@ -29,7 +31,13 @@ export async function moveInto(from: string, to: string): Promise<void> {
 /** Removes a folder and those around it, below `root`, as far as they are empty. What cannot be removed stays. */
 export async function removeEmptyFolders(path: string, root: string): Promise<void> {
   for (let folder = path; folder.startsWith(`${root}/`); folder = dirname(folder)) {
-    if (!await rmdir(folder).then(() => true, () => false)) return;
+    if (
+      !(await rmdir(folder).then(
+        () => true,
+        () => false,
+      ))
+    )
+      return;
   }
 }
 

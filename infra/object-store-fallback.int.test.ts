@@ -23,7 +23,9 @@ beforeEach(async () => {
 });
 afterEach(() => rm(root, { recursive: true }));
 
-/** A store on a disk that can go away: a link that leads to a folder, or to a plain file meanwhile, changes in one step. */
+/**
+ * A store on a disk that can go away: a link that leads to a folder, or to a plain file meanwhile, changes in one step.
+ */
 function storeOn(disk: string) {
   const dir = join(root, disk);
   mkdirSync(`${dir}-folder`);
@@ -34,7 +36,12 @@ function storeOn(disk: string) {
     await rename(`${dir}-next`, dir);
   };
   return {
-    store: createFsObjectStore({ dir, secret: 'a signing secret for tests, long enough', uploadBaseUrl: `http://${disk}/up`, downloadBaseUrl: `http://${disk}/down` }),
+    store: createFsObjectStore({
+      dir,
+      secret: 'a signing secret for tests, long enough',
+      uploadBaseUrl: `http://${disk}/up`,
+      downloadBaseUrl: `http://${disk}/down`,
+    }),
     lose: () => lead('file'),
     regain: () => lead('folder'),
   };
@@ -67,7 +74,12 @@ describe('a guarded store', () => {
   test('opens after failures in a row, fails at once then, and closes again by itself', async () => {
     const disk = storeOn('a');
     const states: string[] = [];
-    const guarded = guardObjectStore(disk.store, { retries: 0, failuresToOpen: 5, halfOpenAfterMs: 300, onState: (state) => states.push(state) });
+    const guarded = guardObjectStore(disk.store, {
+      retries: 0,
+      failuresToOpen: 5,
+      halfOpenAfterMs: 300,
+      onState: (state) => states.push(state),
+    });
     await disk.store.put('k', Buffer.from('v'), type);
     await disk.lose();
     for (let call = 0; call < 5; call++) await expect(guarded.head('k')).rejects.toThrow(/ENOTDIR/);
@@ -80,7 +92,9 @@ describe('a guarded store', () => {
 
   test('does not count what the caller did wrong', async () => {
     const guarded = guardObjectStore(storeOn('a').store, { retries: 0, failuresToOpen: 1 });
-    await expect(guarded.put('k', Buffer.from('v'), { ...type, checksumSha256: '0'.repeat(64) })).rejects.toBeInstanceOf(ChecksumMismatch);
+    await expect(
+      guarded.put('k', Buffer.from('v'), { ...type, checksumSha256: '0'.repeat(64) }),
+    ).rejects.toBeInstanceOf(ChecksumMismatch);
     await expect(async () => guarded.head('../k')).rejects.toBeInstanceOf(TypeError);
     expect(guarded.state()).toBe('closed');
   });
@@ -97,7 +111,11 @@ describe('two stores as one', () => {
     second = storeOn('second');
     fallbacks = [];
     guarded = guardObjectStore(first.store, { ...quick, retries: 0 });
-    both = withFallback({ primary: guarded, secondary: second.store, onFallback: (operation, key) => fallbacks.push(`${operation} ${key}`) });
+    both = withFallback({
+      primary: guarded,
+      secondary: second.store,
+      onFallback: (operation, key) => fallbacks.push(`${operation} ${key}`),
+    });
   });
 
   test('keep a copy each', async () => {
@@ -112,7 +130,11 @@ describe('two stores as one', () => {
     await first.lose();
     await both.put('m/new', Buffer.from('new'), { ...type, cacheControl: 'private' });
     await both.delete('m/gone');
-    expect([await read(both, 'm/old'), await read(both, 'm/new'), await read(both, 'm/gone')]).toEqual(['old', 'new', 'object_missing']);
+    expect([await read(both, 'm/old'), await read(both, 'm/new'), await read(both, 'm/gone')]).toEqual([
+      'old',
+      'new',
+      'object_missing',
+    ]);
     expect(await keys(both, '')).toEqual(['m/new', 'm/old']);
     await first.regain();
     expect(await both.reconcile()).toEqual({ copied: 1, removed: 1 });
@@ -158,12 +180,16 @@ describe('two stores as one', () => {
   });
 
   test('refuse wrong bytes as one', async () => {
-    await expect(both.put('m/a', Buffer.from('v'), { ...type, checksumSha256: '0'.repeat(64) })).rejects.toBeInstanceOf(ChecksumMismatch);
+    await expect(both.put('m/a', Buffer.from('v'), { ...type, checksumSha256: '0'.repeat(64) })).rejects.toBeInstanceOf(
+      ChecksumMismatch,
+    );
     expect(await both.head('m/a')).toBeNull();
   });
 
   test('sign uploads for the second once the first is given up, and copy what came that way', async () => {
-    expect((await both.presignUpload({ key: 'up/a', ...type, size: 1, expiresInSeconds: 60 })).url).toMatch(/^http:\/\/first\//);
+    expect((await both.presignUpload({ key: 'up/a', ...type, size: 1, expiresInSeconds: 60 })).url).toMatch(
+      /^http:\/\/first\//,
+    );
     await first.store.put('up/a', Buffer.from('v'), type);
     expect(await both.replicate('up/a')).toBe(true);
     expect(await both.replicate('up/none')).toBe(false);
@@ -175,7 +201,9 @@ describe('two stores as one', () => {
     await first.lose();
     await expect(lost.head('up/a')).rejects.toThrow();
     const pair = withFallback({ primary: lost, secondary: second.store });
-    expect((await pair.presignUpload({ key: 'up/b', ...type, size: 1, expiresInSeconds: 60 })).url).toMatch(/^http:\/\/second\//);
+    expect((await pair.presignUpload({ key: 'up/b', ...type, size: 1, expiresInSeconds: 60 })).url).toMatch(
+      /^http:\/\/second\//,
+    );
     expect((await pair.presignDownload('up/b', 60)).url).toMatch(/^http:\/\/second\//);
   });
 
@@ -194,7 +222,9 @@ describe('two stores as one', () => {
   test('copy a large object over the disk', async () => {
     await first.store.put('up/film', Buffer.alloc(9 * 1024 * 1024, 'f'), type);
     expect(await both.replicate('up/film')).toBe(true);
-    expect((await second.store.head('up/film'))?.checksumSha256).toBe((await first.store.head('up/film'))?.checksumSha256);
+    expect((await second.store.head('up/film'))?.checksumSha256).toBe(
+      (await first.store.head('up/film'))?.checksumSha256,
+    );
   });
 
   test('restore what was damaged or lost in the first', async () => {
@@ -203,7 +233,11 @@ describe('two stores as one', () => {
     await first.store.delete('m/c');
     await damage('first', 'd');
     await damage('second', 'd');
-    const report = await checkIntegrity({ primary: first.store, secondary: second.store, keys: ['m/a', 'm/b', 'm/c', 'm/d'] });
+    const report = await checkIntegrity({
+      primary: first.store,
+      secondary: second.store,
+      keys: ['m/a', 'm/b', 'm/c', 'm/d'],
+    });
     expect(report).toEqual({ checked: 4, restored: ['m/b', 'm/c'], lost: ['m/d'] });
     expect([await read(first.store, 'm/b'), await read(first.store, 'm/c')]).toEqual(['bytes of m/b', 'bytes of m/c']);
   });

@@ -12,8 +12,8 @@ export interface FallbackOptions {
 
 export interface FallbackObjectStore extends ObjectStore {
   /**
-   * Carries over what one store missed while it was away, and answers how much that was. Safe to run again and beside writers;
-   * rejects when a store still fails, and the rest stays noted.
+   * Carries over what one store missed while it was away, and answers how much that was. Safe to run again and beside
+   * writers; rejects when a store still fails, and the rest stays noted.
    */
   reconcile(): Promise<{ readonly copied: number; readonly removed: number }>;
   /**
@@ -32,15 +32,21 @@ type Pair = Required<FallbackOptions>;
 
 /**
  * Two stores as one: writes go to both and succeed with one, reads ask the second when the first fails or has nothing.
- * What a store missed is noted in the other, so that no process has to remember it. Until `reconcile` has run, an object that
- * was removed while the first store was away is there again when it returns: who must not see it is decided above this port.
+ * What a store missed is noted in the other, so that no process has to remember it. Until `reconcile` has run, an
+ * object that was removed while the first store was away is there again when it returns: who must not see it is decided
+ * above this port.
  */
-export function withFallback({ primary, secondary, onFallback = () => undefined }: FallbackOptions): FallbackObjectStore {
+export function withFallback({
+  primary,
+  secondary,
+  onFallback = () => undefined,
+}: FallbackOptions): FallbackObjectStore {
   const pair: Pair = { primary, secondary, onFallback };
   const signer = (): ObjectStore => (primary.state() === 'open' ? secondary : primary);
   return {
     put: (key, source, options) => putBoth(pair, key, source, options),
-    get: (key, range) => readEither(pair, 'get', key, { read: (store) => store.get(key, range), found: ({ ok }) => ok }),
+    get: (key, range) =>
+      readEither(pair, 'get', key, { read: (store) => store.get(key, range), found: ({ ok }) => ok }),
     head: (key) => readEither(pair, 'head', key, { read: (store) => store.head(key), found: (info) => info !== null }),
     delete: (key) => deleteBoth(pair, key),
     list: (prefix, startAfter) => listEither(pair, prefix, startAfter),
@@ -62,9 +68,13 @@ export function withFallback({ primary, secondary, onFallback = () => undefined 
 }
 
 async function putBoth(pair: Pair, key: string, source: ObjectSource, options: PutOptions): Promise<ObjectInfo> {
-  const [first, second] = await Promise.allSettled([pair.primary.put(key, source, options), pair.secondary.put(key, source, options)]);
+  const [first, second] = await Promise.allSettled([
+    pair.primary.put(key, source, options),
+    pair.secondary.put(key, source, options),
+  ]);
   if (first.status === 'fulfilled') {
-    if (second.status === 'rejected') await noteMissed(pair, { operation: 'put', key, served: pair.primary, error: second.reason });
+    if (second.status === 'rejected')
+      await noteMissed(pair, { operation: 'put', key, served: pair.primary, error: second.reason });
     return first.value;
   }
   if (second.status === 'rejected' || first.reason instanceof ChecksumMismatch) throw first.reason;
@@ -75,8 +85,10 @@ async function putBoth(pair: Pair, key: string, source: ObjectSource, options: P
 async function deleteBoth(pair: Pair, key: string): Promise<void> {
   const [first, second] = await Promise.allSettled([pair.primary.delete(key), pair.secondary.delete(key)]);
   if (first.status === 'rejected' && second.status === 'rejected') throw first.reason;
-  if (first.status === 'rejected') await noteMissed(pair, { operation: 'delete', key, served: pair.secondary, error: first.reason });
-  if (second.status === 'rejected') await noteMissed(pair, { operation: 'delete', key, served: pair.primary, error: second.reason });
+  if (first.status === 'rejected')
+    await noteMissed(pair, { operation: 'delete', key, served: pair.secondary, error: first.reason });
+  if (second.status === 'rejected')
+    await noteMissed(pair, { operation: 'delete', key, served: pair.primary, error: second.reason });
 }
 
 async function replicate(pair: Pair, key: string): Promise<boolean> {
@@ -86,11 +98,16 @@ async function replicate(pair: Pair, key: string): Promise<boolean> {
   const [inFirst, inSecond] = [first, second].map((head) => head.status === 'fulfilled' && head.value !== null);
   if (inFirst === inSecond) return inFirst === true;
   const [from, to] = inFirst === true ? [primary, secondary] : [secondary, primary];
-  await copyObject(from, to, key).catch((error: unknown) => noteMissed(pair, { operation: 'put', key, served: from, error }));
+  await copyObject(from, to, key).catch((error: unknown) =>
+    noteMissed(pair, { operation: 'put', key, served: from, error }),
+  );
   return true;
 }
 
-async function noteMissed({ onFallback }: Pair, missed: { operation: 'put' | 'delete'; key: string; served: ObjectStore; error: unknown }): Promise<void> {
+async function noteMissed(
+  { onFallback }: Pair,
+  missed: { operation: 'put' | 'delete'; key: string; served: ObjectStore; error: unknown },
+): Promise<void> {
   const { operation, key, served, error } = missed;
   await served.put((operation === 'put' ? MISSED_PUT : MISSED_DELETE) + key, new Uint8Array(), NOTE);
   onFallback(operation, key, error);
@@ -101,7 +118,12 @@ interface Reading<T> {
   found(answer: T): boolean;
 }
 
-async function readEither<T>({ primary, secondary, onFallback }: Pair, operation: string, key: string, { read, found }: Reading<T>): Promise<T> {
+async function readEither<T>(
+  { primary, secondary, onFallback }: Pair,
+  operation: string,
+  key: string,
+  { read, found }: Reading<T>,
+): Promise<T> {
   let answer: T;
   try {
     answer = await read(primary);
@@ -111,10 +133,17 @@ async function readEither<T>({ primary, secondary, onFallback }: Pair, operation
   }
   if (found(answer)) return answer;
   // The first store answered that there is nothing: an outage of the second one does not change that.
-  return read(secondary).then((other) => (found(other) ? other : answer), () => answer);
+  return read(secondary).then(
+    (other) => (found(other) ? other : answer),
+    () => answer,
+  );
 }
 
-async function* listEither({ primary, secondary, onFallback }: Pair, prefix: string, startAfter: string | undefined): AsyncGenerator<ListedObject> {
+async function* listEither(
+  { primary, secondary, onFallback }: Pair,
+  prefix: string,
+  startAfter: string | undefined,
+): AsyncGenerator<ListedObject> {
   let last = startAfter;
   try {
     for await (const listed of primary.list(prefix, startAfter)) {

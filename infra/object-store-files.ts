@@ -10,7 +10,8 @@ import type { ListedObject, ObjectInfo, ObjectSource } from './object-store.ts';
 
 /**
  * Layout below the root: `objects/<key>~` is a small JSON record that names the file with the bytes beside it
- * (`objects/<key>~<random>`). The record appears and disappears in one rename or unlink, so facts and bytes never disagree.
+ * (`objects/<key>~<random>`). The record appears and disappears in one rename or unlink, so facts and bytes never
+ * disagree.
  * `~` is no key character, so an object `a` and an object `a/b` can live together.
  */
 const recordSchema = z.object({
@@ -71,8 +72,15 @@ interface CommitOptions {
   readonly onlyIfAbsent: boolean;
 }
 
-/** Turns staged bytes into the object `key` in one step, durable when it resolves. The staged file is gone afterwards. */
-export async function commit(root: string, key: string, staged: StagedBytes, options: CommitOptions): Promise<ObjectInfo | null> {
+/**
+ * Turns staged bytes into the object `key` in one step, durable when it resolves. The staged file is gone afterwards.
+ */
+export async function commit(
+  root: string,
+  key: string,
+  staged: StagedBytes,
+  options: CommitOptions,
+): Promise<ObjectInfo | null> {
   const path = recordPath(root, key);
   const bytesPath = path + randomBytes(8).toString('hex');
   const record: ObjectRecord = {
@@ -95,7 +103,12 @@ export async function commit(root: string, key: string, staged: StagedBytes, opt
   return toInfo(key, record);
 }
 
-async function placeRecord(path: string, temporary: string, record: ObjectRecord, onlyIfAbsent: boolean): Promise<boolean> {
+async function placeRecord(
+  path: string,
+  temporary: string,
+  record: ObjectRecord,
+  onlyIfAbsent: boolean,
+): Promise<boolean> {
   const file = await open(temporary, 'wx');
   try {
     await file.writeFile(JSON.stringify(record));
@@ -131,7 +144,10 @@ export async function removeObject(root: string, key: string): Promise<void> {
   await removeEmptyFolders(dirname(path), join(root, 'objects'));
 }
 
-/** Walks the records in key order. Folders sort by their name with `/` behind it, which makes the walk agree with key order. */
+/**
+ * Walks the records in key order. Folders sort by their name with `/` behind it, which makes the walk agree with key
+ * order.
+ */
 export async function* listObjects(root: string, prefix: string, startAfter: string): AsyncGenerator<ListedObject> {
   // The folders in a prefix are walked straight down: the first one may hold a folder for every medium there is.
   for await (const key of keysBelow(root, prefix.slice(0, prefix.lastIndexOf('/') + 1), prefix)) {

@@ -23,7 +23,12 @@ describeObjectStore('file system', async () => {
   await once(server, 'listening');
   const address = server.address();
   const base = `http://127.0.0.1:${String(typeof address === 'object' ? address?.port : address)}`;
-  const store = createFsObjectStore({ dir, secret, uploadBaseUrl: `${base}/up-route`, downloadBaseUrl: `${base}/down-route` });
+  const store = createFsObjectStore({
+    dir,
+    secret,
+    uploadBaseUrl: `${base}/up-route`,
+    downloadBaseUrl: `${base}/down-route`,
+  });
   return {
     store,
     close: async () => {
@@ -37,7 +42,12 @@ describeObjectStore('file system', async () => {
     const { pathname, search } = new URL(request.url ?? '/', 'http://store');
     const key = pathname.replace(/^\/(up|down)-route\//, '');
     if (request.method === 'PUT') {
-      const outcome = await store.acceptUpload({ key, search, contentType: request.headers['content-type'], body: request });
+      const outcome = await store.acceptUpload({
+        key,
+        search,
+        contentType: request.headers['content-type'],
+        body: request,
+      });
       response.writeHead(outcome.ok ? 200 : 403).end();
       return;
     }
@@ -63,25 +73,47 @@ describe('file system object store', () => {
   afterAll(() => rm(dir, { recursive: true }));
 
   async function incoming(key: string, body: Readable = Readable.from([bytes])) {
-    const { url } = await store.presignUpload({ key, contentType: 'image/png', size: bytes.length, expiresInSeconds: 60 });
+    const { url } = await store.presignUpload({
+      key,
+      contentType: 'image/png',
+      size: bytes.length,
+      expiresInSeconds: 60,
+    });
     return { key, search: new URL(url).search, contentType: 'image/png', body };
   }
 
   test('names the reason of each refused upload', async () => {
     const fine = await incoming('why');
-    expect(await store.acceptUpload({ ...fine, search: `${fine.search}x` })).toEqual({ ok: false, code: 'signature_invalid' });
+    expect(await store.acceptUpload({ ...fine, search: `${fine.search}x` })).toEqual({
+      ok: false,
+      code: 'signature_invalid',
+    });
     expect(await store.acceptUpload({ ...fine, key: '../why' })).toEqual({ ok: false, code: 'signature_invalid' });
     expect(await store.acceptUpload({ ...fine, search: '' })).toEqual({ ok: false, code: 'signature_invalid' });
-    expect(await store.acceptUpload({ ...fine, search: fine.search.replace('size=12', 'size=9999') })).toEqual({ ok: false, code: 'signature_invalid' });
-    expect(await store.acceptUpload({ ...fine, contentType: 'image/gif' })).toEqual({ ok: false, code: 'upload_type_mismatch' });
-    expect(await store.acceptUpload({ ...fine, contentType: undefined })).toEqual({ ok: false, code: 'upload_type_mismatch' });
-    expect(await store.acceptUpload({ ...fine, body: Readable.from(['short']) })).toEqual({ ok: false, code: 'upload_size_mismatch' });
+    expect(await store.acceptUpload({ ...fine, search: fine.search.replace('size=12', 'size=9999') })).toEqual({
+      ok: false,
+      code: 'signature_invalid',
+    });
+    expect(await store.acceptUpload({ ...fine, contentType: 'image/gif' })).toEqual({
+      ok: false,
+      code: 'upload_type_mismatch',
+    });
+    expect(await store.acceptUpload({ ...fine, contentType: undefined })).toEqual({
+      ok: false,
+      code: 'upload_type_mismatch',
+    });
+    expect(await store.acceptUpload({ ...fine, body: Readable.from(['short']) })).toEqual({
+      ok: false,
+      code: 'upload_size_mismatch',
+    });
     expect(await store.acceptUpload(fine)).toMatchObject({ ok: true });
   });
 
   test('accepts one of many uploads that race with the same grant', async () => {
     const grant = await incoming('race');
-    const outcomes = await Promise.all(Array.from({ length: 8 }, () => store.acceptUpload({ ...grant, body: Readable.from([bytes]) })));
+    const outcomes = await Promise.all(
+      Array.from({ length: 8 }, () => store.acceptUpload({ ...grant, body: Readable.from([bytes]) })),
+    );
     expect(outcomes.filter(({ ok }) => ok)).toHaveLength(1);
     expect(await readdir(join(dir, 'incoming'))).toEqual([]);
     expect((await readdir(join(dir, 'objects'))).filter((name) => name.startsWith('race~'))).toHaveLength(2);
@@ -91,7 +123,10 @@ describe('file system object store', () => {
     const grant = await incoming('deleted');
     await store.acceptUpload(grant);
     await store.delete('deleted');
-    expect(await store.acceptUpload({ ...grant, body: Readable.from([bytes]) })).toEqual({ ok: false, code: 'upload_replayed' });
+    expect(await store.acceptUpload({ ...grant, body: Readable.from([bytes]) })).toEqual({
+      ok: false,
+      code: 'upload_replayed',
+    });
   });
 
   test('stops reading when more arrives than was promised', async () => {
@@ -103,7 +138,10 @@ describe('file system object store', () => {
         await Promise.resolve();
       }
     }
-    expect(await store.acceptUpload(await incoming('endless', Readable.from(endless())))).toEqual({ ok: false, code: 'upload_size_mismatch' });
+    expect(await store.acceptUpload(await incoming('endless', Readable.from(endless())))).toEqual({
+      ok: false,
+      code: 'upload_size_mismatch',
+    });
     expect(sent).toBeLessThan(10_000_000);
   });
 
@@ -113,7 +151,9 @@ describe('file system object store', () => {
       await Promise.resolve();
       throw new Error('connection reset');
     }
-    await expect(store.acceptUpload(await incoming('broken', Readable.from(broken())))).rejects.toThrow('connection reset');
+    await expect(store.acceptUpload(await incoming('broken', Readable.from(broken())))).rejects.toThrow(
+      'connection reset',
+    );
     expect(await readdir(join(dir, 'incoming'))).toEqual([]);
     expect(await store.head('broken')).toBeNull();
   });
@@ -121,7 +161,8 @@ describe('file system object store', () => {
   test('serves whole objects while others replace them', async () => {
     await store.put('busy', Buffer.alloc(100_000, 'a'), { contentType: 'image/png' });
     const writes = (async () => {
-      for (const letter of 'bcdefghijklmnopqrstuvwxyz') await store.put('busy', Buffer.alloc(100_000, letter), { contentType: 'image/png' });
+      for (const letter of 'bcdefghijklmnopqrstuvwxyz')
+        await store.put('busy', Buffer.alloc(100_000, letter), { contentType: 'image/png' });
     })();
     for (let i = 0; i < 50; i++) {
       const found = await store.get('busy');
@@ -148,10 +189,12 @@ describe('file system object store', () => {
     const names = Array.from({ length: 40 }, (_, index) => `crowd/one/${String(index)}`);
     await store.put('crowd/two/kept', bytes, { contentType: 'text/plain' });
     for (let round = 0; round < 5; round += 1) {
-      await Promise.all(names.map(async (key) => {
-        await store.put(key, bytes, { contentType: 'text/plain' });
-        await store.delete(key);
-      }));
+      await Promise.all(
+        names.map(async (key) => {
+          await store.put(key, bytes, { contentType: 'text/plain' });
+          await store.delete(key);
+        }),
+      );
       await store.put('crowd/one/last', bytes, { contentType: 'text/plain' });
       expect(await store.head('crowd/one/last')).not.toBeNull();
       await store.delete('crowd/one/last');
@@ -169,6 +212,8 @@ describe('file system object store', () => {
   });
 
   test('refuses a secret that is too short to sign with', () => {
-    expect(() => createFsObjectStore({ dir, secret: 'short', uploadBaseUrl: '', downloadBaseUrl: '' })).toThrow(TypeError);
+    expect(() => createFsObjectStore({ dir, secret: 'short', uploadBaseUrl: '', downloadBaseUrl: '' })).toThrow(
+      TypeError,
+    );
   });
 });

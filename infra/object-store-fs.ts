@@ -5,9 +5,27 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { z } from 'zod';
 import { ChecksumMismatch, IMMUTABLE_CACHE_CONTROL, checkedKey, resolveRange } from './object-store.ts';
-import type { ByteRange, DownloadGrant, ObjectInfo, ObjectRead, ObjectSource, ObjectStore, PutOptions, UploadGrant, UploadGrantOptions } from './object-store.ts';
+import type {
+  ByteRange,
+  DownloadGrant,
+  ObjectInfo,
+  ObjectRead,
+  ObjectSource,
+  ObjectStore,
+  PutOptions,
+  UploadGrant,
+  UploadGrantOptions,
+} from './object-store.ts';
 import { unless, unlinkIfThere } from './object-store-disk.ts';
-import { TooManyBytes, commit, findObject, listObjects, openSource, removeObject, stage } from './object-store-files.ts';
+import {
+  TooManyBytes,
+  commit,
+  findObject,
+  listObjects,
+  openSource,
+  removeObject,
+  stage,
+} from './object-store-files.ts';
 import type { StagedBytes } from './object-store-files.ts';
 import { signQuery, verifyQuery } from './object-store-signing.ts';
 
@@ -45,12 +63,16 @@ export type UploadOutcome =
 
 export interface FsObjectStore extends ObjectStore {
   /**
-   * Takes the bytes of a signed upload: never more than were promised, of the promised type and checksum, once per grant.
-   * A refusal leaves nothing behind, and the same grant may be tried again after one. Rejects when the client goes away.
+   * Takes the bytes of a signed upload: never more than were promised, of the promised type and checksum, once per
+   * grant. A refusal leaves nothing behind, and the same grant may be tried again after one. Rejects when the client
+   * goes away.
    */
   acceptUpload(upload: IncomingUpload): Promise<UploadOutcome>;
   /** Says whether a download URL made by `presignDownload` still stands. */
-  verifyDownload(key: string, search: string): { readonly ok: true } | { readonly ok: false; readonly code: 'signature_invalid' | 'signature_expired' };
+  verifyDownload(
+    key: string,
+    search: string,
+  ): { readonly ok: true } | { readonly ok: false; readonly code: 'signature_invalid' | 'signature_expired' };
   /** Removes temporary files and notes of used grants that were written before `before`; answers how many. */
   sweep(before: Date): Promise<number>;
 }
@@ -64,7 +86,12 @@ const uploadClaims = z.object({
 type UploadClaims = z.infer<typeof uploadClaims>;
 
 /** An object store in a folder of this machine. It does no work until it is asked to. */
-export function createFsObjectStore({ dir, secret, uploadBaseUrl, downloadBaseUrl }: FsObjectStoreOptions): FsObjectStore {
+export function createFsObjectStore({
+  dir,
+  secret,
+  uploadBaseUrl,
+  downloadBaseUrl,
+}: FsObjectStoreOptions): FsObjectStore {
   if (secret.length < 32) throw new TypeError('The signing secret of the object store is shorter than 32 characters');
   const uploads = { secret, purpose: 'upload' };
   const downloads = { secret, purpose: 'download' };
@@ -86,7 +113,8 @@ export function createFsObjectStore({ dir, secret, uploadBaseUrl, downloadBaseUr
       const check = verifyQuery({ ...downloads, key, search, now: new Date() });
       return check.ok ? { ok: true } : check;
     },
-    sweep: async (before) => (await sweepFolder(join(dir, 'incoming'), before)) + (await sweepFolder(join(dir, 'used-grants'), before)),
+    sweep: async (before) =>
+      (await sweepFolder(join(dir, 'incoming'), before)) + (await sweepFolder(join(dir, 'used-grants'), before)),
   };
 
   function grantUpload(options: UploadGrantOptions): UploadGrant {
@@ -98,7 +126,12 @@ export function createFsObjectStore({ dir, secret, uploadBaseUrl, downloadBaseUr
       ...(options.checksumSha256 === undefined ? {} : { sha256: options.checksumSha256 }),
     };
     const query = signQuery({ ...uploads, key: checkedKey(options.key), claims, expiresAt });
-    return { method: 'PUT', url: `${uploadBaseUrl}/${options.key}?${query}`, headers: { 'content-type': options.contentType }, expiresAt };
+    return {
+      method: 'PUT',
+      url: `${uploadBaseUrl}/${options.key}?${query}`,
+      headers: { 'content-type': options.contentType },
+      expiresAt,
+    };
   }
 
   function grantDownload(key: string, expiresInSeconds: number): DownloadGrant {
@@ -164,14 +197,21 @@ async function acceptPromised(dir: string, upload: IncomingUpload, claims: Uploa
     await unlinkIfThere(staged.path);
     return { ok: false, code: wrong };
   }
-  const info = await commit(dir, upload.key, staged, { contentType: claims.type, cacheControl: IMMUTABLE_CACHE_CONTROL, onlyIfAbsent: true });
+  const info = await commit(dir, upload.key, staged, {
+    contentType: claims.type,
+    cacheControl: IMMUTABLE_CACHE_CONTROL,
+    onlyIfAbsent: true,
+  });
   if (!info) return { ok: false, code: 'upload_replayed' };
   await mkdir(join(dir, 'used-grants'), { recursive: true });
   await writeFile(usedGrant, '', { flush: true });
   return { ok: true, info };
 }
 
-function whatDiffers(staged: StagedBytes, claims: UploadClaims): 'upload_size_mismatch' | 'upload_checksum_mismatch' | null {
+function whatDiffers(
+  staged: StagedBytes,
+  claims: UploadClaims,
+): 'upload_size_mismatch' | 'upload_checksum_mismatch' | null {
   if (staged.size !== claims.size) return 'upload_size_mismatch';
   return claims.sha256 !== undefined && claims.sha256 !== staged.checksumSha256 ? 'upload_checksum_mismatch' : null;
 }

@@ -1,4 +1,13 @@
-import { BrokenCircuitError, CircuitState, ConsecutiveBreaker, ExponentialBackoff, circuitBreaker, handleWhen, retry, wrap } from 'cockatiel';
+import {
+  BrokenCircuitError,
+  CircuitState,
+  ConsecutiveBreaker,
+  ExponentialBackoff,
+  circuitBreaker,
+  handleWhen,
+  retry,
+  wrap,
+} from 'cockatiel';
 import { ChecksumMismatch } from './object-store.ts';
 import type { ObjectStore } from './object-store.ts';
 import { ObjectStoreUnavailable } from './s3-outage.ts';
@@ -24,16 +33,28 @@ export interface GuardedObjectStore extends ObjectStore {
 }
 
 /**
- * The same store behind retries and a circuit breaker. Every try counts for the breaker, retried ones too.
- * Refused bytes and invalid keys are the caller's fault and neither retried nor counted. Signing needs no store and is not guarded;
- * a listing is guarded by its readers' own retries, because it is read in pages.
+ * The same store behind retries and a circuit breaker. Every try counts for the breaker, retried ones too. Refused
+ * bytes and invalid keys are the caller's fault and neither retried nor counted. Signing needs no store and is not
+ * guarded; a listing is guarded by its readers' own retries, because it is read in pages.
  */
 export function guardObjectStore(store: ObjectStore, options: GuardOptions = {}): GuardedObjectStore {
   const { retries = 3, firstDelayMs = 1_000, failuresToOpen = 5, halfOpenAfterMs = 30_000, onState } = options;
-  const storeFailures = handleWhen((error) => !(error instanceof ChecksumMismatch || error instanceof TypeError || error instanceof BrokenCircuitError));
-  const breaker = circuitBreaker(storeFailures, { halfOpenAfter: halfOpenAfterMs, breaker: new ConsecutiveBreaker(failuresToOpen) });
-  const policy = wrap(retry(storeFailures, { maxAttempts: retries, backoff: new ExponentialBackoff({ initialDelay: firstDelayMs }) }), breaker);
-  if (onState) breaker.onStateChange((state) => { onState(nameOf(state)); });
+  const storeFailures = handleWhen(
+    (error) =>
+      !(error instanceof ChecksumMismatch || error instanceof TypeError || error instanceof BrokenCircuitError),
+  );
+  const breaker = circuitBreaker(storeFailures, {
+    halfOpenAfter: halfOpenAfterMs,
+    breaker: new ConsecutiveBreaker(failuresToOpen),
+  });
+  const policy = wrap(
+    retry(storeFailures, { maxAttempts: retries, backoff: new ExponentialBackoff({ initialDelay: firstDelayMs }) }),
+    breaker,
+  );
+  if (onState)
+    breaker.onStateChange((state) => {
+      onState(nameOf(state));
+    });
 
   return {
     put: (key, source, put) => guarded(() => store.put(key, source, put)),
@@ -51,7 +72,10 @@ export function guardObjectStore(store: ObjectStore, options: GuardOptions = {})
     try {
       return await policy.execute(() => work());
     } catch (error) {
-      if (error instanceof BrokenCircuitError) throw new ObjectStoreUnavailable('The object store failed too often and is left alone for a while', { cause: error });
+      if (error instanceof BrokenCircuitError)
+        throw new ObjectStoreUnavailable('The object store failed too often and is left alone for a while', {
+          cause: error,
+        });
       throw error;
     }
   }

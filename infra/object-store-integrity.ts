@@ -10,7 +10,10 @@ export interface IntegrityCheck {
   readonly keys: Iterable<string> | AsyncIterable<string>;
 }
 
-/** Keys by what was found: `restored` were damaged or gone and are whole again, `lost` are damaged or gone in both stores. */
+/**
+ * Keys by what was found: `restored` were damaged or gone and are whole again, `lost` are damaged or gone in both
+ * stores.
+ */
 export interface IntegrityReport {
   readonly checked: number;
   readonly restored: readonly string[];
@@ -26,16 +29,27 @@ export async function checkIntegrity({ primary, secondary, keys }: IntegrityChec
   for await (const key of keys) {
     report.checked += 1;
     if (await isWhole(primary, key)) continue;
-    const restored = secondary !== undefined && (await isWhole(secondary, key)) && (await copyObject(secondary, primary, key));
+    const restored =
+      secondary !== undefined && (await isWhole(secondary, key)) && (await copyObject(secondary, primary, key));
     (restored ? report.restored : report.lost).push(key);
   }
   return report;
 }
 
-/** Up to `count` keys below a prefix, from a random place on (`startAfter`) and around the end: a sample without a full listing. */
-export async function* sampleKeys(store: ObjectStore, prefix: string, { count, startAfter }: { count: number; startAfter: string }): AsyncGenerator<string> {
+/**
+ * Up to `count` keys below a prefix, from a random place on (`startAfter`) and around the end: a sample without a full
+ * listing.
+ */
+export async function* sampleKeys(
+  store: ObjectStore,
+  prefix: string,
+  { count, startAfter }: { count: number; startAfter: string },
+): AsyncGenerator<string> {
   let given = 0;
-  for (const [from, until] of [[startAfter, undefined], ['', startAfter]] as const) {
+  for (const [from, until] of [
+    [startAfter, undefined],
+    ['', startAfter],
+  ] as const) {
     for await (const { key } of store.list(prefix, from)) {
       if (given >= count || (until !== undefined && key > until)) break;
       given += 1;

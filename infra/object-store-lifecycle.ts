@@ -1,6 +1,11 @@
 import {
-  GetBucketEncryptionCommand, GetBucketLifecycleConfigurationCommand, PutBucketEncryptionCommand, PutBucketLifecycleConfigurationCommand, S3ServiceException,
-  type LifecycleRule, type S3Client,
+  GetBucketEncryptionCommand,
+  GetBucketLifecycleConfigurationCommand,
+  PutBucketEncryptionCommand,
+  PutBucketLifecycleConfigurationCommand,
+  S3ServiceException,
+  type LifecycleRule,
+  type S3Client,
 } from '@aws-sdk/client-s3';
 import { createS3Client } from './object-store-s3.ts';
 import type { S3Options } from './object-store-s3.ts';
@@ -15,10 +20,12 @@ export interface BucketRules {
 }
 
 /**
- * `applied`: the server gives the rules back as they were written. `unsupported`: it knows no such rules, or forgets them.
+ * `applied`: the server gives the rules back as they were written. `unsupported`: it knows no such rules, or forgets
+ * them.
  * `refused`: it knows such rules and does not take these, for instance because it has no such storage class.
  */
-export type RuleOutcome = { readonly is: 'applied' | 'unsupported' } | { readonly is: 'refused'; readonly reason: string };
+export type RuleOutcome =
+  { readonly is: 'applied' | 'unsupported' } | { readonly is: 'refused'; readonly reason: string };
 
 export interface AppliedRules {
   readonly lifecycle: RuleOutcome;
@@ -27,18 +34,26 @@ export interface AppliedRules {
 
 /**
  * Writes the rules of a media bucket: colder storage with age, remains of broken uploads removed, encryption at rest.
- * Replaces what was there, and looks whether it is in force. Throws when the server cannot be reached or does not let us in.
+ * Replaces what was there, and looks whether it is in force. Throws when the server cannot be reached or does not let
+ * us in.
  */
 export async function applyBucketRules(options: S3Options, rules: BucketRules): Promise<AppliedRules> {
   const client = createS3Client(options);
   try {
-    return { lifecycle: await applyLifecycle(client, options.bucket, lifecycleRules(rules)), encryption: await applyEncryption(client, options.bucket) };
+    return {
+      lifecycle: await applyLifecycle(client, options.bucket, lifecycleRules(rules)),
+      encryption: await applyEncryption(client, options.bucket),
+    };
   } finally {
     client.destroy();
   }
 }
 
-function lifecycleRules({ mediaPrefix, infrequentAccessAfterDays = 90, archiveAfterDays = 365 }: BucketRules): LifecycleRule[] {
+function lifecycleRules({
+  mediaPrefix,
+  infrequentAccessAfterDays = 90,
+  archiveAfterDays = 365,
+}: BucketRules): LifecycleRule[] {
   return [
     {
       ID: 'media-to-colder-storage',
@@ -49,7 +64,12 @@ function lifecycleRules({ mediaPrefix, infrequentAccessAfterDays = 90, archiveAf
         { Days: archiveAfterDays, StorageClass: 'GLACIER_IR' },
       ],
     },
-    { ID: 'remove-broken-uploads', Status: 'Enabled', Filter: { Prefix: '' }, AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 } },
+    {
+      ID: 'remove-broken-uploads',
+      Status: 'Enabled',
+      Filter: { Prefix: '' },
+      AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 },
+    },
   ];
 }
 
@@ -81,10 +101,14 @@ const NONE_KEPT = new Set(['NoSuchLifecycleConfiguration', 'ServerSideEncryption
 
 async function outcomeOf(write: () => Promise<boolean>): Promise<RuleOutcome> {
   try {
-    return { is: await write() ? 'applied' : 'unsupported' };
+    return { is: (await write()) ? 'applied' : 'unsupported' };
   } catch (error) {
     if (!(error instanceof S3ServiceException)) throw error;
-    const { name, message, $metadata: { httpStatusCode: status } } = error;
+    const {
+      name,
+      message,
+      $metadata: { httpStatusCode: status },
+    } = error;
     if (name === 'NotImplemented' || status === 501 || NONE_KEPT.has(name)) return { is: 'unsupported' };
     if (status === 400) return { is: 'refused', reason: `${name}: ${message}` };
     throw error;

@@ -10,7 +10,13 @@ if (address) {
   describeObjectStore('S3', async () => {
     const { bucket, remove } = await createTestBucket(address);
     const store = createS3ObjectStore({ ...connection(address), bucket });
-    return { store, close: async () => { await store.close(); await remove(); } };
+    return {
+      store,
+      close: async () => {
+        await store.close();
+        await remove();
+      },
+    };
   });
 }
 
@@ -26,6 +32,8 @@ describe.skipIf(!address)('bucket rules', () => {
 
   test('are refused for a bucket that is not there', async () => {
     if (!address) return;
-    await expect(applyBucketRules({ ...connection(address), bucket: 'test-no-such-bucket' }, { mediaPrefix: 'media/' })).rejects.toThrow();
+    await expect(
+      applyBucketRules({ ...connection(address), bucket: 'test-no-such-bucket' }, { mediaPrefix: 'media/' }),
+    ).rejects.toThrow();
   });
 });

@@ -4,12 +4,29 @@ import { Readable } from 'node:stream';
 import { createHash } from 'node:crypto';
 import { pipeline } from 'node:stream/promises';
 import {
-  DeleteObjectCommand, GetObjectCommand, HeadObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client, S3ServiceException,
+  DeleteObjectCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+  S3ServiceException,
 } from '@aws-sdk/client-s3';
 import type { GetObjectCommandOutput, HeadObjectCommandOutput } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import { ChecksumMismatch, IMMUTABLE_CACHE_CONTROL, checkedKey } from './object-store.ts';
-import type { ByteRange, DownloadGrant, ListedObject, ObjectInfo, ObjectRead, ObjectSource, ObjectStore, PutOptions, UploadGrant, UploadGrantOptions } from './object-store.ts';
+import type {
+  ByteRange,
+  DownloadGrant,
+  ListedObject,
+  ObjectInfo,
+  ObjectRead,
+  ObjectSource,
+  ObjectStore,
+  PutOptions,
+  UploadGrant,
+  UploadGrantOptions,
+} from './object-store.ts';
 
 export interface S3Options {
   /** Address of the server; without it, AWS in `region`. */
@@ -30,7 +47,11 @@ export function createS3Client({ endpoint, region, credentials, timeoutMs = 30_0
   return new S3Client({
     region,
     maxAttempts: 1,
-    requestHandler: { connectionTimeout: Math.min(timeoutMs, 3_000), requestTimeout: timeoutMs, throwOnRequestTimeout: true },
+    requestHandler: {
+      connectionTimeout: Math.min(timeoutMs, 3_000),
+      requestTimeout: timeoutMs,
+      throwOnRequestTimeout: true,
+    },
     ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
     ...(credentials === undefined ? {} : { credentials }),
   });
@@ -57,23 +78,40 @@ export function createS3ObjectStore(options: S3Options): ObjectStore {
   };
 }
 
-async function putObject(client: S3Client, bucket: string, { key, source, put }: { key: string; source: ObjectSource; put: PutOptions }): Promise<ObjectInfo> {
+async function putObject(
+  client: S3Client,
+  bucket: string,
+  { key, source, put }: { key: string; source: ObjectSource; put: PutOptions },
+): Promise<ObjectInfo> {
   const { size, sha256 } = await measure(source);
   if (put.checksumSha256 !== undefined && put.checksumSha256 !== sha256) throw new ChecksumMismatch(key);
   const cacheControl = put.cacheControl ?? IMMUTABLE_CACHE_CONTROL;
-  const answer = await client.send(new PutObjectCommand({
-    Bucket: bucket,
-    Key: key,
-    Body: source instanceof Uint8Array ? source : createReadStream(source.path),
-    ContentLength: size,
-    ContentType: put.contentType,
-    CacheControl: cacheControl,
-    ChecksumSHA256: base64(sha256),
-  })).catch((error: unknown) => {
-    if (error instanceof S3ServiceException && error.name === 'BadDigest') throw new ChecksumMismatch(key, { cause: error });
-    throw error;
-  });
-  return { key, size, contentType: put.contentType, cacheControl, checksumSha256: sha256, etag: answer.ETag ?? `"${sha256}"`, lastModified: new Date() };
+  const answer = await client
+    .send(
+      new PutObjectCommand({
+        Bucket: bucket,
+        Key: key,
+        Body: source instanceof Uint8Array ? source : createReadStream(source.path),
+        ContentLength: size,
+        ContentType: put.contentType,
+        CacheControl: cacheControl,
+        ChecksumSHA256: base64(sha256),
+      }),
+    )
+    .catch((error: unknown) => {
+      if (error instanceof S3ServiceException && error.name === 'BadDigest')
+        throw new ChecksumMismatch(key, { cause: error });
+      throw error;
+    });
+  return {
+    key,
+    size,
+    contentType: put.contentType,
+    cacheControl,
+    checksumSha256: sha256,
+    etag: answer.ETag ?? `"${sha256}"`,
+    lastModified: new Date(),
+  };
 }
 
 async function measure(source: ObjectSource): Promise<{ size: number; sha256: string }> {
@@ -83,9 +121,19 @@ async function measure(source: ObjectSource): Promise<{ size: number; sha256: st
   return { size: (await stat(source.path)).size, sha256: hash.digest('hex') };
 }
 
-async function getObject(client: S3Client, bucket: string, key: string, range: ByteRange | undefined): Promise<ObjectRead> {
+async function getObject(
+  client: S3Client,
+  bucket: string,
+  key: string,
+  range: ByteRange | undefined,
+): Promise<ObjectRead> {
   if (range && 'suffix' in range && range.suffix <= 0) return { ok: false, code: 'range_unsatisfiable' };
-  const command = new GetObjectCommand({ Bucket: bucket, Key: key, ChecksumMode: 'ENABLED', ...(range === undefined ? {} : { Range: rangeHeader(range) }) });
+  const command = new GetObjectCommand({
+    Bucket: bucket,
+    Key: key,
+    ChecksumMode: 'ENABLED',
+    ...(range === undefined ? {} : { Range: rangeHeader(range) }),
+  });
   const answer = await client.send(command).catch((error: unknown) => {
     if (isStatus(error, 404)) return 'object_missing' as const;
     if (isStatus(error, 416)) return 'range_unsatisfiable' as const;
@@ -106,14 +154,18 @@ function contentRange(answer: GetObjectCommandOutput): { start: number; end: num
 }
 
 function rangeHeader(range: ByteRange): string {
-  return 'suffix' in range ? `bytes=-${String(range.suffix)}` : `bytes=${String(range.start)}-${range.end === undefined ? '' : String(range.end)}`;
+  return 'suffix' in range
+    ? `bytes=-${String(range.suffix)}`
+    : `bytes=${String(range.start)}-${range.end === undefined ? '' : String(range.end)}`;
 }
 
 async function headObject(client: S3Client, bucket: string, key: string): Promise<ObjectInfo | null> {
-  const answer = await client.send(new HeadObjectCommand({ Bucket: bucket, Key: key, ChecksumMode: 'ENABLED' })).catch((error: unknown) => {
-    if (isStatus(error, 404)) return null;
-    throw error;
-  });
+  const answer = await client
+    .send(new HeadObjectCommand({ Bucket: bucket, Key: key, ChecksumMode: 'ENABLED' }))
+    .catch((error: unknown) => {
+      if (isStatus(error, 404)) return null;
+      throw error;
+    });
   return answer && toInfo(key, answer.ContentLength ?? 0, answer);
 }
 
@@ -123,21 +175,29 @@ function toInfo(key: string, size: number, answer: GetObjectCommandOutput | Head
     size,
     contentType: answer.ContentType ?? 'application/octet-stream',
     cacheControl: answer.CacheControl ?? '',
-    checksumSha256: answer.ChecksumSHA256 === undefined ? null : Buffer.from(answer.ChecksumSHA256, 'base64').toString('hex'),
+    checksumSha256:
+      answer.ChecksumSHA256 === undefined ? null : Buffer.from(answer.ChecksumSHA256, 'base64').toString('hex'),
     etag: answer.ETag ?? '""',
     lastModified: answer.LastModified ?? new Date(0),
   };
 }
 
-async function* listObjects(client: S3Client, bucket: string, prefix: string, startAfter: string | undefined): AsyncGenerator<ListedObject> {
+async function* listObjects(
+  client: S3Client,
+  bucket: string,
+  prefix: string,
+  startAfter: string | undefined,
+): AsyncGenerator<ListedObject> {
   let token: string | undefined;
   do {
-    const page = await client.send(new ListObjectsV2Command({
-      Bucket: bucket,
-      Prefix: prefix,
-      ...(token === undefined ? {} : { ContinuationToken: token }),
-      ...(startAfter === undefined ? {} : { StartAfter: startAfter }),
-    }));
+    const page = await client.send(
+      new ListObjectsV2Command({
+        Bucket: bucket,
+        Prefix: prefix,
+        ...(token === undefined ? {} : { ContinuationToken: token }),
+        ...(startAfter === undefined ? {} : { StartAfter: startAfter }),
+      }),
+    );
     for (const { Key, Size, LastModified } of page.Contents ?? []) {
       if (Key !== undefined) yield { key: Key, size: Size ?? 0, lastModified: LastModified ?? new Date(0) };
     }

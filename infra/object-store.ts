@@ -3,7 +3,9 @@ import type { Readable } from 'node:stream';
 /** Cache header of objects whose name never serves other bytes. */
 export const IMMUTABLE_CACHE_CONTROL = 'public, max-age=31536000, immutable';
 
-/** What a store knows about an object. `checksumSha256` is lower-case hex, null when nobody verified one on the way in. */
+/**
+ * What a store knows about an object. `checksumSha256` is lower-case hex, null when nobody verified one on the way in.
+ */
 export interface ObjectInfo {
   readonly key: string;
   readonly size: number;
@@ -38,7 +40,13 @@ export type ByteRange = { readonly start: number; readonly end?: number } | { re
 
 /** A refused read is a value; `start` and `end` are the bytes that really come (both included). */
 export type ObjectRead =
-  | { readonly ok: true; readonly info: ObjectInfo; readonly start: number; readonly end: number; readonly body: Readable }
+  | {
+      readonly ok: true;
+      readonly info: ObjectInfo;
+      readonly start: number;
+      readonly end: number;
+      readonly body: Readable;
+    }
   | { readonly ok: false; readonly code: 'object_missing' | 'range_unsatisfiable' };
 
 export interface UploadGrantOptions {
@@ -71,7 +79,10 @@ export interface DownloadGrant {
  * A missing object is a value; an unreachable store, a refused checksum or an invalid key is a thrown error.
  */
 export interface ObjectStore {
-  /** Writes an object whole or not at all; an object of that key is replaced. Rejects with `ChecksumMismatch` on other bytes. */
+  /**
+   * Writes an object whole or not at all; an object of that key is replaced. Rejects with `ChecksumMismatch` on other
+   * bytes.
+   */
   put(key: string, source: ObjectSource, options: PutOptions): Promise<ObjectInfo>;
   /** Opens an object for reading. The caller consumes or destroys `body`. */
   get(key: string, range?: ByteRange): Promise<ObjectRead>;
@@ -101,7 +112,8 @@ const KEY = /^(?!.*(?:^|\/)\.{1,2}(?:\/|$))[A-Za-z0-9._-]+(?:\/[A-Za-z0-9._-]+)*
 
 /** The key itself when it is a valid one; a TypeError otherwise, so that no key can leave its folder. */
 export function checkedKey(key: string): string {
-  if (key.length > 512 || !KEY.test(key)) throw new TypeError(`Not a valid object key: ${JSON.stringify(key.slice(0, 80))}`);
+  if (key.length > 512 || !KEY.test(key))
+    throw new TypeError(`Not a valid object key: ${JSON.stringify(key.slice(0, 80))}`);
   return key;
 }
 

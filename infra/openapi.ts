@@ -1,11 +1,19 @@
 import { STATUS_CODES } from 'node:http';
 import { z } from 'zod';
-import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObject, type ZodOpenApiResponsesObject } from 'zod-openapi';
+import {
+  createDocument,
+  type ZodOpenApiOperationObject,
+  type ZodOpenApiPathsObject,
+  type ZodOpenApiResponsesObject,
+} from 'zod-openapi';
 import { ProblemBody } from './http/problem.ts';
 import type { Route } from './http/route.ts';
 
 /** Writes the OpenAPI 3.1 document of some routes from the schemas that validate their requests. */
-export function openApiDocument(routes: readonly Route[], info: { title: string; version: string; description: string }): object {
+export function openApiDocument(
+  routes: readonly Route[],
+  info: { title: string; version: string; description: string },
+): object {
   const paths: ZodOpenApiPathsObject = {};
   for (const route of routes) paths[route.path] = { ...paths[route.path], [route.method]: operationOf(route) };
   return createDocument({
@@ -25,14 +33,25 @@ function operationOf(route: Route): ZodOpenApiOperationObject {
     ...(route.description === undefined ? {} : { description: route.description }),
     ...(route.auth === 'account' ? { security: [{ accessToken: [] }] } : {}),
     requestParams: { ...objectPart('path', params), ...objectPart('query', query), header: headersOf(route) },
-    ...(body === undefined ? {} : { requestBody: { content: Object.fromEntries(['application/json', ...Object.keys(route.readers ?? {})].map((type) => [type, { schema: body }])) } }),
+    ...(body === undefined
+      ? {}
+      : {
+          requestBody: {
+            content: Object.fromEntries(
+              ['application/json', ...Object.keys(route.readers ?? {})].map((type) => [type, { schema: body }]),
+            ),
+          },
+        }),
     responses: responsesOf(route),
   };
 }
 
 // Stable names for generated clients: post /v1/users/{username}/follow is postUsersUsernameFollow.
 function operationIdOf({ method, path }: Route): string {
-  const words = path.replace(/^\/v1/, '').split(/[^A-Za-z0-9]+/).filter((word) => word !== '');
+  const words = path
+    .replace(/^\/v1/, '')
+    .split(/[^A-Za-z0-9]+/)
+    .filter((word) => word !== '');
   return method + words.map((word) => word[0]?.toUpperCase() + word.slice(1)).join('');
 }
 
@@ -45,19 +64,28 @@ function headersOf(route: Route): z.ZodObject {
   if (route.method === 'get') return z.object({ 'Consistency-Token': consistency });
   return z.object({
     'Consistency-Token': consistency,
-    'Idempotency-Key': z.string().max(200).optional().meta({ description: 'Repeats under the same key within 24 h get the first answer' }),
+    'Idempotency-Key': z
+      .string()
+      .max(200)
+      .optional()
+      .meta({ description: 'Repeats under the same key within 24 h get the first answer' }),
   });
 }
 
 function responsesOf({ schemas, auth, problems }: Route): ZodOpenApiResponsesObject {
   const responses: ZodOpenApiResponsesObject = {};
   for (const [status, schema] of Object.entries(schemas.responses)) {
-    const body = schemas.fresh !== undefined && schema instanceof z.ZodObject ? schema.extend(schemas.fresh.shape) : schema;
-    responses[statusKey(status)] = { description: STATUS_CODES[status] ?? 'Answer', ...(body === null ? {} : { content: { 'application/json': { schema: body } } }) };
+    const body =
+      schemas.fresh !== undefined && schema instanceof z.ZodObject ? schema.extend(schemas.fresh.shape) : schema;
+    responses[statusKey(status)] = {
+      description: STATUS_CODES[status] ?? 'Answer',
+      ...(body === null ? {} : { content: { 'application/json': { schema: body } } }),
+    };
   }
   const problem = { content: { 'application/problem+json': { schema: ProblemBody } } };
   if (auth === 'account') responses['401'] = { description: 'A login is needed', ...problem };
-  for (const [status, codes] of Object.entries(problems ?? {})) responses[statusKey(status)] = { description: `${STATUS_CODES[status] ?? 'Problem'}: ${codes}`, ...problem };
+  for (const [status, codes] of Object.entries(problems ?? {}))
+    responses[statusKey(status)] = { description: `${STATUS_CODES[status] ?? 'Problem'}: ${codes}`, ...problem };
   responses['429'] = { description: 'Too many requests', ...problem };
   responses['default'] = { description: 'Any other problem; `code` tells which', ...problem };
   return responses;

@@ -25,10 +25,17 @@ const COST = { memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
 const WAITING = 200;
 
 /** Makes the hasher; computing the decoy hash takes some milliseconds. */
-export async function createPasswords({ atOnce = 2, cost = COST }: { atOnce?: number; cost?: typeof COST | { memoryCost: number; timeCost: number; parallelism: number } } = {}): Promise<Passwords> {
+export async function createPasswords({
+  atOnce = 2,
+  cost = COST,
+}: {
+  atOnce?: number;
+  cost?: typeof COST | { memoryCost: number; timeCost: number; parallelism: number };
+} = {}): Promise<Passwords> {
   const limit = pLimit(atOnce);
   const bounded = <T>(work: () => Promise<T>): Promise<T> => {
-    if (limit.pendingCount >= WAITING) return Promise.reject(new TooManyHashesError(`${String(WAITING)} passwords wait to be hashed`));
+    if (limit.pendingCount >= WAITING)
+      return Promise.reject(new TooManyHashesError(`${String(WAITING)} passwords wait to be hashed`));
     return limit(work);
   };
   const hashOne = (password: string) => bounded(() => hash(password.normalize('NFKC'), cost));

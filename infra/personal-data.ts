@@ -7,15 +7,21 @@ import type { Json, JsonObject, RecordedEvent } from '../domain/recorded-event.t
 export type DataKey = Buffer | null;
 
 /**
- * Looks up the data keys of accounts. A key that is missing from the vault, or cannot be unwrapped, is an error: a wrong
- * master key must stop the program instead of making everybody look erased.
+ * Looks up the data keys of accounts. A key that is missing from the vault, or cannot be unwrapped, is an error: a
+ * wrong master key must stop the program instead of making everybody look erased.
  */
 export type DataKeys = { forAccounts(accountIds: ReadonlySet<string>): Promise<ReadonlyMap<string, DataKey>> };
 
-/** A sealed field as it stands in the log: whose key seals it, then base64 of nonce (12), tag (16) and AES-256-GCM ciphertext. */
+/**
+ * A sealed field as it stands in the log: whose key seals it, then base64 of nonce (12), tag (16) and AES-256-GCM
+ * ciphertext.
+ */
 const Sealed = z.object({ $sealed: z.string(), v: z.string() });
 
-/** Seals the personal fields of one event with its subject's key. A null field stays null. Throws when the account is erased. */
+/**
+ * Seals the personal fields of one event with its subject's key. A null field stays null. Throws when the account is
+ * erased.
+ */
 export function sealPersonalData(definition: EventDefinition, data: JsonObject, key: DataKey): JsonObject {
   if (definition.personal.length === 0) return data;
   const subject = subjectOf(definition, data);

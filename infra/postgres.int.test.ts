@@ -18,7 +18,9 @@ afterAll(async () => {
 it('survives the loss of a connection between two statements of a transaction, which rejects', async () => {
   let lost = false;
   const outcome = inTransaction(pool, async (tx) => {
-    tx.once('end', () => { lost = true; });
+    tx.once('end', () => {
+      lost = true;
+    });
     const { rows } = await tx.query<{ pid: number }>('select pg_backend_pid() as pid');
     await pool.query('select pg_terminate_backend($1)', [rows[0]?.pid]);
     await eventually('the connection is gone', () => lost);

@@ -9,8 +9,9 @@ const [VARINT, EIGHT_BYTES, LENGTH, FOUR_BYTES] = [0, 1, 2, 5];
 const [LAST_BYTE, PAYLOAD, BITS] = [0x80, 0x7f, 7];
 
 /**
- * A place in an encoded message. `end` is where the part of it that is being read is over: a caller that reads a message
- * inside narrows it, and widens it again. Text and bytes are taken from `bytes` by their places, without views of their own.
+ * A place in an encoded message. `end` is where the part of it that is being read is over: a caller that reads a
+ * message inside narrows it, and widens it again. Text and bytes are taken from `bytes` by their places, without views
+ * of their own.
  */
 export type Cursor = { readonly bytes: Buffer; at: number; end: number; wire: number };
 
@@ -24,7 +25,8 @@ export function next(cursor: Cursor): number {
 
 /** Where the field of a length ends, the cursor at its first byte. */
 export function lengthEnd(cursor: Cursor): number {
-  if (cursor.wire !== LENGTH) throw new MalformedMessageError(`wire type ${String(cursor.wire)} where a length was expected`);
+  if (cursor.wire !== LENGTH)
+    throw new MalformedMessageError(`wire type ${String(cursor.wire)} where a length was expected`);
   const length = small(cursor);
   const end = cursor.at + length;
   if (end > cursor.end) throw new MalformedMessageError('a field is longer than its message');
@@ -34,11 +36,20 @@ export function lengthEnd(cursor: Cursor): number {
 /** Passes over the field that `next` announced. */
 export function skip(cursor: Cursor): void {
   switch (cursor.wire) {
-    case VARINT: varint(cursor); return;
-    case EIGHT_BYTES: cursor.at += 8; return;
-    case LENGTH: cursor.at = lengthEnd(cursor); return;
-    case FOUR_BYTES: cursor.at += 4; return;
-    default: throw new MalformedMessageError(`unknown wire type ${String(cursor.wire)}`);
+    case VARINT:
+      varint(cursor);
+      return;
+    case EIGHT_BYTES:
+      cursor.at += 8;
+      return;
+    case LENGTH:
+      cursor.at = lengthEnd(cursor);
+      return;
+    case FOUR_BYTES:
+      cursor.at += 4;
+      return;
+    default:
+      throw new MalformedMessageError(`unknown wire type ${String(cursor.wire)}`);
   }
 }
 

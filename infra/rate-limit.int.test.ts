@@ -18,7 +18,12 @@ afterAll(async () => {
   await server.close();
 });
 
-const small = { ...USUAL_LIMITS, requests: { capacity: 5, windowMs: 3_600_000 }, posts: { capacity: 2, windowMs: 3_600_000 }, failed_logins: { capacity: 3, windowMs: 3_600_000 } };
+const small = {
+  ...USUAL_LIMITS,
+  requests: { capacity: 5, windowMs: 3_600_000 },
+  posts: { capacity: 2, windowMs: 3_600_000 },
+  failed_logins: { capacity: 3, windowMs: 3_600_000 },
+};
 
 describe('rate limits', () => {
   it('let exactly the allowed number of concurrent requests through', async () => {
@@ -26,8 +31,17 @@ describe('rate limits', () => {
     const ann = randomUUID();
     const states = await Promise.all(Array.from({ length: 20 }, () => limits.take(ann, ['requests'])));
     expect(states.filter((state) => state?.allowed === true)).toHaveLength(5);
-    expect(states.filter((state) => state?.allowed === true).map((state) => state?.remaining).toSorted()).toEqual([0, 1, 2, 3, 4]);
-    expect(states.find((state) => state?.allowed === false)).toMatchObject({ limit: 5, remaining: 0, retryAfterSeconds: 720 });
+    expect(
+      states
+        .filter((state) => state?.allowed === true)
+        .map((state) => state?.remaining)
+        .toSorted(),
+    ).toEqual([0, 1, 2, 3, 4]);
+    expect(states.find((state) => state?.allowed === false)).toMatchObject({
+      limit: 5,
+      remaining: 0,
+      retryAfterSeconds: 720,
+    });
   });
 
   it('count each subject for itself', async () => {
@@ -43,7 +57,12 @@ describe('rate limits', () => {
     const ann = randomUUID();
     await limits.take(ann, ['requests', 'posts']);
     await limits.take(ann, ['requests', 'posts']);
-    expect(await limits.take(ann, ['requests', 'posts'])).toMatchObject({ allowed: false, limit: 2, remaining: 0, retryAfterSeconds: 1_800 });
+    expect(await limits.take(ann, ['requests', 'posts'])).toMatchObject({
+      allowed: false,
+      limit: 2,
+      remaining: 0,
+      retryAfterSeconds: 1_800,
+    });
     expect(await limits.take(ann, ['requests'])).toMatchObject({ allowed: true, limit: 5, remaining: 2 });
   });
 
@@ -73,12 +92,15 @@ describe('rate limits', () => {
     expect(await redis.pttl(`forgotten:{${ann}}:requests`)).toBeGreaterThan(0);
   });
 
-  it.each(['redis://127.0.0.1:1', 'redis://127.0.0.1:1,redis://127.0.0.1:2'])('let everybody through while Redis is away (%s)', async (url) => {
-    const gone = openRedis(url);
-    const limits = createLimits({ redis: gone, limits: small });
-    for (let i = 0; i < 10; i += 1) expect(await limits.take('ann', ['requests'])).toBeUndefined();
-    gone.disconnect();
-  });
+  it.each(['redis://127.0.0.1:1', 'redis://127.0.0.1:1,redis://127.0.0.1:2'])(
+    'let everybody through while Redis is away (%s)',
+    async (url) => {
+      const gone = openRedis(url);
+      const limits = createLimits({ redis: gone, limits: small });
+      for (let i = 0; i < 10; i += 1) expect(await limits.take('ann', ['requests'])).toBeUndefined();
+      gone.disconnect();
+    },
+  );
 
   it('are off when they are switched off', async () => {
     expect(await noLimits().take('ann', ['requests'])).toBeUndefined();

@@ -11,7 +11,16 @@ export type BucketName = 'requests' | 'posts' | 'follows' | 'likes' | 'failed_lo
 const HOUR_MS = 3_600_000;
 
 /** The buckets that the settings ask for. */
-export function limitsOf(config: Pick<Config, 'LIMIT_REQUESTS_PER_HOUR' | 'LIMIT_POSTS_PER_DAY' | 'LIMIT_FOLLOWS_PER_HOUR' | 'LIMIT_LIKES_PER_HOUR' | 'LIMIT_FAILED_LOGINS'>): Readonly<Record<BucketName, Bucket>> {
+export function limitsOf(
+  config: Pick<
+    Config,
+    | 'LIMIT_REQUESTS_PER_HOUR'
+    | 'LIMIT_POSTS_PER_DAY'
+    | 'LIMIT_FOLLOWS_PER_HOUR'
+    | 'LIMIT_LIKES_PER_HOUR'
+    | 'LIMIT_FAILED_LOGINS'
+  >,
+): Readonly<Record<BucketName, Bucket>> {
   return {
     requests: { capacity: config.LIMIT_REQUESTS_PER_HOUR, windowMs: HOUR_MS },
     posts: { capacity: config.LIMIT_POSTS_PER_DAY, windowMs: 24 * HOUR_MS },
@@ -23,7 +32,9 @@ export function limitsOf(config: Pick<Config, 'LIMIT_REQUESTS_PER_HOUR' | 'LIMIT
 
 /** Counts requests and failed log-ins. */
 export type Limits = RateLimiter & {
-  /** Draws one try to log in before it is made, so that many at once cannot slip through; give it back when it succeeds. */
+  /**
+   * Draws one try to log in before it is made, so that many at once cannot slip through; give it back when it succeeds.
+   */
   takeLogin(subject: string): Promise<LimitState | undefined>;
   giveBackLogin(subject: string): Promise<void>;
 };
@@ -75,10 +86,21 @@ type Options = {
 };
 
 /** Limits counted in Redis by one atomic script. While Redis is away nobody is limited, and a metric says so. */
-export function createLimits({ redis, limits: buckets, prefix = 'limit', answerLimitMs = ANSWER_LIMIT_MS }: Options): Limits {
-  const unlimited = metrics.getMeter('shutterlog').createCounter('shutterlog_rate_limit_open_total', { description: 'Requests let through uncounted because Redis did not answer' });
+export function createLimits({
+  redis,
+  limits: buckets,
+  prefix = 'limit',
+  answerLimitMs = ANSWER_LIMIT_MS,
+}: Options): Limits {
+  const unlimited = metrics.getMeter('shutterlog').createCounter('shutterlog_rate_limit_open_total', {
+    description: 'Requests let through uncounted because Redis did not answer',
+  });
   let pausedUntil = 0;
-  const draw = async (subject: string, names: readonly BucketName[], count: number): Promise<LimitState | undefined> => {
+  const draw = async (
+    subject: string,
+    names: readonly BucketName[],
+    count: number,
+  ): Promise<LimitState | undefined> => {
     if (Date.now() < pausedUntil) {
       unlimited.add(1);
       return undefined;
@@ -87,7 +109,10 @@ export function createLimits({ redis, limits: buckets, prefix = 'limit', answerL
       const keys = names.map((name) => `${prefix}:{${subject}}:${name}`);
       const sizes = names.flatMap((name) => [buckets[name].capacity, buckets[name].windowMs]);
       const answer = Answer.parse(await within(answerLimitMs, redis.eval(TAKE, keys.length, ...keys, count, ...sizes)));
-      return tightest(names.map((name) => buckets[name]), answer);
+      return tightest(
+        names.map((name) => buckets[name]),
+        answer,
+      );
     } catch {
       // Asking a dead Redis again for each request would slow all of them down.
       pausedUntil = Date.now() + PAUSE_MS;
@@ -98,13 +123,19 @@ export function createLimits({ redis, limits: buckets, prefix = 'limit', answerL
   return {
     take: (subject, names) => draw(subject, names, 1),
     takeLogin: (subject) => draw(subject, ['failed_logins'], 1),
-    giveBackLogin: async (subject) => { await draw(subject, ['failed_logins'], -1); },
+    giveBackLogin: async (subject) => {
+      await draw(subject, ['failed_logins'], -1);
+    },
   };
 }
 
 /** Limits for RATE_LIMITS=off: nobody is ever limited. */
 export function noLimits(): Limits {
-  return { take: () => Promise.resolve(undefined), takeLogin: () => Promise.resolve(undefined), giveBackLogin: () => Promise.resolve() };
+  return {
+    take: () => Promise.resolve(undefined),
+    takeLogin: () => Promise.resolve(undefined),
+    giveBackLogin: () => Promise.resolve(),
+  };
 }
 
 // The bucket that refuses, else the one with the fewest left, is the one that a caller wants to know of.
@@ -121,7 +152,11 @@ function tightest(buckets: readonly Bucket[], answer: z.infer<typeof Answer>): L
 
 async function within<T>(limitMs: number, work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<never>((_, reject) => { timer = setTimeout(() => { reject(new Error('Redis is slow')); }, limitMs); });
+  const limit = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(new Error('Redis is slow'));
+    }, limitMs);
+  });
   try {
     return await Promise.race([work, limit]);
   } finally {

@@ -1,9 +1,9 @@
 type Kept<V> = { readonly value: V; readonly until: number };
 
 /**
- * A bounded map of what was set lately: the oldest entry goes first, and none stays longer than `lifetimeMs`, some a quarter
- * less, so that what came together does not have to be found again all at once. Not an LRU, which moves an entry with every
- * look at it: where hundreds are looked up for each request, that is most of the work.
+ * A bounded map of what was set lately: the oldest entry goes first, and none stays longer than `lifetimeMs`, some a
+ * quarter less, so that what came together does not have to be found again all at once. Not an LRU, which moves an
+ * entry with every look at it: where hundreds are looked up for each request, that is most of the work.
  */
 export class RecentMap<K, V> {
   readonly #entries = new Map<K, Kept<V>>();

@@ -9,13 +9,19 @@ export class StaleEpochError extends Error {
   override readonly name = 'StaleEpochError';
 }
 
-/** Redis does not know the lane's epoch (it was emptied): the writer must prove that the lane is its own, then register. */
+/**
+ * Redis does not know the lane's epoch (it was emptied): the writer must prove that the lane is its own, then register.
+ */
 export class EpochUnknownError extends Error {
   override readonly name = 'EpochUnknownError';
 }
 
 /** Calls one of our server-side functions; all keys must share a slot in a cluster. */
-export type FunctionCaller = (name: string, keys: readonly string[], args: readonly (string | number)[]) => Promise<unknown>;
+export type FunctionCaller = (
+  name: string,
+  keys: readonly string[],
+  args: readonly (string | number)[],
+) => Promise<unknown>;
 
 /**
  * A caller that loads the library of functions when a server does not have it (a new server, FUNCTION FLUSH, a new
@@ -57,7 +63,10 @@ async function loadLibrary(client: RedisClient, { code }: Library): Promise<void
 /** Runs `work` once for all callers that arrive while it runs. */
 function once(work: () => Promise<void>): () => Promise<void> {
   let running: Promise<void> | undefined;
-  return () => (running ??= work().finally(() => { running = undefined; }));
+  return () =>
+    (running ??= work().finally(() => {
+      running = undefined;
+    }));
 }
 
 function translated(error: unknown): unknown {

@@ -16,10 +16,19 @@ export type RedisClientOptions = {
  */
 export function openRedis(url: string, options: RedisClientOptions = {}): RedisClient {
   const addresses = url.split(',').map((part) => part.trim());
-  const common = { enableOfflineQueue: false, maxRetriesPerRequest: 1, commandTimeout: options.commandTimeoutMs ?? 5_000 };
-  const client = addresses.length > 1
-    ? new Cluster(addresses, { redisOptions: { ...common, ...credentialsIn(addresses[0] ?? url) }, enableOfflineQueue: false, ...(options.natMap !== undefined && { natMap: options.natMap }) })
-    : new Redis(addresses[0] ?? url, { ...common, retryStrategy: (attempt) => Math.min(50 * 2 ** attempt, 2_000) });
+  const common = {
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 1,
+    commandTimeout: options.commandTimeoutMs ?? 5_000,
+  };
+  const client =
+    addresses.length > 1
+      ? new Cluster(addresses, {
+          redisOptions: { ...common, ...credentialsIn(addresses[0] ?? url) },
+          enableOfflineQueue: false,
+          ...(options.natMap !== undefined && { natMap: options.natMap }),
+        })
+      : new Redis(addresses[0] ?? url, { ...common, retryStrategy: (attempt) => Math.min(50 * 2 ** attempt, 2_000) });
   // Without a listener a lost connection would end the process; commands already report it to their callers.
   client.on('error', () => undefined);
   return client;
@@ -30,17 +39,22 @@ export function serversOf(client: RedisClient): readonly Redis[] {
   return client instanceof Cluster ? client.nodes('master') : [client];
 }
 
-/** The same, for who has to miss nothing that they hold: throws while a master of a cluster is not known because it is away. */
+/**
+ * The same, for who has to miss nothing that they hold: throws while a master of a cluster is not known because it is
+ * away.
+ */
 export function allServersOf(client: RedisClient): readonly Redis[] {
   const servers = serversOf(client);
   if (client instanceof Redis) return servers;
   const known = new Set(servers.map(({ options }) => `${String(options.host)}:${String(options.port)}`));
   const away = new Set(client.slots.flatMap(([master]) => (master === undefined || known.has(master) ? [] : [master])));
-  if (known.size === 0 || away.size > 0) throw new Error(`Cluster isn't ready: ${[...away].join(', ') || 'every master'} is away`);
+  if (known.size === 0 || away.size > 0)
+    throw new Error(`Cluster isn't ready: ${[...away].join(', ') || 'every master'} is away`);
   return servers;
 }
 
-// A cluster tells its clients the addresses of nodes that REDIS_URL does not name, but neither user nor password nor TLS.
+// A cluster tells its clients the addresses of nodes that REDIS_URL does not name, but neither user nor password nor
+// TLS.
 function credentialsIn(address: string): Pick<RedisOptions, 'username' | 'password' | 'tls'> {
   const { protocol, username, password } = new URL(address);
   return {
@@ -54,7 +68,13 @@ function credentialsIn(address: string): Pick<RedisOptions, 'username' | 'passwo
 export async function whenRedisReady(client: RedisClient, limitMs: number): Promise<void> {
   if (client.status === 'ready') return;
   await new Promise<void>((resolve, reject) => {
-    const limit = setTimeout(() => reject(new Error(`Redis did not answer within ${limitMs} ms; check REDIS_URL`)), limitMs);
-    client.once('ready', () => { clearTimeout(limit); resolve(); });
+    const limit = setTimeout(
+      () => reject(new Error(`Redis did not answer within ${limitMs} ms; check REDIS_URL`)),
+      limitMs,
+    );
+    client.once('ready', () => {
+      clearTimeout(limit);
+      resolve();
+    });
   });
 }

@@ -14,13 +14,16 @@ const TIMED_OUT: readonly string[] = ['TimeoutError', 'RequestTimeout'];
 const NOT_IMPLEMENTED = 501;
 
 /**
- * Whether an error says that the object store is away, overloaded (SlowDown) or failed within, which time cures. Sockets
- * that were refused or broke off have codes that are everybody's and are not looked at here.
+ * Whether an error says that the object store is away, overloaded (SlowDown) or failed within, which time cures.
+ * Sockets that were refused or broke off have codes that are everybody's and are not looked at here.
  */
 export function isObjectStoreAway(error: unknown): boolean {
   if (error instanceof ObjectStoreUnavailable) return true;
   const failure = SdkFailure.safeParse(error);
   if (!failure.success) return false;
-  const { name, $metadata: { httpStatusCode: status = 0 } } = failure.data;
+  const {
+    name,
+    $metadata: { httpStatusCode: status = 0 },
+  } = failure.data;
   return TIMED_OUT.includes(name) || (status >= 500 && status !== NOT_IMPLEMENTED);
 }

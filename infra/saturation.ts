@@ -16,7 +16,16 @@ export function watchSaturation(): Saturation {
     last = next;
   }, SAMPLE_MS);
   timer.unref();
-  const gauge = metrics.getMeter('shutterlog').createObservableGauge('event_loop_saturation', { description: 'Share of the last second in which the event loop had work.' });
-  gauge.addCallback((result) => { result.observe(utilization); });
-  return { now: () => utilization, close: () => { clearInterval(timer); } };
+  const gauge = metrics.getMeter('shutterlog').createObservableGauge('event_loop_saturation', {
+    description: 'Share of the last second in which the event loop had work.',
+  });
+  gauge.addCallback((result) => {
+    result.observe(utilization);
+  });
+  return {
+    now: () => utilization,
+    close: () => {
+      clearInterval(timer);
+    },
+  };
 }

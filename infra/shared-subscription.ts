@@ -28,8 +28,8 @@ const LIMITS: SharingLimits = { behind: 32_768, kept: 4_096, ahead: 1_024, porti
 /**
  * Lets the subscriptions of a process read the log once for all of them, because reading costs more than most do with
  * what they read. One that starts, or falls, outside what is kept subscribes alone, so that none waits for a slower
- * one, and joins the others when it has come to where they are. Each gets every event once, in order, as it would alone;
- * when what they share breaks, all of them get the error.
+ * one, and joins the others when it has come to where they are. Each gets every event once, in order, as it would
+ * alone; when what they share breaks, all of them get the error.
  */
 export function shareSubscriptions(subscribe: Subscribe, limits: SharingLimits = LIMITS): Subscribe {
   let shared: SharedWindow | undefined;
@@ -48,12 +48,15 @@ export function shareSubscriptions(subscribe: Subscribe, limits: SharingLimits =
 
   async function* alone(after: Position, signal: AbortSignal): AsyncGenerator<Portion> {
     const own = new AbortController();
-    const end = () => { own.abort(); };
+    const end = () => {
+      own.abort();
+    };
     signal.addEventListener('abort', end, { once: true });
     try {
       let place = after;
       for await (const portion of subscribe({ after, signal: own.signal })) {
-        // What has just come, the others have or get next: at the head one may be told of an event before them each time.
+        // What has just come, the others have or get next: at the head one may be told of an event before them each
+        // time.
         if (shared?.welcomes(place) === true) return;
         place = lastOf(portion);
         // Within a portion: its end may lie beyond what the others have read by now.
@@ -73,7 +76,10 @@ const lastOf = (portion: Portion) => (portion.at(-1) ?? portion[0]).position;
 
 type Rider = { next: number; wake: (() => void) | undefined };
 
-/** A part of the log that is read once, and those who follow it. It ends when nobody does any more, or the reading breaks. */
+/**
+ * A part of the log that is read once, and those who follow it. It ends when nobody does any more, or the reading
+ * breaks.
+ */
 class SharedWindow {
   readonly #limits: SharingLimits;
   readonly #riders = new Set<Rider>();
@@ -101,23 +107,33 @@ class SharedWindow {
     return !this.ended && place >= this.#from && place <= this.#last;
   }
 
-  /** Whether one that has come to a place by itself had better go on here: half of what is kept lies before it, so that it does not fall out again at once. */
+  /**
+   * Whether one that has come to a place by itself had better go on here: half of what is kept lies before it, so that
+   * it does not fall out again at once.
+   */
   welcomes(place: Position): boolean {
     const middle = this.#events[this.#events.length >> 1]?.position ?? this.#from;
     return this.reaches(place) && place >= middle;
   }
 
-  /** Events after a place, until `signal`, or until it has fallen out of what is kept. Throws what breaks the reading. */
-  async* ride(after: Position, signal: AbortSignal): AsyncGenerator<Portion> {
+  /**
+   * Events after a place, until `signal`, or until it has fallen out of what is kept. Throws what breaks the reading.
+   */
+  async *ride(after: Position, signal: AbortSignal): AsyncGenerator<Portion> {
     const rider: Rider = { next: this.#first + this.#countUpTo(after), wake: undefined };
-    const wake = () => { rider.wake?.(); };
+    const wake = () => {
+      rider.wake?.();
+    };
     this.#riders.add(rider);
     signal.addEventListener('abort', wake, { once: true });
     try {
       while (!signal.aborted && rider.next >= this.#first) {
         const taken = this.#take(rider);
         if (isPortion(taken)) yield taken;
-        else if (this.#broken === undefined) await new Promise<void>((resolve) => { rider.wake = resolve; });
+        else if (this.#broken === undefined)
+          await new Promise<void>((resolve) => {
+            rider.wake = resolve;
+          });
         else throw this.#broken.error;
       }
     } finally {
@@ -157,7 +173,9 @@ class SharedWindow {
 
   async #whenWanted(): Promise<void> {
     if (this.ended || this.#end < this.#foremost + this.#limits.ahead) return;
-    await new Promise<void>((resolve) => { this.#resume = resolve; });
+    await new Promise<void>((resolve) => {
+      this.#resume = resolve;
+    });
     this.#resume = undefined;
   }
 

@@ -6,18 +6,30 @@ import { shareSubscriptions, type Subscribe } from './shared-subscription.ts';
 
 const placeOf = (n: number) => Position.parse(n.toString(16).padStart(32, '0'));
 const event = (n: number): RecordedEvent => ({
-  streamId: 's', revision: BigInt(n), position: placeOf(n), id: String(n), type: 'T', data: {}, metadata: {}, createdAt: new Date(n),
+  streamId: 's',
+  revision: BigInt(n),
+  position: placeOf(n),
+  id: String(n),
+  type: 'T',
+  data: {},
+  metadata: {},
+  createdAt: new Date(n),
 });
 const upTo = (n: number, after = 0) => Array.from({ length: n - after }, (_, i) => after + i + 1);
 
-/** A log that grows when told to, and knows who reads it: `opened` has the place that each subscription began behind, and `sizeOf` by it how many events come at once. */
+/**
+ * A log that grows when told to, and knows who reads it: `opened` has the place that each subscription began behind,
+ * and `sizeOf` by it how many events come at once.
+ */
 function growingLog(length: number, sizeOf: (begin: number) => number = () => 1) {
   const opened: number[] = [];
   const waiting = new Set<() => void>();
   let head = length;
   let open = 0;
   let failure: Error | undefined;
-  const wakeAll = () => { for (const wake of waiting) wake(); };
+  const wakeAll = () => {
+    for (const wake of waiting) wake();
+  };
   const subscribe: Subscribe = async function* ({ after, signal }) {
     const begin = parseInt(after, 16);
     opened.push(begin);
@@ -31,7 +43,9 @@ function growingLog(length: number, sizeOf: (begin: number) => number = () => 1)
           yield [event(n), ...upTo(last, n).map(event)];
           n = last + 1;
         } else {
-          await new Promise<void>((resolve) => { waiting.add(resolve); });
+          await new Promise<void>((resolve) => {
+            waiting.add(resolve);
+          });
         }
       }
     } finally {
@@ -39,17 +53,26 @@ function growingLog(length: number, sizeOf: (begin: number) => number = () => 1)
     }
   };
   return {
-    subscribe, opened,
+    subscribe,
+    opened,
     isOpen: () => open,
-    append: (count: number) => { head += count; wakeAll(); },
-    fail: (error: Error) => { failure = error; wakeAll(); },
+    append: (count: number) => {
+      head += count;
+      wakeAll();
+    },
+    fail: (error: Error) => {
+      failure = error;
+      wakeAll();
+    },
   };
 }
 
 /** Reads one after the other, as far as a test says. */
 function reader(subscribe: Subscribe, after = 0) {
   const stop = new AbortController();
-  const events = subscribe({ after: after === 0 ? START_OF_LOG : placeOf(after), signal: stop.signal })[Symbol.asyncIterator]();
+  const events = subscribe({ after: after === 0 ? START_OF_LOG : placeOf(after), signal: stop.signal })[
+    Symbol.asyncIterator
+  ]();
   const taken: number[] = [];
   const next = async () => {
     if (taken.length === 0) {
@@ -63,10 +86,21 @@ function reader(subscribe: Subscribe, after = 0) {
     for (let i = 0; i < count; i += 1) seen.push(await next());
     return seen;
   };
-  return { next, some, stop: () => { stop.abort(); }, leave: async () => { await events.return?.(); } };
+  return {
+    next,
+    some,
+    stop: () => {
+      stop.abort();
+    },
+    leave: async () => {
+      await events.return?.();
+    },
+  };
 }
 
-const settled = async () => { for (let i = 0; i < 20; i += 1) await nextTurn(); };
+const settled = async () => {
+  for (let i = 0; i < 20; i += 1) await nextTurn();
+};
 
 describe('shareSubscriptions', () => {
   it('reads the log once for all that follow it from about the same place, each getting every event once', async () => {
@@ -78,7 +112,11 @@ describe('shareSubscriptions', () => {
     const late = reader(shared, 30);
     expect(await late.some(70)).toEqual(upTo(100, 30));
     log.append(5);
-    expect(await Promise.all([one.some(45), other.some(5), late.some(5)])).toEqual([upTo(105, 60), upTo(105, 100), upTo(105, 100)]);
+    expect(await Promise.all([one.some(45), other.some(5), late.some(5)])).toEqual([
+      upTo(105, 60),
+      upTo(105, 100),
+      upTo(105, 100),
+    ]);
     expect(log.opened).toEqual([0]);
   });
 
@@ -94,7 +132,12 @@ describe('shareSubscriptions', () => {
   it('reads ahead of whoever is first no further than it may', async () => {
     const log = growingLog(1_000);
     let read = 0;
-    const counting: Subscribe = async function* (from) { for await (const one of log.subscribe(from)) { read += 1; yield one; } };
+    const counting: Subscribe = async function* (from) {
+      for await (const one of log.subscribe(from)) {
+        read += 1;
+        yield one;
+      }
+    };
     const one = reader(shareSubscriptions(counting, { behind: 100, kept: 10, ahead: 20, portion: 1 }));
     await one.some(50);
     await settled();

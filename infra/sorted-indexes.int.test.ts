@@ -20,9 +20,13 @@ describe('bounded indexes', () => {
     redis = openRedis(server.url);
     await whenRedisReady(redis, 10_000);
   });
-  afterAll(async () => { redis.disconnect(); await server.close(); });
+  afterAll(async () => {
+    redis.disconnect();
+    await server.close();
+  });
   beforeEach(async () => {
-    for await (const keys of createSortedIndexes(redis, { prefix: 't:', buckets: 4 }).scan('t:')) await Promise.all(keys.map((one) => redis.unlink(one)));
+    for await (const keys of createSortedIndexes(redis, { prefix: 't:', buckets: 4 }).scan('t:'))
+      await Promise.all(keys.map((one) => redis.unlink(one)));
     indexes = createSortedIndexes(redis, { prefix: 't:', buckets: 4 });
     await indexes.takeOver([{ ...writer, mark: start }]);
   });
@@ -35,7 +39,8 @@ describe('bounded indexes', () => {
     const [found] = await indexes.newest([key(name)], { limit: BOUND.entries, renewMs: 0 });
     return found?.state === 'complete' ? found.entries.map(({ id }) => id) : found?.state;
   };
-  const change = (name: string, add: readonly Entry[], remove: readonly string[] = []) => indexes.apply([writer], BOUND, [{ keys: [key(name)], add, remove }]);
+  const change = (name: string, add: readonly Entry[], remove: readonly string[] = []) =>
+    indexes.apply([writer], BOUND, [{ keys: [key(name)], add, remove }]);
 
   it('take changes only when they exist, and stay complete when they are empty', async () => {
     await change('a', [entry(1)]);
@@ -67,7 +72,11 @@ describe('bounded indexes', () => {
   });
 
   it('do not take an old entry for one of the newest after a cut', async () => {
-    await make('a', [9, 8, 7, 6, 5].map((score) => entry(score)), true);
+    await make(
+      'a',
+      [9, 8, 7, 6, 5].map((score) => entry(score)),
+      true,
+    );
     await change('a', [entry(1), entry(10)]);
     expect(await change('a', [], ['e009'])).toEqual({ changed: 1, incomplete: [] });
     expect(await idsIn('a')).toEqual(['e010', 'e008', 'e007', 'e006', 'e005']);
@@ -107,18 +116,25 @@ describe('bounded indexes', () => {
       await indexes.fill(key('a', bucket), 'maker', { entries: [], cut: false }, 60_000);
     }
     await indexes.takeOver([{ lane: 3, epoch: 2, mark: start }]);
-    for (const bucket of buckets) await expect(indexes.apply([writer], BOUND, [{ keys: [key('a', bucket)], add: [entry(1)], remove: [] }])).rejects.toThrow(StaleEpochError);
+    for (const bucket of buckets)
+      await expect(
+        indexes.apply([writer], BOUND, [{ keys: [key('a', bucket)], add: [entry(1)], remove: [] }]),
+      ).rejects.toThrow(StaleEpochError);
     await expect(indexes.discard([writer], [key('a')])).rejects.toThrow(StaleEpochError);
     await expect(indexes.takeOver([{ ...writer, mark: start }])).rejects.toThrow(StaleEpochError);
     expect(await idsIn('a')).toEqual([]);
   });
 
   it('refuse a writer that they do not know, and all of a group when one of it is stale', async () => {
-    await expect(indexes.apply([{ lane: 9, epoch: 1 }], BOUND, [{ keys: [key('a')], add: [entry(1)], remove: [] }])).rejects.toThrow(EpochUnknownError);
+    await expect(
+      indexes.apply([{ lane: 9, epoch: 1 }], BOUND, [{ keys: [key('a')], add: [entry(1)], remove: [] }]),
+    ).rejects.toThrow(EpochUnknownError);
     await indexes.takeOver([{ lane: 4, epoch: 2, mark: start }]);
     await make('a', []);
     const stale = [writer, { lane: 4, epoch: 1 }];
-    await expect(indexes.apply(stale, BOUND, [{ keys: [key('a')], add: [entry(1)], remove: [] }])).rejects.toThrow(StaleEpochError);
+    await expect(indexes.apply(stale, BOUND, [{ keys: [key('a')], add: [entry(1)], remove: [] }])).rejects.toThrow(
+      StaleEpochError,
+    );
     expect(await idsIn('a')).toEqual([]);
     await indexes.apply([writer, { lane: 4, epoch: 2 }], BOUND, [{ keys: [key('a')], add: [entry(1)], remove: [] }]);
     expect(await idsIn('a')).toEqual(['e001']);
@@ -135,12 +151,17 @@ describe('bounded indexes', () => {
   it('take thousands of changes over all buckets in a few calls', async () => {
     const keys = Array.from({ length: 3_000 }, (_, i) => key(`n${String(i)}`, i % 4));
     for (let at = 0; at < keys.length; at += 500) {
-      await Promise.all(keys.slice(at, at + 500).map(async (one) => {
-        await indexes.lease(one, 'maker', 60_000);
-        await indexes.fill(one, 'maker', { entries: [], cut: false }, 60_000);
-      }));
+      await Promise.all(
+        keys.slice(at, at + 500).map(async (one) => {
+          await indexes.lease(one, 'maker', 60_000);
+          await indexes.fill(one, 'maker', { entries: [], cut: false }, 60_000);
+        }),
+      );
     }
-    const { changed } = await indexes.apply([writer], BOUND, [{ keys, add: [entry(1), entry(2)], remove: [] }, { keys: keys.slice(0, 10), add: [entry(3)], remove: ['e001'] }]);
+    const { changed } = await indexes.apply([writer], BOUND, [
+      { keys, add: [entry(1), entry(2)], remove: [] },
+      { keys: keys.slice(0, 10), add: [entry(3)], remove: ['e001'] },
+    ]);
     expect(changed).toBe(3_010);
     const found = await indexes.newest(keys, { limit: 9, renewMs: 0 });
     expect(found.map((one) => (one.state === 'complete' ? one.entries.length : one.state))).toEqual(keys.map(() => 2));
@@ -162,11 +183,18 @@ describe('on a cluster of its own', () => {
     indexes = createSortedIndexes(redis, { prefix: 't:', buckets: buckets.length });
     await indexes.takeOver([{ ...writer, mark: start }]);
   });
-  afterAll(async () => { redis.disconnect(); await server.close(); });
+  afterAll(async () => {
+    redis.disconnect();
+    await server.close();
+  });
 
   it('the library of functions is loaded again by the next call after a server lost it', async () => {
     await Promise.all(serversOf(redis).map((master) => master.call('FUNCTION', 'FLUSH')));
-    await Promise.all(buckets.map((bucket) => indexes.apply([writer], BOUND, [{ keys: [key('a', bucket)], add: [entry(1)], remove: [] }])));
+    await Promise.all(
+      buckets.map((bucket) =>
+        indexes.apply([writer], BOUND, [{ keys: [key('a', bucket)], add: [entry(1)], remove: [] }]),
+      ),
+    );
   });
 
   it('a scan fails rather than leave out what is held by a master that is away', async () => {

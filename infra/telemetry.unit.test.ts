@@ -3,7 +3,9 @@ import { afterEach, expect, it } from 'vitest';
 import { currentTraceparent, inSpan, startTelemetry, type Telemetry } from './telemetry.ts';
 
 let telemetry: Telemetry | undefined;
-afterEach(async () => { await telemetry?.shutdown(); });
+afterEach(async () => {
+  await telemetry?.shutdown();
+});
 
 function start(): InMemorySpanExporter {
   const spans = new InMemorySpanExporter();
@@ -22,7 +24,11 @@ it('continues the trace of the request when an event is handled later, from the 
 
 it('records a failure on its span and passes it on', async () => {
   const spans = start();
-  await expect(inSpan('work', {}, async () => { throw new Error('broken'); })).rejects.toThrow('broken');
+  await expect(
+    inSpan('work', {}, async () => {
+      throw new Error('broken');
+    }),
+  ).rejects.toThrow('broken');
   expect(spans.getFinishedSpans()[0]?.events[0]?.attributes?.['exception.message']).toBe('broken');
 });
 

@@ -21,12 +21,19 @@ export type VaultedAccount = {
 /** Looks up everything that is kept in the vault under an account's id. */
 export async function vaultedAccount(sql: Sql, accountId: string): Promise<VaultedAccount> {
   const of = async (text: string) => (await sql.query(text, [accountId])).rows;
-  const key = Key.parse(await of('select wrapped is not null as has_key, erased_at from vault.data_key where account_id = $1'))[0];
+  const key = Key.parse(
+    await of('select wrapped is not null as has_key, erased_at from vault.data_key where account_id = $1'),
+  )[0];
   return {
     dataKey: key === undefined ? 'none' : key.has_key ? 'held' : 'emptied',
     erasedAt: key?.erased_at ?? null,
-    passwordChangedAt: Password.parse(await of('select changed_at from vault.credential where account_id = $1'))[0]?.changed_at ?? null,
-    sessions: z.array(Session).parse(await of('select began_at, expires_at, ended_at from vault.session where account_id = $1 order by began_at')),
+    passwordChangedAt:
+      Password.parse(await of('select changed_at from vault.credential where account_id = $1'))[0]?.changed_at ?? null,
+    sessions: z
+      .array(Session)
+      .parse(
+        await of('select began_at, expires_at, ended_at from vault.session where account_id = $1 order by began_at'),
+      ),
     recordedRequests: Count.parse(await of('select count(*) from vault.idempotency where scope = $1'))[0]?.count ?? 0,
   };
 }

@@ -4,8 +4,8 @@ import { migrateVault } from './vault-schema.ts';
 import { openCanary } from './vault.ts';
 
 /**
- * What a restored log needs from the vault, in the order of restoring. Sessions and recorded answers stay behind: people
- * log in again. Everything secret in these tables is wrapped by the master key, or is a password hash.
+ * What a restored log needs from the vault, in the order of restoring. Sessions and recorded answers stay behind:
+ * people log in again. Everything secret in these tables is wrapped by the master key, or is a password hash.
  */
 const TABLES = ['canary', 'hmac_key', 'data_key', 'credential'] as const;
 
@@ -37,7 +37,10 @@ export async function dumpVault(pool: Pool): Promise<string[]> {
  * (32 bytes in base64) opens it. Doing it again with the same dump changes nothing. Throws VaultNotEmptyError or
  * WrongMasterKeyError and leaves everything as it was.
  */
-export async function restoreVault({ pool, masterKey }: { pool: Pool; masterKey: string }, lines: readonly string[]): Promise<void> {
+export async function restoreVault(
+  { pool, masterKey }: { pool: Pool; masterKey: string },
+  lines: readonly string[],
+): Promise<void> {
   const parts = lines.map((line) => Line.parse(JSON.parse(line)));
   await inTransaction(pool, async (tx) => {
     await tx.query(`select pg_advisory_xact_lock(hashtext('shutterlog.vault'))`);
@@ -46,14 +49,24 @@ export async function restoreVault({ pool, masterKey }: { pool: Pool; masterKey:
     await tx.query('delete from vault.canary');
     await tx.query('delete from vault.hmac_key');
     for (const { table, rows } of parts) {
-      await tx.query(`insert into vault.${table} select * from json_populate_recordset(null::vault.${table}, $1::json) on conflict do nothing`, [JSON.stringify(rows)]);
+      await tx.query(
+        `insert into vault.${table} select * from json_populate_recordset(null::vault.${table}, $1::json) on conflict do nothing`,
+        [JSON.stringify(rows)],
+      );
     }
     await openCanary(tx, masterKey);
   });
 }
 
 async function refuseForeignAccounts(tx: Transaction, parts: readonly z.infer<typeof Line>[]): Promise<void> {
-  const known = parts.filter(({ table }) => table === 'data_key').flatMap(({ rows }) => rows.map((row) => row['account_id']));
-  const { rows } = await tx.query('select 1 from vault.data_key where not account_id = any($1::text[]) limit 1', [known]);
-  if (rows.length > 0) throw new VaultNotEmptyError('the vault of this database holds accounts that the archive does not know: restore into an empty database');
+  const known = parts
+    .filter(({ table }) => table === 'data_key')
+    .flatMap(({ rows }) => rows.map((row) => row['account_id']));
+  const { rows } = await tx.query('select 1 from vault.data_key where not account_id = any($1::text[]) limit 1', [
+    known,
+  ]);
+  if (rows.length > 0)
+    throw new VaultNotEmptyError(
+      'the vault of this database holds accounts that the archive does not know: restore into an empty database',
+    );
 }

@@ -23,7 +23,9 @@ export function createCredentials(pool: Pool): Credentials {
       );
     },
     async find(accountId) {
-      const { rows } = await pool.query('select password_hash from vault.credential where account_id = $1', [accountId]);
+      const { rows } = await pool.query('select password_hash from vault.credential where account_id = $1', [
+        accountId,
+      ]);
       return Found.parse(rows)[0]?.password_hash;
     },
     async remove(accountId) {

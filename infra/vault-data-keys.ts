@@ -26,10 +26,16 @@ export function createDataKeys(pool: Pool, wrapping: Wrapping, options: { kept?:
     forAccounts: (accountIds) => lookUp({ pool, wrapping, cache }, accountIds),
     async create(accountId) {
       const wrapped = wrapping.wrap(randomBytes(32), purposeOf(accountId));
-      await pool.query('insert into vault.data_key (account_id, wrapped) values ($1, $2) on conflict do nothing', [accountId, wrapped]);
+      await pool.query('insert into vault.data_key (account_id, wrapped) values ($1, $2) on conflict do nothing', [
+        accountId,
+        wrapped,
+      ]);
     },
     async empty(accountId, now) {
-      await pool.query('update vault.data_key set wrapped = null, erased_at = $2 where account_id = $1 and erased_at is null', [accountId, now]);
+      await pool.query(
+        'update vault.data_key set wrapped = null, erased_at = $2 where account_id = $1 and erased_at is null',
+        [accountId, now],
+      );
       cache.delete(accountId);
     },
   };
@@ -37,7 +43,10 @@ export function createDataKeys(pool: Pool, wrapping: Wrapping, options: { kept?:
 
 type Source = { readonly pool: Pool; readonly wrapping: Wrapping; readonly cache: LRUCache<string, { key: DataKey }> };
 
-async function lookUp({ pool, wrapping, cache }: Source, accountIds: ReadonlySet<string>): Promise<ReadonlyMap<string, DataKey>> {
+async function lookUp(
+  { pool, wrapping, cache }: Source,
+  accountIds: ReadonlySet<string>,
+): Promise<ReadonlyMap<string, DataKey>> {
   const found = new Map<string, DataKey>();
   const missing: string[] = [];
   for (const accountId of accountIds) {
@@ -46,7 +55,11 @@ async function lookUp({ pool, wrapping, cache }: Source, accountIds: ReadonlySet
     else found.set(accountId, kept.key);
   }
   if (missing.length === 0) return found;
-  const { rows } = await pool.query({ name: 'vault-data-keys', text: 'select account_id, wrapped from vault.data_key where account_id = any($1)', values: [missing] });
+  const { rows } = await pool.query({
+    name: 'vault-data-keys',
+    text: 'select account_id, wrapped from vault.data_key where account_id = any($1)',
+    values: [missing],
+  });
   for (const { account_id: accountId, wrapped } of Rows.parse(rows)) {
     const key = wrapped === null ? null : unwrap(wrapping, wrapped, accountId);
     cache.set(accountId, { key });

@@ -9,9 +9,21 @@ import type { Wrapping } from './vault-wrapping.ts';
 const CLAIM = "interval '60 seconds'";
 const KEPT = "interval '24 hours'";
 
-const Row = z.object({ command_id: z.uuid(), body_mac: z.instanceof(Buffer), answer: z.instanceof(Buffer).nullable(), claimed: z.boolean(), old: z.boolean() });
+const Row = z.object({
+  command_id: z.uuid(),
+  body_mac: z.instanceof(Buffer),
+  answer: z.instanceof(Buffer).nullable(),
+  claimed: z.boolean(),
+  old: z.boolean(),
+});
 const Stored = z.union([
-  z.object({ ok: z.literal(true), status: z.int(), body: z.unknown().optional(), headers: z.record(z.string(), z.string()), seed: z.string().optional() }),
+  z.object({
+    ok: z.literal(true),
+    status: z.int(),
+    body: z.unknown().optional(),
+    headers: z.record(z.string(), z.string()),
+    seed: z.string().optional(),
+  }),
   z.object({ ok: z.literal(false), refusal: z.object({ code: z.string(), detail: z.string().optional() }) }),
 ]);
 
@@ -22,11 +34,16 @@ export type IdempotencyStore<Code extends string> = {
   forget(scope: string): Promise<void>;
 };
 
-type Store<Code extends string> = { readonly pool: Pool; readonly wrapping: Wrapping; readonly macKey: Buffer; readonly isCode: (code: string) => code is Code };
+type Store<Code extends string> = {
+  readonly pool: Pool;
+  readonly wrapping: Wrapping;
+  readonly macKey: Buffer;
+  readonly isCode: (code: string) => code is Code;
+};
 
 /**
- * Reads and writes vault.idempotency. `isCode` tells which refusal codes the program still knows: a recorded answer with
- * another one (after an upgrade) is an error.
+ * Reads and writes vault.idempotency. `isCode` tells which refusal codes the program still knows: a recorded answer
+ * with another one (after an upgrade) is an error.
  */
 export function createIdempotencyStore<Code extends string>(store: Store<Code>): IdempotencyStore<Code> {
   return {
@@ -37,7 +54,10 @@ export function createIdempotencyStore<Code extends string>(store: Store<Code>):
   };
 }
 
-async function begin<Code extends string>(store: Store<Code>, claim: IdempotencyClaim): Promise<IdempotencyVerdict<Code>> {
+async function begin<Code extends string>(
+  store: Store<Code>,
+  claim: IdempotencyClaim,
+): Promise<IdempotencyVerdict<Code>> {
   const mac = createHmac('sha256', store.macKey).update(claim.fingerprint).digest();
   const commandId = uuidv7();
   const { rowCount } = await store.pool.query(
@@ -49,9 +69,17 @@ async function begin<Code extends string>(store: Store<Code>, claim: Idempotency
   return inTransaction(store.pool, (tx) => look({ store, tx, mac, commandId }, claim));
 }
 
-type Look<Code extends string> = { readonly store: Store<Code>; readonly tx: Transaction; readonly mac: Buffer; readonly commandId: string };
+type Look<Code extends string> = {
+  readonly store: Store<Code>;
+  readonly tx: Transaction;
+  readonly mac: Buffer;
+  readonly commandId: string;
+};
 
-async function look<Code extends string>({ store, tx, mac, commandId }: Look<Code>, claim: IdempotencyClaim): Promise<IdempotencyVerdict<Code>> {
+async function look<Code extends string>(
+  { store, tx, mac, commandId }: Look<Code>,
+  claim: IdempotencyClaim,
+): Promise<IdempotencyVerdict<Code>> {
   const place = [claim.scope, claim.route, claim.key];
   const { rows } = await tx.query(
     `select command_id, body_mac, answer, claimed_until > now() as claimed, created_at < now() - ${KEPT} as old
@@ -62,36 +90,62 @@ async function look<Code extends string>({ store, tx, mac, commandId }: Look<Cod
   if (rows.length === 0) return { kind: 'running' };
   const row = Row.parse(rows[0]);
   if (row.old) {
-    await tx.query(`update vault.idempotency set command_id = $4, body_mac = $5, answer = null, claimed_until = now() + ${CLAIM}, created_at = now() where scope = $1 and route = $2 and key = $3`, [...place, commandId, mac]);
+    await tx.query(
+      `update vault.idempotency set command_id = $4, body_mac = $5, answer = null, claimed_until = now() + ${CLAIM}, created_at = now() where scope = $1 and route = $2 and key = $3`,
+      [...place, commandId, mac],
+    );
     return first(store, claim, commandId);
   }
   if (!timingSafeEqual(row.body_mac, mac)) return { kind: 'other_body' };
   if (row.answer !== null) return { kind: 'repeat', answer: open(store, row.answer, row.command_id) };
   if (row.claimed) return { kind: 'running' };
-  await tx.query(`update vault.idempotency set claimed_until = now() + ${CLAIM} where scope = $1 and route = $2 and key = $3`, place);
+  await tx.query(
+    `update vault.idempotency set claimed_until = now() + ${CLAIM} where scope = $1 and route = $2 and key = $3`,
+    place,
+  );
   return first(store, claim, row.command_id);
 }
 
-function first<Code extends string>({ pool, wrapping }: Store<Code>, claim: IdempotencyClaim, commandId: string): IdempotencyVerdict<Code> {
+function first<Code extends string>(
+  { pool, wrapping }: Store<Code>,
+  claim: IdempotencyClaim,
+  commandId: string,
+): IdempotencyVerdict<Code> {
   const place = [claim.scope, claim.route, claim.key, commandId];
   return {
     kind: 'first',
     commandId,
     async finish(answer) {
       const sealed = wrapping.wrap(Buffer.from(JSON.stringify(answer)), purposeOf(commandId));
-      await pool.query('update vault.idempotency set answer = $5 where scope = $1 and route = $2 and key = $3 and command_id = $4', [...place, sealed]);
+      await pool.query(
+        'update vault.idempotency set answer = $5 where scope = $1 and route = $2 and key = $3 and command_id = $4',
+        [...place, sealed],
+      );
     },
     async abandon() {
-      await pool.query('update vault.idempotency set claimed_until = now() where scope = $1 and route = $2 and key = $3 and command_id = $4', place);
+      await pool.query(
+        'update vault.idempotency set claimed_until = now() where scope = $1 and route = $2 and key = $3 and command_id = $4',
+        place,
+      );
     },
   };
 }
 
-function open<Code extends string>({ wrapping, isCode }: Store<Code>, sealed: Buffer, commandId: string): RecordedAnswer<Code> {
+function open<Code extends string>(
+  { wrapping, isCode }: Store<Code>,
+  sealed: Buffer,
+  commandId: string,
+): RecordedAnswer<Code> {
   const stored = Stored.parse(JSON.parse(wrapping.unwrap(sealed, purposeOf(commandId)).toString('utf8')));
   if (stored.ok) {
     const { status, body, headers, seed } = stored;
-    return { ok: true, status, headers, ...(body === undefined ? {} : { body }), ...(seed === undefined ? {} : { seed }) };
+    return {
+      ok: true,
+      status,
+      headers,
+      ...(body === undefined ? {} : { body }),
+      ...(seed === undefined ? {} : { seed }),
+    };
   }
   const { code, detail } = stored.refusal;
   if (!isCode(code)) throw new Error(`a recorded answer refuses with ${code}, which this program does not know`);

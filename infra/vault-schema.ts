@@ -55,13 +55,19 @@ const Applied = z.array(z.object({ number: z.int(), digest: z.string() }));
  */
 export async function migrateVault(tx: Transaction): Promise<void> {
   await tx.query('create schema if not exists vault');
-  await tx.query('create table if not exists vault.migration (number int primary key, digest text not null, applied_at timestamptz not null default now())');
+  await tx.query(
+    'create table if not exists vault.migration (number int primary key, digest text not null, applied_at timestamptz not null default now())',
+  );
   const applied = Applied.parse((await tx.query('select number, digest from vault.migration order by number')).rows);
-  if (applied.length > MIGRATIONS.length) throw new Error(`the vault has migration ${String(applied.length)}, this program knows ${String(MIGRATIONS.length)}: upgrade the program`);
+  if (applied.length > MIGRATIONS.length)
+    throw new Error(
+      `the vault has migration ${String(applied.length)}, this program knows ${String(MIGRATIONS.length)}: upgrade the program`,
+    );
   for (const [index, sql] of MIGRATIONS.entries()) {
     const digest = createHash('sha256').update(sql).digest('hex');
     const known = applied[index];
-    if (known !== undefined && known.digest !== digest) throw new Error(`migration ${String(index + 1)} of the vault was edited after it ran`);
+    if (known !== undefined && known.digest !== digest)
+      throw new Error(`migration ${String(index + 1)} of the vault was edited after it ran`);
     if (known !== undefined) continue;
     await tx.query(sql);
     await tx.query('insert into vault.migration (number, digest) values ($1, $2)', [index + 1, digest]);

@@ -34,7 +34,9 @@ describe('opening the vault', () => {
   });
 
   it('stops under another master key', async () => {
-    await expect(openVault({ pool, masterKey: randomBytes(32).toString('base64') })).rejects.toThrow(WrongMasterKeyError);
+    await expect(openVault({ pool, masterKey: randomBytes(32).toString('base64') })).rejects.toThrow(
+      WrongMasterKeyError,
+    );
   });
 
   it('stops when a migration was edited or the database is newer', async () => {
@@ -81,7 +83,10 @@ describe('data keys', () => {
   it('are an error when they were moved to another account', async () => {
     const [ann, bob] = [newId.account(), newId.account()];
     await Promise.all([vault.keys.create(ann), vault.keys.create(bob)]);
-    await pool.query('update vault.data_key set wrapped = (select wrapped from vault.data_key where account_id = $1) where account_id = $2', [ann, bob]);
+    await pool.query(
+      'update vault.data_key set wrapped = (select wrapped from vault.data_key where account_id = $1) where account_id = $2',
+      [ann, bob],
+    );
     await expect(vault.keys.forAccounts(new Set([bob]))).rejects.toThrow('does not open with this master key');
   });
 });
@@ -104,7 +109,11 @@ describe('sessions', () => {
 
   it('hand out a new refresh token for each old one', async () => {
     const { id, account, token } = await begin();
-    expect(await vault.sessions.rotate(token, randomUUID(), now)).toEqual({ kind: 'rotated', sessionId: id, accountId: account });
+    expect(await vault.sessions.rotate(token, randomUUID(), now)).toEqual({
+      kind: 'rotated',
+      sessionId: id,
+      accountId: account,
+    });
     const next = await vault.sessions.issue(id, now);
     expect(next?.refreshToken).not.toBe(token);
     expect((await vault.sessions.rotate(next!.refreshToken, randomUUID(), now)).kind).toBe('rotated');
@@ -122,7 +131,9 @@ describe('sessions', () => {
 
   it('let one of many concurrent users of a token through, and then end', async () => {
     const { id, token } = await begin();
-    const kinds = await Promise.all(Array.from({ length: 8 }, async () => (await vault.sessions.rotate(token, randomUUID(), now)).kind));
+    const kinds = await Promise.all(
+      Array.from({ length: 8 }, async () => (await vault.sessions.rotate(token, randomUUID(), now)).kind),
+    );
     expect(kinds.filter((kind) => kind === 'rotated')).toHaveLength(1);
     expect(await vault.sessions.isAlive(id, now)).toBe(false);
   });
@@ -152,7 +163,11 @@ describe('sessions', () => {
     const spared = randomUUID();
     await vault.sessions.begin(spared, one.account, now);
     await vault.sessions.endAll(one.account, now, spared);
-    expect(await Promise.all([one.id, spared, other.id].map((id) => vault.sessions.isAlive(id, now)))).toEqual([false, true, true]);
+    expect(await Promise.all([one.id, spared, other.id].map((id) => vault.sessions.isAlive(id, now)))).toEqual([
+      false,
+      true,
+      true,
+    ]);
     await vault.sessions.endAll(one.account, now);
     expect(await vault.sessions.isAlive(spared, now)).toBe(false);
   });
@@ -176,7 +191,13 @@ describe('idempotency', () => {
 
   it('gives a repeat the first answer', async () => {
     const mine = claim();
-    const answer = { ok: true, status: 201, body: { post_id: 'p', caption: 'a secret' }, headers: { 'Consistency-Token': 't' }, seed: 's' } as const;
+    const answer = {
+      ok: true,
+      status: 201,
+      body: { post_id: 'p', caption: 'a secret' },
+      headers: { 'Consistency-Token': 't' },
+      seed: 's',
+    } as const;
     await asFirst(await store().begin(mine)).finish(answer);
     expect(await store().begin(mine)).toEqual({ kind: 'repeat', answer });
     const { rows } = await pool.query<{ row: string }>('select i::text as row from vault.idempotency i');
@@ -207,7 +228,11 @@ describe('idempotency', () => {
   it('keeps accounts, routes and keys apart', async () => {
     const mine = claim();
     await store().begin(mine);
-    for (const other of [{ ...mine, scope: newId.account() }, { ...mine, route: 'PUT /v1/posts' }, { ...mine, key: 'l' }]) {
+    for (const other of [
+      { ...mine, scope: newId.account() },
+      { ...mine, route: 'PUT /v1/posts' },
+      { ...mine, key: 'l' },
+    ]) {
       expect((await store().begin(other)).kind).toBe('first');
     }
   });
@@ -218,7 +243,9 @@ describe('idempotency', () => {
     await first.abandon();
     const second = asFirst(await store().begin(mine));
     expect(second.commandId).toBe(first.commandId);
-    await pool.query(`update vault.idempotency set claimed_until = now() - interval '1 second' where scope = $1`, [mine.scope]);
+    await pool.query(`update vault.idempotency set claimed_until = now() - interval '1 second' where scope = $1`, [
+      mine.scope,
+    ]);
     expect(asFirst(await store().begin(mine)).commandId).toBe(first.commandId);
   });
 
@@ -226,10 +253,14 @@ describe('idempotency', () => {
     const mine = claim();
     const first = asFirst(await store().begin(mine));
     await first.finish({ ok: true, status: 200, headers: {} });
-    await pool.query(`update vault.idempotency set created_at = now() - interval '25 hours' where scope = $1`, [mine.scope]);
+    await pool.query(`update vault.idempotency set created_at = now() - interval '25 hours' where scope = $1`, [
+      mine.scope,
+    ]);
     const second = asFirst(await store().begin({ ...mine, fingerprint: 'other' }));
     expect(second.commandId).not.toBe(first.commandId);
-    await pool.query(`update vault.idempotency set created_at = now() - interval '25 hours' where scope = $1`, [mine.scope]);
+    await pool.query(`update vault.idempotency set created_at = now() - interval '25 hours' where scope = $1`, [
+      mine.scope,
+    ]);
     await vault.sweep();
     expect((await pool.query('select 1 from vault.idempotency where scope = $1', [mine.scope])).rowCount).toBe(0);
   });

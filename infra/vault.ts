@@ -56,7 +56,9 @@ export async function openVault({ pool, masterKey }: { pool: Pool; masterKey: st
 }
 
 async function proveMasterKey(tx: Transaction, wrapping: Wrapping): Promise<void> {
-  await tx.query('insert into vault.canary (sealed) values ($1) on conflict do nothing', [wrapping.wrap(Buffer.from(CANARY), CANARY)]);
+  await tx.query('insert into vault.canary (sealed) values ($1) on conflict do nothing', [
+    wrapping.wrap(Buffer.from(CANARY), CANARY),
+  ]);
   await unsealCanary(tx, wrapping);
 }
 
@@ -70,15 +72,22 @@ async function unsealCanary(tx: Transaction, wrapping: Wrapping): Promise<void> 
   try {
     if (canary !== undefined && wrapping.unwrap(canary.sealed, CANARY).toString() === CANARY) return;
   } catch (error) {
-    throw new WrongMasterKeyError('MASTER_KEY does not open this vault: start with the key that it was made with', { cause: error });
+    throw new WrongMasterKeyError('MASTER_KEY does not open this vault: start with the key that it was made with', {
+      cause: error,
+    });
   }
   throw new WrongMasterKeyError('the canary of the vault is not what it should be');
 }
 
 async function hmacKey(tx: Transaction, wrapping: Wrapping, name: string): Promise<Buffer> {
   const purpose = `hmac-key/${name}`;
-  await tx.query('insert into vault.hmac_key (name, wrapped) values ($1, $2) on conflict do nothing', [name, wrapping.wrap(randomBytes(32), purpose)]);
-  const row = Sealed.parse((await tx.query('select wrapped as sealed from vault.hmac_key where name = $1', [name])).rows)[0];
+  await tx.query('insert into vault.hmac_key (name, wrapped) values ($1, $2) on conflict do nothing', [
+    name,
+    wrapping.wrap(randomBytes(32), purpose),
+  ]);
+  const row = Sealed.parse(
+    (await tx.query('select wrapped as sealed from vault.hmac_key where name = $1', [name])).rows,
+  )[0];
   if (row === undefined) throw new Error(`the vault has no ${name} key`);
   return wrapping.unwrap(row.sealed, purpose);
 }

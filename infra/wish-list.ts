@@ -1,6 +1,9 @@
 import type { RedisClient } from './redis.ts';
 
-/** Work that somebody would like to see done. It is bounded, knows no repeats for a while, and may be lost: who wishes for something asks again. */
+/**
+ * Work that somebody would like to see done. It is bounded, knows no repeats for a while, and may be lost: who wishes
+ * for something asks again.
+ */
 export type WishList = {
   /** Adds a wish, unless it was added within the last hour. Beyond the bound the oldest one is dropped. */
   add(wish: string): Promise<void>;

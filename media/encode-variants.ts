@@ -35,11 +35,27 @@ async function resized(pixels: Pixels, name: VariantName): Promise<Pixels> {
   const { edge, fit } = VARIANTS[name];
   const { data, width, height, channels } = pixels;
   if (fit === 'inside' && width <= edge && height <= edge) return pixels;
-  return pixelsOf(sharp(data, { raw: { width, height, channels } }).resize({ width: edge, height: edge, fit, withoutEnlargement: fit === 'inside', kernel: KERNEL }));
+  return pixelsOf(
+    sharp(data, { raw: { width, height, channels } }).resize({
+      width: edge,
+      height: edge,
+      fit,
+      withoutEnlargement: fit === 'inside',
+      kernel: KERNEL,
+    }),
+  );
 }
 
-async function encodeVariant({ data, width, height, channels }: Pixels, name: VariantName, { format = 'webp', quality = 'normal' }: ImageOptions): Promise<Variant> {
-  const bytes = await encoded(sharp(data, { raw: { width, height, channels } }), format, quality === 'reduced' ? 15 : 0).toBuffer();
+async function encodeVariant(
+  { data, width, height, channels }: Pixels,
+  name: VariantName,
+  { format = 'webp', quality = 'normal' }: ImageOptions,
+): Promise<Variant> {
+  const bytes = await encoded(
+    sharp(data, { raw: { width, height, channels } }),
+    format,
+    quality === 'reduced' ? 15 : 0,
+  ).toBuffer();
   return { name, contentType: VARIANT_TYPES[format], width, height, bytes };
 }
 

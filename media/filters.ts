@@ -13,7 +13,14 @@ type Row = readonly [number, number, number];
 /** Rec. 709 weights of how bright red, green and blue look. */
 const LUMA: Row = [0.2126, 0.7152, 0.0722];
 
-const IDENTITY: ColourOperation = { matrix: [[1, 0, 0], [0, 1, 0], [0, 0, 1]], offset: [0, 0, 0] };
+const IDENTITY: ColourOperation = {
+  matrix: [
+    [1, 0, 0],
+    [0, 1, 0],
+    [0, 0, 1],
+  ],
+  offset: [0, 0, 0],
+};
 
 /** The colour operation of a filter. It is the same for every pixel, wherever it lies. */
 export function filterOperation(name: FilterName): ColourOperation {
@@ -60,7 +67,8 @@ function juno(): ColourOperation {
 
 /** `out = luma + amount · (in − luma)`: 0 is grey, 1 changes nothing. */
 function saturate(amount: number): ColourOperation {
-  const row = (channel: number): Row => mapRow(LUMA, (weight, index) => (1 - amount) * weight + (index === channel ? amount : 0));
+  const row = (channel: number): Row =>
+    mapRow(LUMA, (weight, index) => (1 - amount) * weight + (index === channel ? amount : 0));
   return { matrix: [row(0), row(1), row(2)], offset: [0, 0, 0] };
 }
 
@@ -77,7 +85,14 @@ function tint(colour: Row, amount: number): ColourOperation {
 
 /** `out = in · factor`, per channel. */
 function scale([red, green, blue]: Row): ColourOperation {
-  return { matrix: [[red, 0, 0], [0, green, 0], [0, 0, blue]], offset: [0, 0, 0] };
+  return {
+    matrix: [
+      [red, 0, 0],
+      [0, green, 0],
+      [0, 0, blue],
+    ],
+    offset: [0, 0, 0],
+  };
 }
 
 /** `out = in + amount`. */
@@ -90,7 +105,11 @@ function inOrder(...steps: readonly ColourOperation[]): ColourOperation {
   return steps.reduce(
     (before, { matrix, offset }) => ({
       matrix: [combine(matrix[0], before.matrix), combine(matrix[1], before.matrix), combine(matrix[2], before.matrix)],
-      offset: [offset[0] + dot(matrix[0], before.offset), offset[1] + dot(matrix[1], before.offset), offset[2] + dot(matrix[2], before.offset)],
+      offset: [
+        offset[0] + dot(matrix[0], before.offset),
+        offset[1] + dot(matrix[1], before.offset),
+        offset[2] + dot(matrix[2], before.offset),
+      ],
     }),
     IDENTITY,
   );

@@ -4,7 +4,9 @@ import type { FilterName } from './filters.ts';
 
 function apply(name: FilterName, colour: [number, number, number]): number[] {
   const { matrix, offset } = filterOperation(name);
-  return matrix.map((row, channel) => Math.round(row[0] * colour[0] + row[1] * colour[1] + row[2] * colour[2] + (offset[channel] ?? 0)));
+  return matrix.map((row, channel) =>
+    Math.round(row[0] * colour[0] + row[1] * colour[1] + row[2] * colour[2] + (offset[channel] ?? 0)),
+  );
 }
 
 describe('filters', () => {

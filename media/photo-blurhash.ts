@@ -5,7 +5,9 @@ import type { Pixels } from './pixels.ts';
 /** Longest edge that the hash is made from: it holds a dozen waves, so more pixels only cost time. */
 const EDGE = 32;
 
-/** The blurhash of a picture, transparent parts as white; four components along the longer side, three along the other. */
+/**
+ * The blurhash of a picture, transparent parts as white; four components along the longer side, three along the other.
+ */
 export async function blurhashOf({ data, width, height, channels }: Pixels): Promise<string> {
   const small = await sharp(data, { raw: { width, height, channels } })
     .resize({ width: EDGE, height: EDGE, fit: 'inside', withoutEnlargement: true, kernel: 'linear' })

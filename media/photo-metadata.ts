@@ -31,7 +31,21 @@ export async function readPhotoMetadata(exif: Buffer | undefined): Promise<Photo
   if (!exif) return NO_METADATA;
   const tiff = exif.toString('latin1', 0, 6) === 'Exif\0\0' ? exif.subarray(6) : exif;
   const raw: unknown = await exifr
-    .parse(tiff, { reviveValues: false, gps: true, pick: ['Make', 'Model', 'LensModel', 'DateTimeOriginal', 'OffsetTimeOriginal', 'GPSLatitude', 'GPSLongitude', 'GPSLatitudeRef', 'GPSLongitudeRef'] })
+    .parse(tiff, {
+      reviveValues: false,
+      gps: true,
+      pick: [
+        'Make',
+        'Model',
+        'LensModel',
+        'DateTimeOriginal',
+        'OffsetTimeOriginal',
+        'GPSLatitude',
+        'GPSLongitude',
+        'GPSLatitudeRef',
+        'GPSLongitudeRef',
+      ],
+    })
     .catch(() => undefined);
   const parsed = tags.safeParse(raw ?? {});
   return parsed.success ? present(parsed.data) : NO_METADATA;
@@ -59,6 +73,9 @@ function takenAt(stamp: string | null, offset: string | null): string | null {
 
 function plainWords(text: string): string | null {
   // eslint-disable-next-line no-control-regex -- cameras pad with NUL, and control characters have no place in a name
-  const plain = text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ').trim().slice(0, 100);
+  const plain = text
+    .replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ')
+    .trim()
+    .slice(0, 100);
   return plain === '' ? null : plain;
 }

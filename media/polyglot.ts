@@ -17,13 +17,22 @@ export function isPolyglot(bytes: Uint8Array): boolean {
 
 /** A ZIP is found from its end: a directory record whose entries really lie before it. */
 function holdsArchive(bytes: Uint8Array): boolean {
-  const tail = Buffer.from(bytes.buffer, bytes.byteOffset + Math.max(0, bytes.length - TAIL_BYTES), Math.min(bytes.length, TAIL_BYTES));
-  for (let at = tail.lastIndexOf('PK\x05\x06', undefined, 'latin1'); at >= 0; at = at === 0 ? -1 : tail.lastIndexOf('PK\x05\x06', at - 1, 'latin1')) {
+  const tail = Buffer.from(
+    bytes.buffer,
+    bytes.byteOffset + Math.max(0, bytes.length - TAIL_BYTES),
+    Math.min(bytes.length, TAIL_BYTES),
+  );
+  for (
+    let at = tail.lastIndexOf('PK\x05\x06', undefined, 'latin1');
+    at >= 0;
+    at = at === 0 ? -1 : tail.lastIndexOf('PK\x05\x06', at - 1, 'latin1')
+  ) {
     if (at + 22 > tail.length) continue;
     const directoryStart = at - tail.readUInt32LE(at + 12);
     const inTail = directoryStart >= 0 && tail.toString('latin1', directoryStart, directoryStart + 4) === 'PK\x01\x02';
     // A directory that begins before the tail is too long to be chance.
-    if (inTail || (directoryStart < 0 && tail.readUInt32LE(at + 12) < bytes.length && tail.readUInt16LE(at + 10) > 0)) return true;
+    if (inTail || (directoryStart < 0 && tail.readUInt32LE(at + 12) < bytes.length && tail.readUInt16LE(at + 10) > 0))
+      return true;
   }
   return false;
 }

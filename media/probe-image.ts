@@ -29,7 +29,9 @@ export async function probeImage(bytes: Uint8Array, declaredType?: string): Prom
   const found = await sniff(bytes, declaredType);
   if (!found.ok) return found;
   if (found.kind !== 'image') return refuse('media_unsupported_type');
-  const header = await sharp(bytes, { limitInputPixels: false }).metadata().catch(() => null);
+  const header = await sharp(bytes, { limitInputPixels: false })
+    .metadata()
+    .catch(() => null);
   const refusal = judgeHeader(header, found.type);
   if (refusal || !header) return refusal ?? refuse('media_corrupt');
   return {

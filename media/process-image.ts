@@ -38,7 +38,10 @@ export interface ProcessedImage extends Omit<ProbedImage, 'convertsLate'> {
  * Makes every variant of a picture from one decode: upright, in sRGB with 8 bits, the first frame of an animation,
  * free of all metadata. A picture that is not taken comes back as a refusal; a rejection means that this server failed.
  */
-export async function processImage(bytes: Uint8Array, options: ImageOptions = {}): Promise<ProcessedImage | MediaRefusal> {
+export async function processImage(
+  bytes: Uint8Array,
+  options: ImageOptions = {},
+): Promise<ProcessedImage | MediaRefusal> {
   const probed = await probeImage(bytes, options.declaredType);
   if (!probed.ok) return probed;
   const { convertsLate, ...facts } = probed;
@@ -48,7 +51,10 @@ export async function processImage(bytes: Uint8Array, options: ImageOptions = {}
   return { ...facts, variants, blurhash: (options.blurhash ?? true) ? await blurhashOf(pixels) : null };
 }
 
-/** A square is covered by the short side of the picture, so it needs room for the long side of a panorama; no more than `original` has. */
+/**
+ * A square is covered by the short side of the picture, so it needs room for the long side of a panorama; no more than
+ * `original` has.
+ */
 const LONG_SIDE_OF_A_SQUARE = 4;
 
 function decodedEdge(name: VariantName): number {
@@ -58,7 +64,11 @@ function decodedEdge(name: VariantName): number {
 
 const SMALLEST_DECODE = 640;
 
-async function decode(bytes: Uint8Array, { convertsLate }: Pick<ProbedImage, 'convertsLate'>, options: ImageOptions): Promise<Pixels | MediaRefusal> {
+async function decode(
+  bytes: Uint8Array,
+  { convertsLate }: Pick<ProbedImage, 'convertsLate'>,
+  options: ImageOptions,
+): Promise<Pixels | MediaRefusal> {
   const edge = Math.max(SMALLEST_DECODE, ...(options.sizes ?? VARIANT_NAMES).map(decodedEdge));
   const upright = convertsLate ? await shrunkInItsOwnColours(bytes, edge) : null;
   const pipeline = (upright ? sharp(upright) : small(bytes, edge)).toColourspace('srgb');
@@ -76,10 +86,14 @@ function small(bytes: Uint8Array, edge: number, options: SharpOptions = {}): Sha
 }
 
 /**
- * The picture made smaller but still in the colours of its profile, uncompressed. The decoder converts every pixel that it
- * reads; a phone's photo has four times as many as the largest size needs, and nearly all of them carry a profile.
+ * The picture made smaller but still in the colours of its profile, uncompressed. The decoder converts every pixel that
+ * it reads; a phone's photo has four times as many as the largest size needs, and nearly all of them carry a profile.
  * Null when that fails: the straight way then decides whether the picture or only its profile is broken.
  */
 async function shrunkInItsOwnColours(bytes: Uint8Array, edge: number): Promise<Buffer | null> {
-  return small(bytes, edge, { ignoreIcc: true }).keepIccProfile().png({ compressionLevel: 0 }).toBuffer().catch(() => null);
+  return small(bytes, edge, { ignoreIcc: true })
+    .keepIccProfile()
+    .png({ compressionLevel: 0 })
+    .toBuffer()
+    .catch(() => null);
 }

@@ -26,7 +26,9 @@ export interface VideoOptions {
   readonly programs?: { readonly ffmpeg: string; readonly ffprobe: string };
 }
 
-/** A file below the output folder, in the order in which they should be stored: what a playlist names comes before it. */
+/**
+ * A file below the output folder, in the order in which they should be stored: what a playlist names comes before it.
+ */
 export interface VideoFile {
   readonly name: string;
   readonly contentType: 'video/mp2t' | 'application/vnd.apple.mpegurl';
@@ -46,10 +48,16 @@ export const SEGMENT_SECONDS = 2;
 /** Faster sources are thinned out, which halves the work and is seen by nobody on a phone. */
 const MAX_FRAMES_PER_SECOND = 30;
 
-/** Turns a video into HLS with H.264 at every quality that it is large enough for. A video that is not taken is a refusal. */
+/**
+ * Turns a video into HLS with H.264 at every quality that it is large enough for. A video that is not taken is a
+ * refusal.
+ */
 export async function processVideo(options: VideoOptions): Promise<ProcessedVideo | MediaRefusal> {
   const { path, outputDir, declaredType, programs } = options;
-  const probed = await probeVideo(path, { ...(declaredType === undefined ? {} : { declaredType }), ...(programs ? { ffprobe: programs.ffprobe } : {}) });
+  const probed = await probeVideo(path, {
+    ...(declaredType === undefined ? {} : { declaredType }),
+    ...(programs ? { ffprobe: programs.ffprobe } : {}),
+  });
   if (!probed.ok) return probed;
   await mkdir(outputDir, { recursive: true });
   const result = await transcode(options, probed);
@@ -79,7 +87,22 @@ async function makePoster(options: VideoOptions, probed: ProbedVideo, deadline: 
   const frame = join(options.outputDir, 'poster.png');
   const at = Math.min(1, probed.durationSeconds / 2).toFixed(3);
   const { width, height } = probed;
-  const end = await ffmpeg(options, ['-ss', at, ...input(options, probed), '-frames:v', '1', '-vf', `scale=${String(width)}:${String(height)},setsar=1`, '-map_metadata', '-1', frame], deadline);
+  const end = await ffmpeg(
+    options,
+    [
+      '-ss',
+      at,
+      ...input(options, probed),
+      '-frames:v',
+      '1',
+      '-vf',
+      `scale=${String(width)}:${String(height)},setsar=1`,
+      '-map_metadata',
+      '-1',
+      frame,
+    ],
+    deadline,
+  );
   if (end.kind !== 'done') return refusalOf(end);
   const bytes = await readFile(frame).catch(() => null);
   if (!bytes) return refuse('media_corrupt');
@@ -90,22 +113,61 @@ async function makePoster(options: VideoOptions, probed: ProbedVideo, deadline: 
 function streamArguments(options: VideoOptions, probed: ProbedVideo, rungs: readonly Rung[]): string[] {
   const thinned = probed.framesPerSecond > MAX_FRAMES_PER_SECOND ? `fps=${String(MAX_FRAMES_PER_SECOND)},` : '';
   const branches = rungs.map((_, index) => `[in${String(index)}]`).join('');
-  const scaled = rungs.map(({ width, height }, index) => `[in${String(index)}]scale=${String(width)}:${String(height)}:flags=bicubic,setsar=1[out${String(index)}]`);
+  const scaled = rungs.map(
+    ({ width, height }, index) =>
+      `[in${String(index)}]scale=${String(width)}:${String(height)}:flags=bicubic,setsar=1[out${String(index)}]`,
+  );
   const filters = [`[0:v:0]${thinned}format=yuv420p,split=${String(rungs.length)}${branches}`, ...scaled].join(';');
   const perRung = rungs.flatMap(({ maxBitsPerSecond }, index) => [
-    '-map', `[out${String(index)}]`,
+    '-map',
+    `[out${String(index)}]`,
     ...(probed.hasAudio ? ['-map', '0:a:0'] : []),
-    `-maxrate:v:${String(index)}`, String(maxBitsPerSecond), `-bufsize:v:${String(index)}`, String(maxBitsPerSecond * 2),
+    `-maxrate:v:${String(index)}`,
+    String(maxBitsPerSecond),
+    `-bufsize:v:${String(index)}`,
+    String(maxBitsPerSecond * 2),
   ]);
-  const streams = rungs.map(({ name }, index) => `v:${String(index)},${probed.hasAudio ? `a:${String(index)},` : ''}name:${name}`).join(' ');
+  const streams = rungs
+    .map(({ name }, index) => `v:${String(index)},${probed.hasAudio ? `a:${String(index)},` : ''}name:${name}`)
+    .join(' ');
   return [
-    ...input(options, probed), '-t', String(Math.ceil(probed.durationSeconds)), '-filter_complex', filters, ...perRung,
-    '-c:v', 'libx264', '-preset', 'veryfast', '-profile:v', 'main', '-crf', '23', '-sc_threshold', '0',
-    '-force_key_frames', `expr:gte(t,n_forced*${String(SEGMENT_SECONDS)})`,
+    ...input(options, probed),
+    '-t',
+    String(Math.ceil(probed.durationSeconds)),
+    '-filter_complex',
+    filters,
+    ...perRung,
+    '-c:v',
+    'libx264',
+    '-preset',
+    'veryfast',
+    '-profile:v',
+    'main',
+    '-crf',
+    '23',
+    '-sc_threshold',
+    '0',
+    '-force_key_frames',
+    `expr:gte(t,n_forced*${String(SEGMENT_SECONDS)})`,
     ...(probed.hasAudio ? ['-c:a', 'aac', '-b:a', '96k', '-ac', '2'] : []),
-    '-map_metadata', '-1', '-map_chapters', '-1',
-    '-f', 'hls', '-hls_time', String(SEGMENT_SECONDS), '-hls_playlist_type', 'vod', '-hls_flags', 'independent_segments',
-    '-hls_segment_filename', join(options.outputDir, '%v', '%03d.ts'), '-master_pl_name', 'master.m3u8', '-var_stream_map', streams,
+    '-map_metadata',
+    '-1',
+    '-map_chapters',
+    '-1',
+    '-f',
+    'hls',
+    '-hls_time',
+    String(SEGMENT_SECONDS),
+    '-hls_playlist_type',
+    'vod',
+    '-hls_flags',
+    'independent_segments',
+    '-hls_segment_filename',
+    join(options.outputDir, '%v', '%03d.ts'),
+    '-master_pl_name',
+    'master.m3u8',
+    '-var_stream_map',
+    streams,
     join(options.outputDir, '%v', 'index.m3u8'),
   ];
 }
@@ -124,7 +186,9 @@ function ffmpeg({ programs, signal }: VideoOptions, args: readonly string[], dea
 }
 
 async function orderedFiles(outputDir: string, rungs: readonly Rung[]): Promise<VideoFile[]> {
-  const perRung = await Promise.all(rungs.map(async ({ name }) => (await readdir(join(outputDir, name))).sort().map((file) => `${name}/${file}`)));
+  const perRung = await Promise.all(
+    rungs.map(async ({ name }) => (await readdir(join(outputDir, name))).sort().map((file) => `${name}/${file}`)),
+  );
   const names = perRung.flat();
   const playlists = [...names.filter((name) => name.endsWith('.m3u8')), 'master.m3u8'];
   return [

@@ -5,8 +5,12 @@ import { knownType, sniff } from './sniff.ts';
 
 const blank = sharp({ create: { width: 8, height: 8, channels: 3, background: '#567' } });
 const [jpeg, png, webp, avif, gif, tiff] = await Promise.all([
-  blank.clone().jpeg().toBuffer(), blank.clone().png().toBuffer(), blank.clone().webp().toBuffer(),
-  blank.clone().avif().toBuffer(), blank.clone().gif().toBuffer(), blank.clone().tiff().toBuffer(),
+  blank.clone().jpeg().toBuffer(),
+  blank.clone().png().toBuffer(),
+  blank.clone().webp().toBuffer(),
+  blank.clone().avif().toBuffer(),
+  blank.clone().gif().toBuffer(),
+  blank.clone().tiff().toBuffer(),
 ]);
 
 describe('sniffing', () => {
@@ -25,7 +29,11 @@ describe('sniffing', () => {
     ['video/mp4', '\0\0\0\x18ftypisom\0\0\0\0isommp42'],
     ['video/quicktime', '\0\0\0\x14ftypqt  \0\0\0\0qt  '],
   ])('knows %s by its content', async (type, start) => {
-    expect(await sniff(Buffer.concat([Buffer.from(start, 'latin1'), Buffer.alloc(64)]))).toEqual({ ok: true, kind: 'video', type });
+    expect(await sniff(Buffer.concat([Buffer.from(start, 'latin1'), Buffer.alloc(64)]))).toEqual({
+      ok: true,
+      kind: 'video',
+      type,
+    });
   });
 
   test('takes the other names of a type', async () => {
@@ -37,14 +45,22 @@ describe('sniffing', () => {
   test.each([
     ['an empty file', Buffer.alloc(0), 'media_empty'],
     ['an SVG', Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"/>'), 'media_unsupported_type'],
-    ['an XML that holds an SVG', Buffer.from('<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>'), 'media_unsupported_type'],
+    [
+      'an XML that holds an SVG',
+      Buffer.from('<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>'),
+      'media_unsupported_type',
+    ],
     ['a PDF', Buffer.from('%PDF-1.7\n%âãÏÓ\n1 0 obj'), 'media_unsupported_type'],
     ['a page', Buffer.from('<!doctype html><script>alert(1)</script>'), 'media_unsupported_type'],
     ['a GIF', gif, 'media_unsupported_type'],
     ['a TIFF', tiff, 'media_unsupported_type'],
     ['plain words', Buffer.from('hello there, this is no picture'), 'media_unsupported_type'],
     ['one byte', Buffer.from([0xff]), 'media_unsupported_type'],
-    ['a JPEG behind an audio tag', Buffer.concat([Buffer.from('ID3\x03\0\0\0\0\0\x0a', 'latin1'), Buffer.alloc(10), jpeg]), 'media_unsupported_type'],
+    [
+      'a JPEG behind an audio tag',
+      Buffer.concat([Buffer.from('ID3\x03\0\0\0\0\0\x0a', 'latin1'), Buffer.alloc(10), jpeg]),
+      'media_unsupported_type',
+    ],
   ])('refuses %s, whatever it is called', async (_, bytes, code) => {
     expect(await sniff(bytes, 'image/jpeg')).toMatchObject({ ok: false, code });
   });
@@ -59,7 +75,13 @@ describe('polyglots', () => {
   const withComment = (comment: string) => {
     const length = Buffer.alloc(2);
     length.writeUInt16BE(comment.length + 2);
-    return Buffer.concat([jpeg.subarray(0, 2), Buffer.from([0xff, 0xfe]), length, Buffer.from(comment, 'latin1'), jpeg.subarray(2)]);
+    return Buffer.concat([
+      jpeg.subarray(0, 2),
+      Buffer.from([0xff, 0xfe]),
+      length,
+      Buffer.from(comment, 'latin1'),
+      jpeg.subarray(2),
+    ]);
   };
   const entry = Buffer.concat([Buffer.from('PK\x01\x02', 'latin1'), Buffer.alloc(43)]);
   const end = Buffer.alloc(22);
@@ -79,7 +101,9 @@ describe('polyglots', () => {
   });
 
   test('takes a JPEG with a clip behind it, as phones write them', async () => {
-    expect(isPolyglot(Buffer.concat([jpeg, Buffer.from('\0\0\0\x18ftypmp42', 'latin1'), Buffer.alloc(90_000, 7)]))).toBe(false);
+    expect(
+      isPolyglot(Buffer.concat([jpeg, Buffer.from('\0\0\0\x18ftypmp42', 'latin1'), Buffer.alloc(90_000, 7)])),
+    ).toBe(false);
   });
 
   test('is not misled by an archive signature without a directory', () => {

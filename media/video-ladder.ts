@@ -14,14 +14,21 @@ const LADDER = [
   { shortSide: 1080, maxBitsPerSecond: 5_000_000 },
 ] as const;
 
-/** The qualities that a source gives, smallest first: never larger than itself, and itself when it is smaller than all. */
+/**
+ * The qualities that a source gives, smallest first: never larger than itself, and itself when it is smaller than all.
+ */
 export function rungsFor(source: { readonly width: number; readonly height: number }): Rung[] {
   const short = Math.min(source.width, source.height);
   const fitting = LADDER.filter(({ shortSide }) => shortSide <= short);
   const chosen = fitting.length > 0 ? fitting : [{ shortSide: short, maxBitsPerSecond: 300_000 }];
   return chosen.map(({ shortSide, maxBitsPerSecond }) => {
     const factor = shortSide / short;
-    return { name: `${String(shortSide)}p`, width: even(source.width * factor), height: even(source.height * factor), maxBitsPerSecond };
+    return {
+      name: `${String(shortSide)}p`,
+      width: even(source.width * factor),
+      height: even(source.height * factor),
+      maxBitsPerSecond,
+    };
   });
 }
 

@@ -18,7 +18,9 @@ export interface ProbedVideo {
   readonly hasAudio: boolean;
 }
 
-/** The one reader that each type may be opened with: playlists and scripts that name other files are never guessed at. */
+/**
+ * The one reader that each type may be opened with: playlists and scripts that name other files are never guessed at.
+ */
 export const DEMUXERS: Readonly<Record<VideoType, 'mov' | 'matroska'>> = {
   'video/mp4': 'mov',
   'video/quicktime': 'mov',
@@ -46,12 +48,28 @@ type Stream = z.infer<typeof stream>;
 const report = z.object({ streams: z.array(stream), format: z.object({ duration: z.coerce.number().positive() }) });
 
 /** Reads type, length and frame of a video file; refuses what must not or cannot be processed. */
-export async function probeVideo(path: string, options: { readonly declaredType?: string; readonly ffprobe?: string } = {}): Promise<ProbedVideo | MediaRefusal> {
+export async function probeVideo(
+  path: string,
+  options: { readonly declaredType?: string; readonly ffprobe?: string } = {},
+): Promise<ProbedVideo | MediaRefusal> {
   const type = await videoType(path, options.declaredType);
   if (typeof type !== 'string') return type;
   const end = await runTool({
     program: options.ffprobe ?? 'ffprobe',
-    args: ['-v', 'error', '-protocol_whitelist', 'file', '-f', DEMUXERS[type], '-print_format', 'json', '-show_streams', '-show_format', '-i', path],
+    args: [
+      '-v',
+      'error',
+      '-protocol_whitelist',
+      'file',
+      '-f',
+      DEMUXERS[type],
+      '-print_format',
+      'json',
+      '-show_streams',
+      '-show_format',
+      '-i',
+      path,
+    ],
     timeoutMs: PROBE_TIMEOUT_MS,
   });
   return end.kind === 'done' ? judge(type, end.output) : refusalOf(end);
@@ -91,7 +109,8 @@ function judge(type: VideoType, output: string): ProbedVideo | MediaRefusal {
 
 function upright(width: number, height: number, picture: Stream): { width: number; height: number } {
   const square = Math.round(width * (ratio(picture.sample_aspect_ratio ?? '', ':') ?? 1));
-  const turned = Math.abs(picture.side_data_list?.find(({ rotation }) => rotation !== undefined)?.rotation ?? 0) % 180 === 90;
+  const turned =
+    Math.abs(picture.side_data_list?.find(({ rotation }) => rotation !== undefined)?.rotation ?? 0) % 180 === 90;
   return turned ? { width: height, height: square } : { width: square, height };
 }
 

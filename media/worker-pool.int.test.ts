@@ -57,7 +57,10 @@ describe('media workers', () => {
   });
 
   test('pass on a refusal', async () => {
-    expect(await start().process(Buffer.from('%PDF-1.7'), { declaredType: 'image/jpeg' })).toMatchObject({ ok: false, code: 'media_unsupported_type' });
+    expect(await start().process(Buffer.from('%PDF-1.7'), { declaredType: 'image/jpeg' })).toMatchObject({
+      ok: false,
+      code: 'media_unsupported_type',
+    });
   });
 
   test('reject when a file cannot be read, and go on', async () => {
@@ -75,7 +78,11 @@ describe('media workers', () => {
   test('keep order and number when many wait', async () => {
     const workers = start();
     const widths = Array.from({ length: 12 }, (_, index) => 100 + index);
-    const results = await Promise.all(widths.map(async (width) => workers.process(await sharp(small).resize(width, 100, { fit: 'fill' }).png().toBuffer())));
+    const results = await Promise.all(
+      widths.map(async (width) =>
+        workers.process(await sharp(small).resize(width, 100, { fit: 'fill' }).png().toBuffer()),
+      ),
+    );
     expect(results.map((result) => result.ok && result.width)).toEqual(widths);
     expect(workers.pids().length).toBeLessThanOrEqual(2);
   });
@@ -119,7 +126,10 @@ describe('media workers', () => {
     expect(await workers.process(small)).toMatchObject({ ok: true });
   });
 
-  const vast = async () => sharp({ create: { width: 9_900, height: 9_900, channels: 3, background: '#89a' } }).jpeg({ progressive: true }).toBuffer();
+  const vast = async () =>
+    sharp({ create: { width: 9_900, height: 9_900, channels: 3, background: '#89a' } })
+      .jpeg({ progressive: true })
+      .toBuffer();
 
   test('end a picture that takes too much memory', async () => {
     const workers = start({ workers: 1, maxRssBytes: 180 * 1024 * 1024 });
@@ -134,7 +144,10 @@ describe('media workers', () => {
   });
 
   test('decode the largest picture allowed within their memory', async () => {
-    expect(await start({ workers: 1 }).process(await vast(), { sizes: ['small'] })).toMatchObject({ ok: true, width: 9_900 });
+    expect(await start({ workers: 1 }).process(await vast(), { sizes: ['small'] })).toMatchObject({
+      ok: true,
+      width: 9_900,
+    });
   });
 
   test('are replaced after a number of pictures', async () => {
@@ -169,15 +182,26 @@ describe('mutated photos', () => {
   test('neither crash, nor hang, nor bloat a worker', { timeout: 900_000 }, async () => {
     const camera = sharedPhotos('camera').map(({ bytes }) => bytes);
     const drawn = sharp(await drawPhoto(6, { width: 640, height: 480 }));
-    const others = await Promise.all([drawn.clone().png().toBuffer(), drawn.clone().webp().toBuffer(), drawn.clone().avif({ effort: 0 }).toBuffer(), drawn.clone().jpeg({ progressive: true }).toBuffer()]);
+    const others = await Promise.all([
+      drawn.clone().png().toBuffer(),
+      drawn.clone().webp().toBuffer(),
+      drawn.clone().avif({ effort: 0 }).toBuffer(),
+      drawn.clone().jpeg({ progressive: true }).toBuffer(),
+    ]);
     const originals = [...camera, ...others];
     const workers = start({ workers: 2, jobsPerWorker: 1_000_000, maxQueue: 10_000 });
     const count = longTestsWanted() ? 2_400 : 150;
-    const codes = await Promise.all(Array.from({ length: count }, async (_, seed) => {
-      const result = await workers.process(mutateBytes(originals[seed % originals.length]!, seededChance(seed)));
-      return result.ok ? 'ok' : result.code;
-    }));
-    const surprising = codes.flatMap((code, seed) => (/^(ok|media_(corrupt|empty|unsupported_type|polyglot|too_many_pixels|decoder_unavailable))$/.test(code) ? [] : [`seed ${String(seed)}: ${code}`]));
+    const codes = await Promise.all(
+      Array.from({ length: count }, async (_, seed) => {
+        const result = await workers.process(mutateBytes(originals[seed % originals.length]!, seededChance(seed)));
+        return result.ok ? 'ok' : result.code;
+      }),
+    );
+    const surprising = codes.flatMap((code, seed) =>
+      /^(ok|media_(corrupt|empty|unsupported_type|polyglot|too_many_pixels|decoder_unavailable))$/.test(code)
+        ? []
+        : [`seed ${String(seed)}: ${code}`],
+    );
     expect(surprising).toEqual([]);
     expect(codes).toContain('ok');
     expect(codes).toContain('media_corrupt');

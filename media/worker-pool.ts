@@ -22,8 +22,9 @@ export interface MediaWorkersOptions {
 
 export interface MediaWorkers {
   /**
-   * Decodes one picture in a worker. A picture that is not taken, takes too long or too much memory, or crashes the decoder
-   * twice comes back as a refusal. Rejects with `MediaQueueFull`, and with an error when the server is at fault.
+   * Decodes one picture in a worker. A picture that is not taken, takes too long or too much memory, or crashes the
+   * decoder twice comes back as a refusal. Rejects with `MediaQueueFull`, and with an error when the server is at
+   * fault.
    */
   process(input: ImageInput, options?: ImageOptions): Promise<ProcessResult>;
   /** Pictures that wait for a worker now. */
@@ -62,7 +63,9 @@ interface Slot {
   timedOut: boolean;
 }
 
-/** Starts a pool of worker processes for hostile pictures. Workers start when work comes and are replaced when they die. */
+/**
+ * Starts a pool of worker processes for hostile pictures. Workers start when work comes and are replaced when they die.
+ */
 export function startMediaWorkers(options: MediaWorkersOptions): MediaWorkers {
   const pool = new WorkerPool(options);
   return {
@@ -87,7 +90,8 @@ class WorkerPool {
 
   add(input: ImageInput, options: ImageOptions): Promise<ProcessResult> {
     if (this.#closed) return Promise.reject(new Error('The media workers are closed'));
-    if (this.queue.length >= this.#options.maxQueue) return Promise.reject(new MediaQueueFull('Too many pictures wait for a media worker'));
+    if (this.queue.length >= this.#options.maxQueue)
+      return Promise.reject(new MediaQueueFull('Too many pictures wait for a media worker'));
     return new Promise((resolve, reject) => {
       this.queue.push({ job: { id: this.#nextId++, input, options }, deaths: 0, resolve, reject });
       this.#dispatch();
@@ -129,11 +133,14 @@ class WorkerPool {
         if (this.#failedStarts >= STARTS && !this.#closed) this.#giveUp(error);
       },
     );
-    worker.ended.then((end) => {
-      this.#bury(slot, end);
-    }, () => {
-      this.#bury(slot, { code: null, signal: null });
-    });
+    worker.ended.then(
+      (end) => {
+        this.#bury(slot, end);
+      },
+      () => {
+        this.#bury(slot, { code: null, signal: null });
+      },
+    );
   }
 
   /** No worker starts here: that is this server's fault, and nobody who waits is served by waiting on. */

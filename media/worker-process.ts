@@ -62,7 +62,7 @@ export function startWorkerProcess(maxRssBytes: number, onAnswer: (answer: Worke
 
 async function endOf(child: ChildProcess): Promise<WorkerEnd> {
   if (child.pid === undefined) {
-    const [cause] = await once(child, 'error') as unknown[];
+    const [cause] = (await once(child, 'error')) as unknown[];
     throw new Error('A media worker could not be started', { cause });
   }
   // Failed sends and kills of a dead child are no news: its end is.

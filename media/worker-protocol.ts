@@ -45,6 +45,10 @@ export const workerJob = z.object({
 /** Checks the envelope of an answer; the result inside was made by our own code and is taken at its word. */
 export const workerAnswer: z.ZodType<WorkerAnswer> = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('ready') }),
-  z.object({ kind: z.literal('done'), id: z.number().int(), result: z.custom<ProcessResult>((value) => typeof value === 'object' && value !== null && 'ok' in value) }),
+  z.object({
+    kind: z.literal('done'),
+    id: z.number().int(),
+    result: z.custom<ProcessResult>((value) => typeof value === 'object' && value !== null && 'ok' in value),
+  }),
   z.object({ kind: z.literal('failed'), id: z.number().int(), message: z.string() }),
 ]);

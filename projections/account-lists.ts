@@ -27,7 +27,11 @@ export function mutualsWith(read: ReadContext, asked: Asked<AccountId, AccountId
   return listById(read, asked, { rows, rule: follows(read.builds, 'a.account_id', '$2') });
 }
 
-async function listById({ sql, builds }: ReadContext, { viewer, of, page }: Asked<AccountId, AccountId>, { rows, rule }: { rows: string; rule: string }): Promise<ListedUser[]> {
+async function listById(
+  { sql, builds }: ReadContext,
+  { viewer, of, page }: Asked<AccountId, AccountId>,
+  { rows, rule }: { rows: string; rule: string },
+): Promise<ListedUser[]> {
   const result = await sql.query<ListedUser>(
     `select ${listedUserColumns(builds, '$1', 'a')}
      from (${rows}) listed join ${builds.schema('accounts')}.account a on a.account_id = listed.account_id
@@ -40,22 +44,41 @@ async function listById({ sql, builds }: ReadContext, { viewer, of, page }: Aske
 
 /** The accounts that like a post, newest like first. */
 export function likersOf(read: ReadContext, asked: Asked<PostId, TimePlace>): Promise<TimedUser[]> {
-  return listByTime(read, asked, (builds) => ({ table: `${builds.schema('likes')}.post_like`, owner: 'post_id', account: 'account_id', at: 'liked_at' }));
+  return listByTime(read, asked, (builds) => ({
+    table: `${builds.schema('likes')}.post_like`,
+    owner: 'post_id',
+    account: 'account_id',
+    at: 'liked_at',
+  }));
 }
 
 /** The accounts that saw a story, newest view first. Whether the viewer may know is the caller's to ask. */
 export function viewersOf(read: ReadContext, asked: Asked<StoryId, TimePlace>): Promise<TimedUser[]> {
-  return listByTime(read, asked, (builds) => ({ table: `${builds.schema('story-views')}.story_view`, owner: 'story_id', account: 'account_id', at: 'viewed_at' }));
+  return listByTime(read, asked, (builds) => ({
+    table: `${builds.schema('story-views')}.story_view`,
+    owner: 'story_id',
+    account: 'account_id',
+    at: 'viewed_at',
+  }));
 }
 
 /** The accounts that asked to follow an account, newest request first. */
 export function followRequestsTo(read: ReadContext, asked: Asked<AccountId, TimePlace>): Promise<TimedUser[]> {
-  return listByTime(read, asked, (builds) => ({ table: `${builds.schema('follows')}.follow_request`, owner: 'followee_id', account: 'follower_id', at: 'requested_at' }));
+  return listByTime(read, asked, (builds) => ({
+    table: `${builds.schema('follows')}.follow_request`,
+    owner: 'followee_id',
+    account: 'follower_id',
+    at: 'requested_at',
+  }));
 }
 
 type Timed = { readonly table: string; readonly owner: string; readonly account: string; readonly at: string };
 
-async function listByTime({ sql, builds }: ReadContext, { viewer, of, page }: Asked<string, TimePlace>, timed: (builds: Builds) => Timed): Promise<TimedUser[]> {
+async function listByTime(
+  { sql, builds }: ReadContext,
+  { viewer, of, page }: Asked<string, TimePlace>,
+  timed: (builds: Builds) => Timed,
+): Promise<TimedUser[]> {
   const { table, owner, account, at } = timed(builds);
   const { rows } = await sql.query<TimedUser>(
     `select ${listedUserColumns(builds, '$1', 'a')}, t.${at} as at

@@ -7,12 +7,24 @@ import { upsertRows } from './rows.ts';
 import { searchable, trigramIndex } from './text-search.ts';
 
 const handles = [
-  'AccountRegistered', 'ProfileEdited', 'ProfilePictureChosen', 'AccountMadePrivate', 'AccountMadePublic',
-  'CelebrityStatusGranted', 'CelebrityStatusRevoked', 'AccountVerified', 'VerificationWithdrawn', 'RegistrationAbandoned', 'AccountErased',
+  'AccountRegistered',
+  'ProfileEdited',
+  'ProfilePictureChosen',
+  'AccountMadePrivate',
+  'AccountMadePublic',
+  'CelebrityStatusGranted',
+  'CelebrityStatusRevoked',
+  'AccountVerified',
+  'VerificationWithdrawn',
+  'RegistrationAbandoned',
+  'AccountErased',
 ] as const;
 type Handled = EventOfType<(typeof handles)[number]>;
 
-/** SQL: the few accounts whose entries may not simply be pushed to their followers, who are or were celebrities or are gone. An index serves the condition as it stands here. */
+/**
+ * SQL: the few accounts whose entries may not simply be pushed to their followers, who are or were celebrities or are
+ * gone. An index serves the condition as it stands here.
+ */
 export const UNCOMMON = `(was_celebrity or status <> 'active')`;
 
 /** Profiles. An erased account keeps a row that says so and nothing else; events after its erasure change nothing. */
@@ -43,11 +55,26 @@ export const accounts: PostgresProjection = {
     create index on ${schema}.account (registered_at desc) where status = 'active';
     ${trigramIndex(`${schema}.account`, 'search_text')}`,
   apply,
-  tables: [{
-    table: 'account',
-    key: ['account_id'],
-    columns: ['username', 'full_name', 'bio', 'website', 'profile_media_id', 'is_private', 'is_celebrity', 'was_celebrity', 'is_verified', 'status', 'registered_at', 'search_text'],
-  }],
+  tables: [
+    {
+      table: 'account',
+      key: ['account_id'],
+      columns: [
+        'username',
+        'full_name',
+        'bio',
+        'website',
+        'profile_media_id',
+        'is_private',
+        'is_celebrity',
+        'was_celebrity',
+        'is_verified',
+        'status',
+        'registered_at',
+        'search_text',
+      ],
+    },
+  ],
 };
 
 type AccountRow = {
@@ -69,21 +96,38 @@ type AccountRow = {
 async function apply(tx: Sql, schema: string, events: readonly DomainEvent[]): Promise<void> {
   const table = `${schema}.account`;
   const keyOf = (event: Handled) => event.data.accountId;
-  const folded = await foldRows<AccountRow, Handled>(tx, { table, key: 'account_id', keyOf, step }, declaredOf(handles, events));
+  const folded = await foldRows<AccountRow, Handled>(
+    tx,
+    { table, key: 'account_id', keyOf, step },
+    declaredOf(handles, events),
+  );
   const rows = folded.map(({ after }) => ({ ...after, search_text: searchTextOf(after) }));
   // A name may pass from an erased account to a new one within a batch: it is given up before it is taken.
-  await upsertRows(tx, { table, key: ['account_id'] }, rows.filter((row) => row.status !== 'active'));
-  await upsertRows(tx, { table, key: ['account_id'] }, rows.filter((row) => row.status === 'active'));
+  await upsertRows(
+    tx,
+    { table, key: ['account_id'] },
+    rows.filter((row) => row.status !== 'active'),
+  );
+  await upsertRows(
+    tx,
+    { table, key: ['account_id'] },
+    rows.filter((row) => row.status === 'active'),
+  );
 }
 
-const searchTextOf = ({ username, full_name }: AccountRow) => (username === null ? null : searchable(`${username} ${full_name ?? ''}`));
+const searchTextOf = ({ username, full_name }: AccountRow) =>
+  username === null ? null : searchable(`${username} ${full_name ?? ''}`);
 
 function step(row: AccountRow | undefined, event: Handled): AccountRow | undefined {
   switch (event.type) {
-    case 'AccountRegistered': return row ?? registered(event);
-    case 'RegistrationAbandoned': return row ?? empty(event.data.accountId, 'abandoned');
-    case 'AccountErased': return erased(row, event.data.accountId);
-    default: return row?.status === 'active' ? { ...row, ...changeBy(event) } : row;
+    case 'AccountRegistered':
+      return row ?? registered(event);
+    case 'RegistrationAbandoned':
+      return row ?? empty(event.data.accountId, 'abandoned');
+    case 'AccountErased':
+      return erased(row, event.data.accountId);
+    default:
+      return row?.status === 'active' ? { ...row, ...changeBy(event) } : row;
   }
 }
 
@@ -95,20 +139,33 @@ type Change = Exclude<Handled, { type: 'AccountRegistered' | 'RegistrationAbando
 
 function changeBy(event: Change): Partial<AccountRow> {
   switch (event.type) {
-    case 'ProfileEdited': return profileOf(event);
-    case 'ProfilePictureChosen': return { profile_media_id: event.data.mediaId };
-    case 'AccountMadePrivate': return { is_private: true };
-    case 'AccountMadePublic': return { is_private: false };
-    case 'CelebrityStatusGranted': return { is_celebrity: true, was_celebrity: true };
-    case 'CelebrityStatusRevoked': return { is_celebrity: false };
-    case 'AccountVerified': return { is_verified: true };
-    case 'VerificationWithdrawn': return { is_verified: false };
-    default: return unreachable(event);
+    case 'ProfileEdited':
+      return profileOf(event);
+    case 'ProfilePictureChosen':
+      return { profile_media_id: event.data.mediaId };
+    case 'AccountMadePrivate':
+      return { is_private: true };
+    case 'AccountMadePublic':
+      return { is_private: false };
+    case 'CelebrityStatusGranted':
+      return { is_celebrity: true, was_celebrity: true };
+    case 'CelebrityStatusRevoked':
+      return { is_celebrity: false };
+    case 'AccountVerified':
+      return { is_verified: true };
+    case 'VerificationWithdrawn':
+      return { is_verified: false };
+    default:
+      return unreachable(event);
   }
 }
 
 function profileOf({ data: { fullName, bio, website } }: EventOfType<'ProfileEdited'>): Partial<AccountRow> {
-  return { ...(fullName !== undefined && { full_name: fullName }), ...(bio !== undefined && { bio }), ...(website !== undefined && { website }) };
+  return {
+    ...(fullName !== undefined && { full_name: fullName }),
+    ...(bio !== undefined && { bio }),
+    ...(website !== undefined && { website }),
+  };
 }
 
 const registered = ({ data, meta }: EventOfType<'AccountRegistered'>): AccountRow => ({

@@ -2,9 +2,9 @@ import type { Pool } from '../infra/postgres.ts';
 import type { Build } from './build-store.ts';
 
 /**
- * Has PostgreSQL take statistics of what some builds hold, so that it plans the first reads after a switch as well as later
- * ones: by itself it would do so only a minute or more after the rows came. It reads a sample of each table, and keeps
- * neither readers nor writers waiting.
+ * Has PostgreSQL take statistics of what some builds hold, so that it plans the first reads after a switch as well as
+ * later ones: by itself it would do so only a minute or more after the rows came. It reads a sample of each table, and
+ * keeps neither readers nor writers waiting.
  */
 export async function analyzeBuilds(pool: Pool, builds: readonly Pick<Build, 'location'>[]): Promise<void> {
   const { rows } = await pool.query<{ name: string }>(

@@ -19,12 +19,18 @@ const MOST_IDS = 180;
 const OWNERS_OF_POSTS = new Set(['authorId', 'postAuthorId']);
 
 /**
- * Every account and post that some events name, but for the author of a post that they are about. Whatever they changed is
- * about one of these, save for an erasure, which takes back what the account gave to others: that is `all`.
+ * Every account and post that some events name, but for the author of a post that they are about. Whatever they changed
+ * is about one of these, save for an erasure, which takes back what the account gave to others: that is `all`.
  */
 export function changesOf(events: readonly DomainEvent[]): Changes {
   if (events.some(({ type }) => type === 'AccountErased')) return 'all';
-  const named = new Set(events.flatMap(({ data }) => Object.entries(data).flatMap(([field, value]: [string, unknown]) => (!OWNERS_OF_POSTS.has(field) && isOwner(value) ? value : []))));
+  const named = new Set(
+    events.flatMap(({ data }) =>
+      Object.entries(data).flatMap(([field, value]: [string, unknown]) =>
+        !OWNERS_OF_POSTS.has(field) && isOwner(value) ? value : [],
+      ),
+    ),
+  );
   return named.size > MOST_IDS ? 'all' : [...named];
 }
 
@@ -34,7 +40,11 @@ const isOwner = (value: unknown): value is string => OwnerId.safeParse(value).su
  * Announces in the transaction that applies events to a model what they change. Those who listen hear of it once it is
  * committed, and never of what was rolled back.
  */
-export async function announceChanges(tx: Pick<Transaction, 'query'>, model: string, events: readonly DomainEvent[]): Promise<void> {
+export async function announceChanges(
+  tx: Pick<Transaction, 'query'>,
+  model: string,
+  events: readonly DomainEvent[],
+): Promise<void> {
   if (events.length === 0 || !ANNOUNCED.has(model)) return;
   await tx.query('select pg_notify($1, $2)', [CHANGES_CHANNEL, JSON.stringify(changesOf(events))]);
 }

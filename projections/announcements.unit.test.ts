@@ -9,8 +9,25 @@ import { changesOf, readAnnouncement } from './announcements.ts';
 
 function event({ type, data }: Fact): DomainEvent {
   const id = '00000000-0000-4000-8000-000000000001';
-  const metadata = { $correlationId: 'c', $causationId: 'c', commandId: id, actorId: 'system', occurredAt: '2026-01-01T00:00:00.000Z', schemaVersion: 1, owners: [] };
-  const parsed = parseEvent({ id, type, data: JSON.parse(JSON.stringify(data)), metadata, streamId: 's', revision: 0n, position: START_OF_LOG, createdAt: new Date(0) });
+  const metadata = {
+    $correlationId: 'c',
+    $causationId: 'c',
+    commandId: id,
+    actorId: 'system',
+    occurredAt: '2026-01-01T00:00:00.000Z',
+    schemaVersion: 1,
+    owners: [],
+  };
+  const parsed = parseEvent({
+    id,
+    type,
+    data: JSON.parse(JSON.stringify(data)),
+    metadata,
+    streamId: 's',
+    revision: 0n,
+    position: START_OF_LOG,
+    createdAt: new Date(0),
+  });
   if (parsed === undefined) throw new Error(`${type} is not an event of ours`);
   return parsed;
 }
@@ -20,7 +37,9 @@ describe('what a projector announces', () => {
   it('names every account and post that the events name, once, but not whose post it is', () => {
     const [ann, ben, postId] = [newId.account(), newId.account(), newId.post()];
     const like = { postId, accountId: ben, authorId: ann };
-    expect(changesOf([told('PostLiked', like), told('PostUnliked', like), told('PostSaved', { postId, accountId: ben })])).toEqual([postId, ben]);
+    expect(
+      changesOf([told('PostLiked', like), told('PostUnliked', like), told('PostSaved', { postId, accountId: ben })]),
+    ).toEqual([postId, ben]);
   });
 
   it('is everything when an account is erased, and when more changed than one announcement holds', () => {
@@ -33,6 +52,11 @@ describe('what a projector announces', () => {
   });
 
   it('is read back, and is everything when it cannot be read', () => {
-    expect([readAnnouncement('["a"]'), readAnnouncement('"all"'), readAnnouncement('{"of":"another release"}'), readAnnouncement('[')]).toEqual([['a'], 'all', 'all', 'all']);
+    expect([
+      readAnnouncement('["a"]'),
+      readAnnouncement('"all"'),
+      readAnnouncement('{"of":"another release"}'),
+      readAnnouncement('['),
+    ]).toEqual([['a'], 'all', 'all', 'all']);
   });
 });

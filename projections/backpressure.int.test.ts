@@ -2,7 +2,13 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { AccountId } from '../domain/ids.ts';
 import { createSortedIndexes } from '../infra/sorted-indexes.ts';
 import { createFeedHistory, type FeedHistory } from '../testing/feed-history.ts';
-import { appendHistory, LANE_PROJECTIONS, startLaneProjector, VERSIONS, type RunningProjector } from '../testing/lane-projector.ts';
+import {
+  appendHistory,
+  LANE_PROJECTIONS,
+  startLaneProjector,
+  VERSIONS,
+  type RunningProjector,
+} from '../testing/lane-projector.ts';
 import { eventually, openProjectorWorld, type ProjectorWorld } from '../testing/projector-world.ts';
 import { emptyRedis } from '../testing/redis-contents.ts';
 import { createTestRedis, type TestRedis } from '../testing/redis.ts';
@@ -24,14 +30,29 @@ let keyOf: (viewer: string) => string;
 
 beforeAll(async () => {
   [world, server] = await Promise.all([openProjectorWorld(), createTestRedis()]);
-  const backpressure = watchBackpressure({ limits: { alert: 100, active: 500, none: 1_000 }, lagOf: () => lag.events }, []);
-  projector = await startLaneProjector({ eventStore: world.node.url, database: world.databaseUrl, redis: server.url }, { now: () => NOW, backpressure });
+  const backpressure = watchBackpressure(
+    { limits: { alert: 100, active: 500, none: 1_000 }, lagOf: () => lag.events },
+    [],
+  );
+  projector = await startLaneProjector(
+    { eventStore: world.node.url, database: world.databaseUrl, redis: server.url },
+    { now: () => NOW, backpressure },
+  );
   const builds = await resolveBuilds(world.pool, VERSIONS);
   const prefix = builds.prefix('home-feed');
-  context = { read: { sql: world.pool, builds }, prefix, now: () => NOW, indexes: createSortedIndexes(projector.redis, { prefix: `${prefix}:`, buckets: BUCKETS }) };
+  context = {
+    read: { sql: world.pool, builds },
+    prefix,
+    now: () => NOW,
+    indexes: createSortedIndexes(projector.redis, { prefix: `${prefix}:`, buckets: BUCKETS }),
+  };
   keyOf = keysOf(prefix, 'feed');
 });
-afterAll(async () => { await projector.close(); await world.close(); await server.close(); });
+afterAll(async () => {
+  await projector.close();
+  await world.close();
+  await server.close();
+});
 
 /** Everybody follows the first account. */
 beforeEach(async () => {
@@ -50,7 +71,12 @@ const viewers = () => history.accounts.slice(1);
 async function tell(events: FeedHistory['log']): Promise<void> {
   await appendHistory(world.store, events);
   const head = await world.store.head();
-  await eventually('all lanes pass the head of the log', () => projector.lanes.fed.length === LANE_PROJECTIONS.length && projector.lanes.fed.every(({ position }) => position >= head));
+  await eventually(
+    'all lanes pass the head of the log',
+    () =>
+      projector.lanes.fed.length === LANE_PROJECTIONS.length &&
+      projector.lanes.fed.every(({ position }) => position >= head),
+  );
 }
 
 /** Publishes a post of the first account, `daysAgo` old. */
@@ -74,7 +100,8 @@ async function kept(): Promise<string[]> {
 }
 
 async function expectAllIsThere(): Promise<void> {
-  for (const viewer of viewers()) expect(await read(viewer)).toEqual(history.feedOf('post', viewer, { entries: 500, windowMs: POSTS.windowMs }));
+  for (const viewer of viewers())
+    expect(await read(viewer)).toEqual(history.feedOf('post', viewer, { entries: 500, windowMs: POSTS.windowMs }));
 }
 
 describe('fan-out that is behind', () => {

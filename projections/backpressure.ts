@@ -1,8 +1,8 @@
 import { metrics } from '@opentelemetry/api';
 
 /**
- * How much of fan-out is done. `all`: every feed that exists. `active`: only feeds that were read lately; the others are
- * made absent, and computed when their readers return. `none`: no feed exists, readers compute theirs.
+ * How much of fan-out is done. `all`: every feed that exists. `active`: only feeds that were read lately; the others
+ * are made absent, and computed when their readers return. `none`: no feed exists, readers compute theirs.
  */
 export type FanOutLevel = 'all' | 'active' | 'none';
 
@@ -34,7 +34,10 @@ const RANK = { all: 0, active: 2, none: 3 } as const;
  * Watches how far fan-out is behind. Shows it as `fan_out_backpressure_level`: 0, 1 (alert), 2 (active accounts only),
  * 3 (no fan-out), beside `projection_lag_events`.
  */
-export function watchBackpressure({ limits, forced, lagOf }: BackpressureOptions, projections: readonly string[]): Backpressure {
+export function watchBackpressure(
+  { limits, forced, lagOf }: BackpressureOptions,
+  projections: readonly string[],
+): Backpressure {
   const levels = new Map<string, FanOutLevel>();
   const levelOf: Backpressure = (projection) => {
     if (forced !== undefined) return forced;
@@ -44,7 +47,11 @@ export function watchBackpressure({ limits, forced, lagOf }: BackpressureOptions
     levels.set(projection, level);
     return level;
   };
-  metrics.getMeter('shutterlog').createObservableGauge('fan_out_backpressure_level', { description: '1: behind, 2: only feeds that were read lately are kept, 3: feeds are computed by their readers.' })
+  metrics
+    .getMeter('shutterlog')
+    .createObservableGauge('fan_out_backpressure_level', {
+      description: '1: behind, 2: only feeds that were read lately are kept, 3: feeds are computed by their readers.',
+    })
     .addCallback((result) => {
       for (const projection of projections) {
         const level = levelOf(projection);

@@ -11,8 +11,11 @@ describe('the level of fan-out', () => {
     expect(levels).toEqual(['all', 'all', 'active', 'all', 'none', 'none', 'none', 'none', 'all', 'active', 'all']);
   });
 
-  it('stays as it was while nobody knows the lag, and is each projection\'s own', () => {
-    const lags = new Map<string, number>([['home-feed', 2_000], ['story-tray', 3]]);
+  it("stays as it was while nobody knows the lag, and is each projection's own", () => {
+    const lags = new Map<string, number>([
+      ['home-feed', 2_000],
+      ['story-tray', 3],
+    ]);
     const levelOf = watchBackpressure({ limits: LIMITS, lagOf: (name) => lags.get(name) }, []);
     expect(levelOf('home-feed')).toBe('none');
     expect(levelOf('story-tray')).toBe('all');

@@ -1,7 +1,10 @@
 import type { DomainEvent, EventOfType, EventType } from '../domain/event-log.ts';
 
 /** The events of a batch that a projection declares, typed as such, so that its switch can be exhaustive. */
-export function declaredOf<T extends EventType>(handles: readonly T[], events: readonly DomainEvent[]): EventOfType<T>[] {
+export function declaredOf<T extends EventType>(
+  handles: readonly T[],
+  events: readonly DomainEvent[],
+): EventOfType<T>[] {
   return events.filter((event): event is EventOfType<T> => handles.some((type) => type === event.type));
 }
 

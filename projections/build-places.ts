@@ -17,9 +17,12 @@ export async function readPlaces(sql: Sql): Promise<Map<number, BuildPlace>> {
            and k.database = (select oid from pg_database where datname = current_database())
        ) as fed
      from projections.checkpoint c
-     left join (select build_id, min(position) as position from projections.lane group by build_id) l using (build_id)`);
-  return new Map(rows.map((raw) => {
-    const { id, ...place } = PlaceRow.parse(raw);
-    return [id, place];
-  }));
+     left join (select build_id, min(position) as position from projections.lane group by build_id) l using (build_id)`,
+  );
+  return new Map(
+    rows.map((raw) => {
+      const { id, ...place } = PlaceRow.parse(raw);
+      return [id, place];
+    }),
+  );
 }

@@ -7,7 +7,15 @@ export const BuildState = z.enum(['building', 'live', 'previous', 'side', 'dropp
 export type BuildState = z.infer<typeof BuildState>;
 
 /** The event that a runner gave up on after bounded retries. */
-export const StoppedAt = z.object({ eventId: z.string(), type: z.string(), streamId: z.string(), position: z.string(), error: z.string(), attempts: z.int(), at: z.string() });
+export const StoppedAt = z.object({
+  eventId: z.string(),
+  type: z.string(),
+  streamId: z.string(),
+  position: z.string(),
+  error: z.string(),
+  attempts: z.int(),
+  at: z.string(),
+});
 export type StoppedAt = z.infer<typeof StoppedAt>;
 
 const BuildRow = z.object({
@@ -60,7 +68,14 @@ export async function listBuilds(sql: Sql, projection?: string): Promise<Build[]
 function toBuild(row: z.infer<typeof BuildRow>): Build {
   const { id, projection, version, store, state, location, filled, temporary } = row;
   return {
-    id, projection, version, store, state, location, filled, temporary,
+    id,
+    projection,
+    version,
+    store,
+    state,
+    location,
+    filled,
+    temporary,
     storeId: row.store_id,
     createdAt: row.created_at,
     stateSince: row.state_since,
@@ -70,7 +85,8 @@ function toBuild(row: z.infer<typeof BuildRow>): Build {
 }
 
 export type NewBuild = {
-  readonly projection: PostgresProjection | { readonly store: 'redis'; readonly name: string; readonly version: number };
+  readonly projection:
+    PostgresProjection | { readonly store: 'redis'; readonly name: string; readonly version: number };
   readonly storeId: string;
   readonly state: 'building' | 'side';
   readonly until?: Position;
@@ -87,7 +103,10 @@ export async function createBuild(pool: Pool, build: NewBuild): Promise<Build> {
 }
 
 /** The same inside a transaction of the caller. */
-export async function createBuildIn(tx: Transaction, { projection, storeId, state, until, temporary = false }: NewBuild): Promise<Build> {
+export async function createBuildIn(
+  tx: Transaction,
+  { projection, storeId, state, until, temporary = false }: NewBuild,
+): Promise<Build> {
   const { rows } = await tx.query<Record<string, unknown>>(
     `with next as (select nextval(pg_get_serial_sequence('projections.build', 'id'))::int as id)
      insert into projections.build (id, projection, version, store, state, location, store_id, until_position, temporary)
@@ -97,7 +116,11 @@ export async function createBuildIn(tx: Transaction, { projection, storeId, stat
     [projection.name, projection.version, projection.store, state, storeId, until ?? null, temporary],
   );
   const build = toBuild(BuildRow.parse(rows[0]));
-  await tx.query('insert into projections.checkpoint (build_id, store_id, position) values ($1, $2, $3)', [build.id, storeId, START_OF_LOG]);
+  await tx.query('insert into projections.checkpoint (build_id, store_id, position) values ($1, $2, $3)', [
+    build.id,
+    storeId,
+    START_OF_LOG,
+  ]);
   if (projection.store === 'postgres') {
     await tx.query(`create schema ${quoted(build.location)}`);
     await tx.query(projection.ddl(quoted(build.location)));
@@ -112,5 +135,8 @@ export function quoted(schema: string): string {
 
 /** Notes the event that a build cannot pass; `undefined` lets runners try again. */
 export async function setStopped(sql: Sql, buildId: number, stopped: StoppedAt | undefined): Promise<void> {
-  await sql.query('update projections.build set stopped = $2 where id = $1', [buildId, stopped === undefined ? null : JSON.stringify(stopped)]);
+  await sql.query('update projections.build set stopped = $2 where id = $1', [
+    buildId,
+    stopped === undefined ? null : JSON.stringify(stopped),
+  ]);
 }

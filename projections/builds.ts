@@ -13,7 +13,9 @@ export type LiveRow = z.infer<typeof LiveRow>;
 export class NoLiveBuildError extends Error {
   override readonly name = 'NoLiveBuildError';
   constructor(projection: string) {
-    super(`no build of ${projection} is live: start the projector, or run "shutterlog projections rebuild ${projection}"`);
+    super(
+      `no build of ${projection} is live: start the projector, or run "shutterlog projections rebuild ${projection}"`,
+    );
   }
 }
 
@@ -55,7 +57,9 @@ export function createBuildResolver(sql: Sql, versions: CodeVersions, maxAgeMs =
       const builds = resolveBuilds(sql, versions);
       const fresh = { builds, at: now };
       known = fresh;
-      builds.catch(() => { if (known === fresh) known = undefined; });
+      builds.catch(() => {
+        if (known === fresh) known = undefined;
+      });
       return builds;
     },
   };

@@ -18,14 +18,27 @@ import { storyViews } from './story-views.ts';
 
 /** Every read model in PostgreSQL. */
 export const postgresProjections: readonly PostgresProjection[] = [
-  accounts, follows, relationships, media, posts, likes, saves, comments, hashtags, stories, storyViews,
+  accounts,
+  follows,
+  relationships,
+  media,
+  posts,
+  likes,
+  saves,
+  comments,
+  hashtags,
+  stories,
+  storyViews,
 ];
 
 /** Every read model in Redis; each reads some of those in PostgreSQL. */
 export const laneProjections: readonly LaneProjection[] = [homeFeed, celebrityPosts, storyTray];
 
 /** All of them, those that others read first. */
-export const allProjections: readonly (PostgresProjection | LaneProjection)[] = [...postgresProjections, ...laneProjections];
+export const allProjections: readonly (PostgresProjection | LaneProjection)[] = [
+  ...postgresProjections,
+  ...laneProjections,
+];
 
 /** The version that this code has of each read model, by name; what readers resolve their builds with. */
 export const codeVersions: CodeVersions = new Map(allProjections.map(({ name, version }) => [name, version]));

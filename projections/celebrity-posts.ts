@@ -7,13 +7,23 @@ import type { LaneProjection } from './lane-projection.ts';
 /** The indexes of celebrities' posts. */
 export const celebrityIndexes: AuthorIndexes = { kind: POSTS, keys: 'celebrity_posts' };
 
-/** The newest posts of each celebrity, which readers merge into the home feed instead of having them pushed to millions. */
+/**
+ * The newest posts of each celebrity, which readers merge into the home feed instead of having them pushed to millions.
+ */
 export const celebrityPosts: LaneProjection = {
   store: 'redis',
   name: 'celebrity-posts',
   version: 1,
   reads: ['accounts', POSTS.projection],
-  handles: ['PostPublished', 'PostArchived', 'PostUnarchived', 'PostDeleted', 'CelebrityStatusGranted', 'CelebrityStatusRevoked', 'AccountErased'],
+  handles: [
+    'PostPublished',
+    'PostArchived',
+    'PostUnarchived',
+    'PostDeleted',
+    'CelebrityStatusGranted',
+    'CelebrityStatusRevoked',
+    'AccountErased',
+  ],
   fannedOut: [],
   apply: (context, lanes, events) => indexAuthors(context, lanes, celebrityIndexes, workOf(lanes, events)),
   build: (context, options) => fillFrom(context, definedAuthorIndexes(celebrityIndexes), options),

@@ -14,7 +14,9 @@ beforeAll(async () => {
   database = await createTestDatabase();
   pool = openPool(database.url, { size: 2, name: 'test' });
   listener = new ChangesListener(database.url);
-  listener.onChanges((changes) => { heard.push(changes); });
+  listener.onChanges((changes) => {
+    heard.push(changes);
+  });
   listener.start();
   await eventually('it listens', () => listener.complete);
 });
@@ -40,7 +42,9 @@ describe('a listener to changes', () => {
 
   it('knows when it may have missed something, says so, and listens again', async () => {
     heard.length = 0;
-    await pool.query("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'shutterlog-changes' and datname = current_database()");
+    await pool.query(
+      "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'shutterlog-changes' and datname = current_database()",
+    );
     await eventually('it knows', () => heard.includes('all'));
     await eventually('it listens again', () => listener.complete);
     // Once for what it may have missed from the cut on, once for what came until it listened again.

@@ -9,7 +9,9 @@ const BEAT_MS = 1_000;
 const SILENT_MS = 3_000;
 const LONGEST_PAUSE_MS = 5_000;
 
-/** Listens on a connection of its own to the server that the models are written on, and connects again when it is lost. */
+/**
+ * Listens on a connection of its own to the server that the models are written on, and connects again when it is lost.
+ */
 export class ChangesListener implements ChangesHeard {
   readonly #url: string;
   readonly #listeners: ((changes: Changes) => void)[] = [];
@@ -52,8 +54,19 @@ export class ChangesListener implements ChangesHeard {
 
   /** Resolves when the connection is gone: true if it had been listening. */
   async #listen(): Promise<boolean> {
-    const client = new pg.Client({ connectionString: this.#url, application_name: 'shutterlog-changes', connectionTimeoutMillis: 5_000, query_timeout: 2_000, keepAlive: true });
-    const gone = new Promise<void>((resolve) => { client.once('end', resolve); client.once('error', () => { resolve(); }); });
+    const client = new pg.Client({
+      connectionString: this.#url,
+      application_name: 'shutterlog-changes',
+      connectionTimeoutMillis: 5_000,
+      query_timeout: 2_000,
+      keepAlive: true,
+    });
+    const gone = new Promise<void>((resolve) => {
+      client.once('end', resolve);
+      client.once('error', () => {
+        resolve();
+      });
+    });
     client.on('error', () => undefined);
     const beat = `shutterlog_beat_${randomUUID().replaceAll('-', '')}`;
     let asked = -Infinity;
@@ -67,7 +80,9 @@ export class ChangesListener implements ChangesHeard {
       await client.query(`listen ${CHANGES_CHANNEL}; listen ${beat}`);
       this.#tell('all');
       let lost = false;
-      void gone.then(() => { lost = true; });
+      void gone.then(() => {
+        lost = true;
+      });
       for (;;) {
         // That an answer comes would show the connection alone: a pooler in between may listen on another.
         asked = performance.now();

@@ -22,20 +22,42 @@ export const COMMENT_MODELS = ['comments', 'posts', 'accounts', 'follows', 'rela
 
 type Asked<Of> = { readonly viewer: AccountId; readonly of: Of; readonly page: Page<TimePlace> };
 
-/** The comments on a post, newest first, without those of accounts that the viewer may not meet. Whether it may see the post is the caller's to ask. */
+/**
+ * The comments on a post, newest first, without those of accounts that the viewer may not meet. Whether it may see the
+ * post is the caller's to ask.
+ */
 export function commentsOn(read: ReadContext, { viewer, of, page }: Asked<PostId>): Promise<CommentCard[]> {
-  return list(read, 'c.post_id = $2 and c.parent_comment_id is null and (c.created_at, c.comment_id) < ($3::timestamptz, $4) and', 'order by c.created_at desc, c.comment_id desc', [viewer, of, ...before(page.after), page.limit + 1]);
+  return list(
+    read,
+    'c.post_id = $2 and c.parent_comment_id is null and (c.created_at, c.comment_id) < ($3::timestamptz, $4) and',
+    'order by c.created_at desc, c.comment_id desc',
+    [viewer, of, ...before(page.after), page.limit + 1],
+  );
 }
 
 /** The replies to a comment, oldest first, likewise. */
 export function repliesTo(read: ReadContext, { viewer, of, page }: Asked<CommentId>): Promise<CommentCard[]> {
-  return list(read, 'c.parent_comment_id = $2 and (c.created_at, c.comment_id) > ($3::timestamptz, $4) and', 'order by c.created_at, c.comment_id', [viewer, of, ...behind(page.after), page.limit + 1]);
+  return list(
+    read,
+    'c.parent_comment_id = $2 and (c.created_at, c.comment_id) > ($3::timestamptz, $4) and',
+    'order by c.created_at, c.comment_id',
+    [viewer, of, ...behind(page.after), page.limit + 1],
+  );
 }
 
-type CommentRow = Omit<CommentCard, 'author' | 'like_count' | 'reply_count'> & UserCard & { readonly like_count: string; readonly reply_count: string };
+type CommentRow = Omit<CommentCard, 'author' | 'like_count' | 'reply_count'> &
+  UserCard & { readonly like_count: string; readonly reply_count: string };
 
-async function list({ sql, builds }: ReadContext, where: string, order: string, values: readonly unknown[]): Promise<CommentCard[]> {
-  const { rows } = await sql.query<CommentRow>(`${selectComments(builds)} where ${where} ${mayMeet(builds, '$1', 'a')} ${order} limit $5`, [...values]);
+async function list(
+  { sql, builds }: ReadContext,
+  where: string,
+  order: string,
+  values: readonly unknown[],
+): Promise<CommentCard[]> {
+  const { rows } = await sql.query<CommentRow>(
+    `${selectComments(builds)} where ${where} ${mayMeet(builds, '$1', 'a')} ${order} limit $5`,
+    [...values],
+  );
   return rows.map(({ account_id, username, full_name, is_private, is_verified, picture, ...row }) => ({
     ...row,
     author: { account_id, username, full_name, is_private, is_verified, picture },
@@ -64,7 +86,11 @@ export async function isPostVisible({ sql, builds }: ReadContext, viewer: Accoun
 }
 
 /** Whether the viewer may see a comment: its post, and whoever wrote it. */
-export async function isCommentVisible({ sql, builds }: ReadContext, viewer: AccountId, commentId: CommentId): Promise<boolean> {
+export async function isCommentVisible(
+  { sql, builds }: ReadContext,
+  viewer: AccountId,
+  commentId: CommentId,
+): Promise<boolean> {
   const { rowCount } = await sql.query(
     `select from ${builds.schema('comments')}.comment c
      join ${builds.schema('accounts')}.account w on w.account_id = c.account_id

@@ -7,7 +7,14 @@ import { applyPairFacts, type PairFact, type PairTable } from './pairs.ts';
 import type { PostgresProjection, ReadContext } from './projection.ts';
 import { addToCounts, countTable, sumByKey } from './rows.ts';
 
-const handles = ['CommentAdded', 'CommentDeleted', 'CommentLiked', 'CommentUnliked', 'PostDeleted', 'AccountErased'] as const;
+const handles = [
+  'CommentAdded',
+  'CommentDeleted',
+  'CommentLiked',
+  'CommentUnliked',
+  'PostDeleted',
+  'AccountErased',
+] as const;
 type Handled = EventOfType<(typeof handles)[number]>;
 
 /**
@@ -45,7 +52,11 @@ export const comments: PostgresProjection = {
     ${erasedAccountDdl(schema)}`,
   apply,
   tables: [
-    { table: 'comment', key: ['comment_id'], columns: ['post_id', 'account_id', 'parent_comment_id', 'text', 'replies', 'created_at'] },
+    {
+      table: 'comment',
+      key: ['comment_id'],
+      columns: ['post_id', 'account_id', 'parent_comment_id', 'text', 'replies', 'created_at'],
+    },
     { table: 'comment_count', key: ['post_id'], columns: ['comments'] },
     { table: 'comment_like', key: ['comment_id', 'account_id'], columns: ['liked_at'] },
     { table: 'comment_like_count', key: ['comment_id'], columns: ['likes'] },
@@ -55,13 +66,17 @@ export const comments: PostgresProjection = {
 
 /**
  * Set-based, with the same end as event by event: first goes what the batch removes from the tables, then comes what it
- * adds and does not remove again. A reply comes in only if its comment is there in the end: with it a reply goes anyway.
+ * adds and does not remove again. A reply comes in only if its comment is there in the end: with it a reply goes
+ * anyway.
  */
 async function apply(tx: Sql, schema: string, events: readonly DomainEvent[]): Promise<void> {
   const declared = declaredOf(handles, events);
   const removed = await remove(tx, schema, declared);
   const added = await add(tx, schema, declared);
-  await like(tx, schema, [...removed.map((row) => ({ gone: row.comment_id, column: 'comment_id' })), ...likingFacts(declared, added)]);
+  await like(tx, schema, [
+    ...removed.map((row) => ({ gone: row.comment_id, column: 'comment_id' })),
+    ...likingFacts(declared, added),
+  ]);
 }
 
 type Added = EventOfType<'CommentAdded'>;
@@ -70,26 +85,54 @@ type Added = EventOfType<'CommentAdded'>;
 async function add(tx: Sql, schema: string, events: readonly Handled[]): Promise<Map<string, number>> {
   const begun = events.flatMap((event, at) => (event.type === 'CommentAdded' ? [{ event, at }] : []));
   if (begun.length === 0) return new Map();
-  const goneAt = new Map(events.flatMap((event, at) => { const id = removedBy(event); return id === undefined ? [] : [[id, at] as const]; }));
-  const erased = new Set(await rememberErased(tx, schema, [], begun.map(({ event }) => event.data.accountId)));
-  const stays = ({ event: { data }, at }: (typeof begun)[number]) => !erased.has(data.accountId) && [data.commentId, data.postId].every((id) => (goneAt.get(id) ?? -1) < at);
+  const goneAt = new Map(
+    events.flatMap((event, at) => {
+      const id = removedBy(event);
+      return id === undefined ? [] : [[id, at] as const];
+    }),
+  );
+  const erased = new Set(
+    await rememberErased(
+      tx,
+      schema,
+      [],
+      begun.map(({ event }) => event.data.accountId),
+    ),
+  );
+  const stays = ({ event: { data }, at }: (typeof begun)[number]) =>
+    !erased.has(data.accountId) && [data.commentId, data.postId].every((id) => (goneAt.get(id) ?? -1) < at);
   const written = begun.filter(stays).map(({ event }) => event);
-  const comments = await insert(tx, schema, written.filter((event) => event.data.parentCommentId === null));
-  const replies = await insert(tx, schema, written.filter((event) => event.data.parentCommentId !== null));
+  const comments = await insert(
+    tx,
+    schema,
+    written.filter((event) => event.data.parentCommentId === null),
+  );
+  const replies = await insert(
+    tx,
+    schema,
+    written.filter((event) => event.data.parentCommentId !== null),
+  );
   const isNew = new Set([...comments, ...replies].map((row) => row.comment_id));
-  return new Map(begun.filter(({ event }) => isNew.has(event.data.commentId)).map(({ event, at }) => [event.data.commentId, at]));
+  return new Map(
+    begun.filter(({ event }) => isNew.has(event.data.commentId)).map(({ event, at }) => [event.data.commentId, at]),
+  );
 }
 
 /** The comment, post or account with which comments go; the kinds of ids never meet. */
 function removedBy(event: Handled): string | undefined {
   switch (event.type) {
-    case 'CommentDeleted': return event.data.commentId;
-    case 'PostDeleted': return event.data.postId;
-    case 'AccountErased': return event.data.accountId;
+    case 'CommentDeleted':
+      return event.data.commentId;
+    case 'PostDeleted':
+      return event.data.postId;
+    case 'AccountErased':
+      return event.data.accountId;
     case 'CommentAdded':
     case 'CommentLiked':
-    case 'CommentUnliked': return undefined;
-    default: return unreachable(event);
+    case 'CommentUnliked':
+      return undefined;
+    default:
+      return unreachable(event);
   }
 }
 
@@ -103,8 +146,12 @@ async function insert(tx: Sql, schema: string, events: readonly Added[]): Promis
      on conflict (comment_id) do nothing
      returning comment_id, post_id, parent_comment_id`,
     [
-      events.map(({ data }) => data.commentId), events.map(({ data }) => data.postId), events.map(({ data }) => data.accountId),
-      events.map(({ data }) => data.parentCommentId), events.map(({ data }) => data.text), events.map(({ meta }) => meta.occurredAt),
+      events.map(({ data }) => data.commentId),
+      events.map(({ data }) => data.postId),
+      events.map(({ data }) => data.accountId),
+      events.map(({ data }) => data.parentCommentId),
+      events.map(({ data }) => data.text),
+      events.map(({ meta }) => meta.occurredAt),
     ],
   );
   await count(tx, schema, rows, 1);
@@ -124,7 +171,11 @@ async function remove(tx: Sql, schema: string, events: readonly Handled[]): Prom
      )
      delete from ${schema}.comment where comment_id in (select comment_id from named) or parent_comment_id in (select comment_id from named)
      returning comment_id, post_id, parent_comment_id`,
-    [events.flatMap((event) => (event.type === 'CommentDeleted' ? event.data.commentId : [])), events.flatMap((event) => (event.type === 'PostDeleted' ? event.data.postId : [])), accounts],
+    [
+      events.flatMap((event) => (event.type === 'CommentDeleted' ? event.data.commentId : [])),
+      events.flatMap((event) => (event.type === 'PostDeleted' ? event.data.postId : [])),
+      accounts,
+    ],
   );
   await count(tx, schema, rows, -1);
   return rows;
@@ -134,7 +185,11 @@ const countsIn = (schema: string) => ({ table: `${schema}.comment_count`, key: '
 
 async function count(tx: Sql, schema: string, changed: readonly Counted[], by: 1 | -1): Promise<void> {
   await addToCounts(tx, countsIn(schema), sumByKey(changed.map((row) => [row.post_id, by] as const)));
-  const replies = [...sumByKey(changed.flatMap((row) => (row.parent_comment_id === null ? [] : [[row.parent_comment_id, by] as const])))];
+  const replies = [
+    ...sumByKey(
+      changed.flatMap((row) => (row.parent_comment_id === null ? [] : [[row.parent_comment_id, by] as const])),
+    ),
+  ];
   if (replies.length === 0) return;
   await tx.query(
     `update ${schema}.comment c set replies = c.replies + d.delta from unnest($1::text[], $2::bigint[]) as d(comment_id, delta) where c.comment_id = d.comment_id`,
@@ -155,19 +210,34 @@ function likingFacts(events: readonly Handled[], addedAt: ReadonlyMap<string, nu
     if (event.type === 'AccountErased') return [{ gone: event.data.accountId, column: 'account_id' }];
     if (event.type !== 'CommentLiked' && event.type !== 'CommentUnliked') return [];
     const { commentId, accountId } = event.data;
-    return (addedAt.get(commentId) ?? -1) < at ? [{ left: commentId, right: accountId, since: event.type === 'CommentLiked' ? event.meta.occurredAt : null }] : [];
+    return (addedAt.get(commentId) ?? -1) < at
+      ? [{ left: commentId, right: accountId, since: event.type === 'CommentLiked' ? event.meta.occurredAt : null }]
+      : [];
   });
 }
 
 async function like(tx: Sql, schema: string, facts: readonly PairFact[]): Promise<void> {
   const liked = facts.flatMap((fact) => ('left' in fact ? fact.left : []));
-  const { rows } = liked.length === 0 ? { rows: [] } : await tx.query<{ comment_id: string }>(`select comment_id from ${schema}.comment where comment_id = any($1::text[])`, [liked]);
+  const { rows } =
+    liked.length === 0
+      ? { rows: [] }
+      : await tx.query<{ comment_id: string }>(
+          `select comment_id from ${schema}.comment where comment_id = any($1::text[])`,
+          [liked],
+        );
   const present = new Set(rows.map((row) => row.comment_id));
-  await applyPairFacts(tx, likesIn(schema), facts.filter((fact) => 'gone' in fact || present.has(fact.left)));
+  await applyPairFacts(
+    tx,
+    likesIn(schema),
+    facts.filter((fact) => 'gone' in fact || present.has(fact.left)),
+  );
 }
 
 /** How many accounts like a comment. */
 export async function commentLikeCount({ sql, builds }: ReadContext, commentId: CommentId): Promise<number> {
-  const { rows } = await sql.query<{ likes: string }>(`select likes from ${builds.schema('comments')}.comment_like_count where comment_id = $1`, [commentId]);
+  const { rows } = await sql.query<{ likes: string }>(
+    `select likes from ${builds.schema('comments')}.comment_like_count where comment_id = $1`,
+    [commentId],
+  );
   return Number(rows[0]?.likes ?? 0);
 }

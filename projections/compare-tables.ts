@@ -21,10 +21,21 @@ type Digest = { readonly range: number; readonly rows: string; readonly digest: 
  * Compares a table of two builds: first a digest for each range of keys, computed where the rows are, then row by row
  * what differs. `ranges` limits the comparison to a share of the keys.
  */
-export async function* compareTable(live: Side, expected: Side, table: VerifiedTable, options: { ranges?: readonly number[] | undefined; compared: (keys: number) => void }): AsyncGenerator<RowDifference> {
-  const [ours, theirs] = await Promise.all([digestsOf(live, table, options.ranges), digestsOf(expected, table, options.ranges)]);
+export async function* compareTable(
+  live: Side,
+  expected: Side,
+  table: VerifiedTable,
+  options: { ranges?: readonly number[] | undefined; compared: (keys: number) => void },
+): AsyncGenerator<RowDifference> {
+  const [ours, theirs] = await Promise.all([
+    digestsOf(live, table, options.ranges),
+    digestsOf(expected, table, options.ranges),
+  ]);
   options.compared([...theirs.values()].reduce((sum, { rows }) => sum + Number(rows), 0));
-  const differing = [...new Set([...ours.keys(), ...theirs.keys()])].filter((range) => ours.get(range)?.digest !== theirs.get(range)?.digest || ours.get(range)?.rows !== theirs.get(range)?.rows);
+  const differing = [...new Set([...ours.keys(), ...theirs.keys()])].filter(
+    (range) =>
+      ours.get(range)?.digest !== theirs.get(range)?.digest || ours.get(range)?.rows !== theirs.get(range)?.rows,
+  );
   for (const range of differing.sort((a, b) => a - b)) {
     const [one, two] = await Promise.all([rowsOf(live, table, range), rowsOf(expected, table, range)]);
     yield* differencesBetween(table, one, two);
@@ -32,7 +43,11 @@ export async function* compareTable(live: Side, expected: Side, table: VerifiedT
 }
 
 /** Ranges that hold about `keys` of a table's keys, chosen at random; all of them when it has no more than that. */
-export async function sampleRanges({ sql, schema }: Side, { table }: VerifiedTable, keys: number): Promise<number[] | undefined> {
+export async function sampleRanges(
+  { sql, schema }: Side,
+  { table }: VerifiedTable,
+  keys: number,
+): Promise<number[] | undefined> {
   const { rows } = await sql.query<{ keys: string }>(`select count(*) as keys from ${schema}.${table}`);
   const total = Number(rows[0]?.keys ?? 0);
   if (total <= keys) return undefined;
@@ -53,9 +68,14 @@ export async function inSnapshot<T>(pool: Pool, work: (tx: Transaction) => Promi
   });
 }
 
-const rangeOf = (key: readonly string[]) => `(hashtextextended(row(${key.join(', ')})::text, 0) & ${String(RANGES - 1)})::int`;
+const rangeOf = (key: readonly string[]) =>
+  `(hashtextextended(row(${key.join(', ')})::text, 0) & ${String(RANGES - 1)})::int`;
 
-async function digestsOf({ sql, schema }: Side, { table, key, columns }: VerifiedTable, ranges: readonly number[] | undefined): Promise<Map<number, Digest>> {
+async function digestsOf(
+  { sql, schema }: Side,
+  { table, key, columns }: VerifiedTable,
+  ranges: readonly number[] | undefined,
+): Promise<Map<number, Digest>> {
   const { rows } = await sql.query<Digest>(
     `select ${rangeOf(key)} as range, count(*) as rows, bit_xor(hashtextextended(row(${[...key, ...columns].join(', ')})::text, 1)) as digest
      from ${schema}.${table} where $1::int[] is null or ${rangeOf(key)} = any($1::int[]) group by 1`,
@@ -64,10 +84,20 @@ async function digestsOf({ sql, schema }: Side, { table, key, columns }: Verifie
   return new Map(rows.map((row) => [row.range, row]));
 }
 
-type KeyedRow = { readonly id: string; readonly key: Record<string, unknown>; readonly value: Record<string, unknown>; readonly text: string };
+type KeyedRow = {
+  readonly id: string;
+  readonly key: Record<string, unknown>;
+  readonly value: Record<string, unknown>;
+  readonly text: string;
+};
 
-async function rowsOf({ sql, schema }: Side, { table, key, columns }: VerifiedTable, range: number): Promise<Map<string, KeyedRow>> {
-  const object = (names: readonly string[]) => (names.length === 0 ? `'{}'::jsonb` : `jsonb_build_object(${names.map((name) => `'${name}', ${name}`).join(', ')})`);
+async function rowsOf(
+  { sql, schema }: Side,
+  { table, key, columns }: VerifiedTable,
+  range: number,
+): Promise<Map<string, KeyedRow>> {
+  const object = (names: readonly string[]) =>
+    names.length === 0 ? `'{}'::jsonb` : `jsonb_build_object(${names.map((name) => `'${name}', ${name}`).join(', ')})`;
   const { rows } = await sql.query<KeyedRow>(
     `select row(${key.join(', ')})::text as id, ${object(key)} as key, ${object(columns)} as value, row(${[...key, ...columns].join(', ')})::text as text
      from ${schema}.${table} where ${rangeOf(key)} = $1`,
@@ -76,10 +106,16 @@ async function rowsOf({ sql, schema }: Side, { table, key, columns }: VerifiedTa
   return new Map(rows.map((row) => [row.id, row]));
 }
 
-function differencesBetween({ table }: VerifiedTable, live: ReadonlyMap<string, KeyedRow>, expected: ReadonlyMap<string, KeyedRow>): RowDifference[] {
+function differencesBetween(
+  { table }: VerifiedTable,
+  live: ReadonlyMap<string, KeyedRow>,
+  expected: ReadonlyMap<string, KeyedRow>,
+): RowDifference[] {
   const ids = [...new Set([...live.keys(), ...expected.keys()])].sort();
-  return ids.filter((id) => live.get(id)?.text !== expected.get(id)?.text).map((id) => {
-    const [one, two] = [live.get(id), expected.get(id)];
-    return { table, key: (one ?? two)?.key ?? {}, live: one?.value ?? null, expected: two?.value ?? null };
-  });
+  return ids
+    .filter((id) => live.get(id)?.text !== expected.get(id)?.text)
+    .map((id) => {
+      const [one, two] = [live.get(id), expected.get(id)];
+      return { table, key: (one ?? two)?.key ?? {}, live: one?.value ?? null, expected: two?.value ?? null };
+    });
 }

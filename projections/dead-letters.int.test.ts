@@ -11,7 +11,9 @@ import { Runner } from './runner.ts';
 import { poisonRule, readSettings } from './settings.ts';
 
 let world: ProjectorWorld;
-beforeAll(async () => { world = await openProjectorWorld(); });
+beforeAll(async () => {
+  world = await openProjectorWorld();
+});
 afterAll(() => world.close());
 
 let mended: boolean;
@@ -20,30 +22,48 @@ let build: Build;
 let made = 0;
 
 const poison = newId.account();
-const follow = (followerId = newId.account()) => happened('AccountFollowed', { followerId, followeeId: newId.account() });
+const follow = (followerId = newId.account()) =>
+  happened('AccountFollowed', { followerId, followeeId: newId.account() });
 
-/** Feeds the build from its checkpoint until it stops or `until` holds, as a projector does after each decision of an operator. */
+/**
+ * Feeds the build from its checkpoint until it stops or `until` holds, as a projector does after each decision of an
+ * operator.
+ */
 async function feed(until: () => Promise<boolean>): Promise<void> {
-  const onPoison = async (projection: string, eventId: string) => poisonRule((await readSettings(world.pool))(projection), eventId);
-  const runner = new Runner({ pool: world.pool, keys: world.keys, store: world.store, log: world.log, limits: { events: 100, bytes: 1e7 }, attempts: 2, firstDelayMs: 1, onPoison });
+  const onPoison = async (projection: string, eventId: string) =>
+    poisonRule((await readSettings(world.pool))(projection), eventId);
+  const runner = new Runner({
+    pool: world.pool,
+    keys: world.keys,
+    store: world.store,
+    log: world.log,
+    limits: { events: 100, bytes: 1e7 },
+    attempts: 2,
+    firstDelayMs: 1,
+    onPoison,
+  });
   const checkpoint = (await readCheckpoints(world.pool, [build.id])).get(build.id)!;
   runner.attach([{ build, projection: fragile, position: checkpoint.position, events: checkpoint.events }]);
   await eventually('the build has come as far as it can', until);
   await runner.close();
 }
 
-const letters = async () => (await listProjectionLetters(world.pool, 100)).filter(({ buildId }) => buildId === build.id);
+const letters = async () =>
+  (await listProjectionLetters(world.pool, 100)).filter(({ buildId }) => buildId === build.id);
 const isStopped = async () => (await letters()).some(({ state }) => state === 'stopped');
-const followRows = async () => (await world.pool.query<{ n: number }>(`select count(*)::int as n from ${quoted(build.location)}.follow`)).rows[0]!.n;
+const followRows = async () =>
+  (await world.pool.query<{ n: number }>(`select count(*)::int as n from ${quoted(build.location)}.follow`)).rows[0]!.n;
 const stoppedEvent = async () => (await letters())[0]!.eventId;
 
 beforeEach(async () => {
   mended = false;
   made += 1;
   fragile = {
-    ...follows, name: `fragile-${String(made)}`,
+    ...follows,
+    name: `fragile-${String(made)}`,
     apply: async (tx, schema, events) => {
-      if (!mended && events.some((event) => event.type === 'AccountFollowed' && event.data.followerId === poison)) throw new Error('cannot be applied');
+      if (!mended && events.some((event) => event.type === 'AccountFollowed' && event.data.followerId === poison))
+        throw new Error('cannot be applied');
       await follows.apply(tx, schema, events);
     },
   };
@@ -54,7 +74,9 @@ beforeEach(async () => {
 
 describe('an event that stops a projection', () => {
   it('is listed with what went wrong', async () => {
-    expect(await letters()).toMatchObject([{ state: 'stopped', projection: fragile.name, type: 'AccountFollowed', error: 'cannot be applied', attempts: 2 }]);
+    expect(await letters()).toMatchObject([
+      { state: 'stopped', projection: fragile.name, type: 'AccountFollowed', error: 'cannot be applied', attempts: 2 },
+    ]);
   });
 
   it('is applied when it is tried again after the cause is mended', async () => {

@@ -5,7 +5,10 @@ export type Delta = { readonly add: readonly Entry[]; readonly remove: readonly 
 
 type Delivery = { readonly delta: Delta; readonly viewers: readonly string[] };
 
-/** Gathers what viewers get of several authors, so that a feed is named once for all of it. An author's audience names each viewer once. */
+/**
+ * Gathers what viewers get of several authors, so that a feed is named once for all of it. An author's audience names
+ * each viewer once.
+ */
 export class Deliveries {
   readonly #keyOf: (viewer: string) => string;
   readonly #all: Delivery[] = [];
@@ -32,9 +35,16 @@ export class Deliveries {
 
   /** The changes to the viewers' feeds; viewers who get one author's share alone have it together. Call it once. */
   changes(): Change[] {
-    const changes = this.#all.map(({ delta, viewers }): Change => ({ keys: this.#alone(viewers, delta).map(this.#keyOf), ...delta }));
+    const changes = this.#all.map(({ delta, viewers }): Change => ({
+      keys: this.#alone(viewers, delta).map(this.#keyOf),
+      ...delta,
+    }));
     for (const [viewer, own] of this.#several) {
-      changes.push({ keys: [this.#keyOf(viewer)], add: own.flatMap(({ add }) => add), remove: own.flatMap(({ remove }) => remove) });
+      changes.push({
+        keys: [this.#keyOf(viewer)],
+        add: own.flatMap(({ add }) => add),
+        remove: own.flatMap(({ remove }) => remove),
+      });
     }
     return changes.filter(({ keys }) => keys.length > 0);
   }

@@ -16,7 +16,11 @@ const FILLERS = 200;
  * Accounts that the viewer might follow: those that most of its followees follow, then well-known and new ones; without
  * itself and whom it follows, asked, mutes or may not meet.
  */
-export async function suggestionsFor({ sql, builds }: ReadContext, viewer: AccountId, { after, limit }: Page<SuggestionPlace>): Promise<SuggestedUser[]> {
+export async function suggestionsFor(
+  { sql, builds }: ReadContext,
+  viewer: AccountId,
+  { after, limit }: Page<SuggestionPlace>,
+): Promise<SuggestedUser[]> {
   const [follow, account] = [`${builds.schema('follows')}.follow`, `${builds.schema('accounts')}.account`];
   const { rows } = await sql.query<SuggestedUser>(
     `with friends as (select followee_id from ${follow} where follower_id = $1 limit ${FOLLOWEES_AT_MOST}),
@@ -45,7 +49,12 @@ export async function suggestionsFor({ sql, builds }: ReadContext, viewer: Accou
 // More than any count: the list begins behind it.
 const FIRST = Number.MAX_SAFE_INTEGER;
 
-export type TrendingHashtag = { readonly tag: string; readonly posts: string; readonly recent_posts: string; readonly score: number };
+export type TrendingHashtag = {
+  readonly tag: string;
+  readonly posts: string;
+  readonly recent_posts: string;
+  readonly score: number;
+};
 export type TrendingPlace = { readonly score: number; readonly tag: string };
 
 const TREND_WINDOW_MS = 7 * 24 * 3_600_000;
@@ -54,7 +63,11 @@ const TREND_WINDOW_MS = 7 * 24 * 3_600_000;
  * Hashtags that public accounts use now: each author counts once for a tag, by the age of the newest post with it (half
  * after 17 hours), so that nobody makes a trend alone. `asOf` stays the same over the pages of a list.
  */
-export async function trendingHashtags({ sql, builds }: ReadContext, asOf: Date, { after, limit }: Page<TrendingPlace>): Promise<TrendingHashtag[]> {
+export async function trendingHashtags(
+  { sql, builds }: ReadContext,
+  asOf: Date,
+  { after, limit }: Page<TrendingPlace>,
+): Promise<TrendingHashtag[]> {
   const hashtags = builds.schema('hashtags');
   const { rows } = await sql.query<TrendingHashtag>(
     `select * from (

@@ -7,12 +7,23 @@ import { isObjectStoreAway } from '../infra/s3-outage.ts';
 // left us on a read-only server.
 const OUTAGE_CLASSES = new Set(['08', '40', '53', '58']);
 const OUTAGE_STATES = new Set(['55P03', '57P01', '57P02', '57P03', '57P05', '25006']);
-const OUTAGE_CODES = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH']);
-const OUTAGE_MESSAGE = /connection terminated|connection error|timeout exceeded when trying to connect|client was closed|cannot use a pool after/i;
+const OUTAGE_CODES = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+]);
+const OUTAGE_MESSAGE =
+  /connection terminated|connection error|timeout exceeded when trying to connect|client was closed|cannot use a pool after/i;
 
-// Redis is away, starting, failing over, moving slots, or did not answer in time. A cluster's client follows redirections as
-// long as the others name a master that is away, and then gives up.
-const REDIS_OUTAGE = /connection is closed|isn't writeable|command timed out|max retries per request|^(LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|READONLY|BUSY|OOM|NOREPLICAS|UNBLOCKED)\b|failed to refresh slots|none of startup nodes|too many cluster redirections|cluster isn't ready/i;
+// Redis is away, starting, failing over, moving slots, or did not answer in time. A cluster's client follows
+// redirections as long as the others name a master that is away, and then gives up.
+const REDIS_OUTAGE =
+  /connection is closed|isn't writeable|command timed out|max retries per request|^(LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|READONLY|BUSY|OOM|NOREPLICAS|UNBLOCKED)\b|failed to refresh slots|none of startup nodes|too many cluster redirections|cluster isn't ready/i;
 
 const Failure = z.object({ code: z.unknown(), message: z.unknown(), cause: z.unknown() }).partial().catch({});
 
@@ -30,7 +41,12 @@ export function isOutage(error: unknown): boolean {
 }
 
 function isStoreAway(error: unknown): boolean {
-  return error instanceof EventStoreAwayError || error instanceof OutcomeUnknownError || isConnectionLost(error) || isObjectStoreAway(error);
+  return (
+    error instanceof EventStoreAwayError ||
+    error instanceof OutcomeUnknownError ||
+    isConnectionLost(error) ||
+    isObjectStoreAway(error)
+  );
 }
 
 function saysOutage(message: string): boolean {

@@ -29,7 +29,8 @@ beforeEach(async () => {
 });
 
 const register = () => indexes.takeOver([{ ...writer, mark: START_OF_LOG }]);
-const gateOver = (guarded: SortedIndexes) => new FanOutGate({ indexes: guarded, kinds: ['feed'], writers: () => [writer], levelOf: () => 'none' });
+const gateOver = (guarded: SortedIndexes) =>
+  new FanOutGate({ indexes: guarded, kinds: ['feed'], writers: () => [writer], levelOf: () => 'none' });
 const make = async (key: string) => {
   const lease = await indexes.lease(key, 'reader', 60_000);
   if (lease === 'taken') expect(await indexes.fill(key, 'reader', { entries: [], cut: false }, 60_000)).toBe(true);
@@ -47,12 +48,15 @@ describe('while fan-out is stopped', () => {
   it('a round is left out only after the sweep that another round has begun', async () => {
     const steps: string[] = [];
     const held = Promise.withResolvers<undefined>();
-    const gate = gateOver({ ...indexes, withhold: async (...args) => {
-      steps.push('begins');
-      if (steps.length === 1) await held.promise;
-      await indexes.withhold(...args);
-      steps.push('has ended');
-    } });
+    const gate = gateOver({
+      ...indexes,
+      withhold: async (...args) => {
+        steps.push('begins');
+        if (steps.length === 1) await held.promise;
+        await indexes.withhold(...args);
+        steps.push('has ended');
+      },
+    });
     const rounds = [gate.level(), gate.level()];
     await nextTurn();
     held.resolve(undefined);

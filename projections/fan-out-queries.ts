@@ -9,18 +9,30 @@ import type { ReadContext } from './projection.ts';
 export type Reach = 'pushed' | 'pulled' | 'gone';
 
 /** An entry as it stands now. `score` is undefined when it never showed, or is deleted. */
-export type EntryNow = { readonly id: string; readonly author: string; readonly reach: Reach; readonly shown: boolean; readonly closeOnly: boolean; readonly score: number | undefined };
+export type EntryNow = {
+  readonly id: string;
+  readonly author: string;
+  readonly reach: Reach;
+  readonly shown: boolean;
+  readonly closeOnly: boolean;
+  readonly score: number | undefined;
+};
 
-const reachOf = (author: string) => `case when ${author}.status <> 'active' then 'gone' when ${author}.is_celebrity then 'pulled' else 'pushed' end`;
+const reachOf = (author: string) =>
+  `case when ${author}.status <> 'active' then 'gone' when ${author}.is_celebrity then 'pulled' else 'pushed' end`;
 const closeOnlyOf = (kind: EntryKind) => (kind.audiences ? `(e.audience = 'close_friends')` : 'false');
 
 /**
  * Entries by id; those of which the model knows nothing are missing. Each is looked up by its key, and its author among
- * the few whose entries may not be pushed: for some thousand entries a planner left to itself would read all accounts there
- * are. One whose registration the accounts have not taken in (it was put aside) counts as pushed. The entries come as one
- * text, which costs server and driver a third of what a row for each does.
+ * the few whose entries may not be pushed: for some thousand entries a planner left to itself would read all accounts
+ * there are. One whose registration the accounts have not taken in (it was put aside) counts as pushed. The entries
+ * come as one text, which costs server and driver a third of what a row for each does.
  */
-export async function entriesNow({ sql, builds }: ReadContext, kind: EntryKind, ids: readonly string[]): Promise<EntryNow[]> {
+export async function entriesNow(
+  { sql, builds }: ReadContext,
+  kind: EntryKind,
+  ids: readonly string[],
+): Promise<EntryNow[]> {
   if (ids.length === 0) return [];
   const { rows } = await sql.query<{ entries: string | null }>(
     `select string_agg(e.${kind.name}_id || ' ' || e.author_id || ' ' || ${reachOf('a')} || ' ' || e.status || ' ' ||
@@ -41,8 +53,12 @@ function entriesIn(text: string): EntryNow[] {
   for (let at = 0; at < words.length; at += WORDS) {
     const [reach, score] = [words[at + 2], words[at + 5]];
     entries.push({
-      id: words[at] ?? '', author: words[at + 1] ?? '', reach: reach === 'gone' || reach === 'pulled' ? reach : 'pushed',
-      shown: words[at + 3] === 'published', closeOnly: words[at + 4] === 'close', score: score === '-' ? undefined : Number(score),
+      id: words[at] ?? '',
+      author: words[at + 1] ?? '',
+      reach: reach === 'gone' || reach === 'pulled' ? reach : 'pushed',
+      shown: words[at + 3] === 'published',
+      closeOnly: words[at + 4] === 'close',
+      score: score === '-' ? undefined : Number(score),
     });
   }
   return entries;
@@ -51,18 +67,31 @@ function entriesIn(text: string): EntryNow[] {
 /** Those of some accounts who are or ever were celebrities. */
 export async function everPulled({ sql, builds }: ReadContext, ids: readonly string[]): Promise<Set<string>> {
   if (ids.length === 0) return new Set();
-  const { rows } = await sql.query<{ id: string }>(`select account_id as id from ${builds.schema('accounts')}.account where account_id = any(${idsIn(1)}) and was_celebrity`, [idList(ids)]);
+  const { rows } = await sql.query<{ id: string }>(
+    `select account_id as id from ${builds.schema('accounts')}.account where account_id = any(${idsIn(1)}) and was_celebrity`,
+    [idList(ids)],
+  );
   return new Set(rows.map(({ id }) => id));
 }
 
 /** An author's entries: those that show, newest first, and the ids of all that may have been in feeds. */
-export type AuthorNow = { readonly reach: Reach; readonly shown: readonly (Entry & { readonly closeOnly: boolean })[]; readonly hidden: readonly string[] };
+export type AuthorNow = {
+  readonly reach: Reach;
+  readonly shown: readonly (Entry & { readonly closeOnly: boolean })[];
+  readonly hidden: readonly string[];
+};
 
 /**
  * What some authors have that feeds may hold. `hidden` are recent entries that do not show: the models may be ahead of
- * the lane, so that an entry which is still in a feed is deleted already. An entry shows at most one window after it was made.
+ * the lane, so that an entry which is still in a feed is deleted already. An entry shows at most one window after it
+ * was made.
  */
-export async function authorsNow({ sql, builds }: ReadContext, kind: EntryKind, authors: readonly string[], now: Date): Promise<Map<string, AuthorNow>> {
+export async function authorsNow(
+  { sql, builds }: ReadContext,
+  kind: EntryKind,
+  authors: readonly string[],
+  now: Date,
+): Promise<Map<string, AuthorNow>> {
   const found = new Map<string, AuthorNow>(authors.map((id) => [id, { reach: 'gone', shown: [], hidden: [] }]));
   if (authors.length === 0) return found;
   const { rows } = await sql.query<{ author: string; reach: Reach; entries: string | null }>(

@@ -2,14 +2,41 @@ import type { DomainEvent, EventOfType } from '../domain/event-log.ts';
 import { declaredOf, unreachable } from './batch.ts';
 import type { LaneGroup } from './lane-projection.ts';
 
-const pairTypes = ['AccountFollowed', 'FollowRequestAccepted', 'FollowEnded', 'AccountBlocked', 'AccountUnblocked', 'AccountMuted', 'AccountUnmuted', 'CloseFriendAdded', 'CloseFriendRemoved'] as const;
+const pairTypes = [
+  'AccountFollowed',
+  'FollowRequestAccepted',
+  'FollowEnded',
+  'AccountBlocked',
+  'AccountUnblocked',
+  'AccountMuted',
+  'AccountUnmuted',
+  'CloseFriendAdded',
+  'CloseFriendRemoved',
+] as const;
 const authorTypes = ['CelebrityStatusGranted', 'CelebrityStatusRevoked', 'AccountErased'] as const;
-const entryTypes = ['PostPublished', 'PostArchived', 'PostUnarchived', 'PostDeleted', 'StoryPublished', 'StoryDeleted'] as const;
+const entryTypes = [
+  'PostPublished',
+  'PostArchived',
+  'PostUnarchived',
+  'PostDeleted',
+  'StoryPublished',
+  'StoryDeleted',
+] as const;
 
 /** What changes the feeds of posts. */
 export const postFeedTypes = [
-  'AccountFollowed', 'FollowRequestAccepted', 'FollowEnded', 'AccountBlocked', 'AccountUnblocked', 'AccountMuted', 'AccountUnmuted',
-  ...authorTypes, 'PostPublished', 'PostArchived', 'PostUnarchived', 'PostDeleted',
+  'AccountFollowed',
+  'FollowRequestAccepted',
+  'FollowEnded',
+  'AccountBlocked',
+  'AccountUnblocked',
+  'AccountMuted',
+  'AccountUnmuted',
+  ...authorTypes,
+  'PostPublished',
+  'PostArchived',
+  'PostUnarchived',
+  'PostDeleted',
 ] as const;
 /** What changes the trays of stories. */
 export const storyTrayTypes = [...pairTypes, ...authorTypes, 'StoryPublished', 'StoryDeleted'] as const;
@@ -31,7 +58,10 @@ export type FanOutWork = {
   readonly gone: ReadonlySet<string>;
 };
 
-/** Collects the work of a batch of some lanes; the order of its events no longer matters, because the models have passed them all. */
+/**
+ * Collects the work of a batch of some lanes; the order of its events no longer matters, because the models have passed
+ * them all.
+ */
 export function workOf(lanes: LaneGroup, events: readonly DomainEvent[]): FanOutWork {
   const entries = new Map<string, string>();
   const pairs = new Map<string, Pair>();
@@ -43,7 +73,10 @@ export function workOf(lanes: LaneGroup, events: readonly DomainEvent[]): FanOut
   for (const { data } of declaredOf(entryTypes, events)) {
     if (lanes.owns(data.authorId)) entries.set('postId' in data ? data.postId : data.storyId, data.authorId);
   }
-  for (const { type, data: { accountId } } of declaredOf(authorTypes, events)) {
+  for (const {
+    type,
+    data: { accountId },
+  } of declaredOf(authorTypes, events)) {
     if (!lanes.owns(accountId)) continue;
     authors.add(accountId);
     if (type === 'AccountErased') gone.add(accountId);
@@ -55,17 +88,25 @@ function pairsOf(event: EventOfType<(typeof pairTypes)[number]>): Pair[] {
   switch (event.type) {
     case 'AccountFollowed':
     case 'FollowRequestAccepted':
-    case 'FollowEnded': return [{ author: event.data.followeeId, viewer: event.data.followerId }];
+    case 'FollowEnded':
+      return [{ author: event.data.followeeId, viewer: event.data.followerId }];
     case 'AccountBlocked':
-    case 'AccountUnblocked': return bothWays(event.data.blockerId, event.data.blockedId);
+    case 'AccountUnblocked':
+      return bothWays(event.data.blockerId, event.data.blockedId);
     case 'AccountMuted':
-    case 'AccountUnmuted': return [{ author: event.data.mutedId, viewer: event.data.muterId }];
+    case 'AccountUnmuted':
+      return [{ author: event.data.mutedId, viewer: event.data.muterId }];
     case 'CloseFriendAdded':
-    case 'CloseFriendRemoved': return [{ author: event.data.accountId, viewer: event.data.friendId }];
-    default: return unreachable(event);
+    case 'CloseFriendRemoved':
+      return [{ author: event.data.accountId, viewer: event.data.friendId }];
+    default:
+      return unreachable(event);
   }
 }
 
 function bothWays(one: string, other: string): Pair[] {
-  return [{ author: one, viewer: other }, { author: other, viewer: one }];
+  return [
+    { author: one, viewer: other },
+    { author: other, viewer: one },
+  ];
 }

@@ -44,20 +44,42 @@ export async function fanOut(context: LaneContext, lanes: LaneGroup, feeds: Feed
   await context.indexes.discard(lanes.writers, [...work.gone].map(run.keyOf));
 }
 
-type Run = { readonly context: LaneContext; readonly lanes: LaneGroup; readonly feeds: Feeds; readonly now: Date; readonly keyOf: (viewer: string) => string };
+type Run = {
+  readonly context: LaneContext;
+  readonly lanes: LaneGroup;
+  readonly feeds: Feeds;
+  readonly now: Date;
+  readonly keyOf: (viewer: string) => string;
+};
 
 async function syncEntries(run: Run, entries: readonly EntryNow[]): Promise<void> {
   // Entries of celebrities are in no feed, and an erased author's feeds are dropped by the event that says so.
   const pushed = entries.filter(({ reach }) => reach === 'pushed');
-  await deliver(run, 'followers', deltasOf(run, pushed.filter(({ closeOnly }) => !closeOnly)));
-  await deliver(run, 'close friends', deltasOf(run, pushed.filter(({ closeOnly }) => closeOnly)));
+  await deliver(
+    run,
+    'followers',
+    deltasOf(
+      run,
+      pushed.filter(({ closeOnly }) => !closeOnly),
+    ),
+  );
+  await deliver(
+    run,
+    'close friends',
+    deltasOf(
+      run,
+      pushed.filter(({ closeOnly }) => closeOnly),
+    ),
+  );
 }
 
 function deltasOf({ feeds, now }: Run, entries: readonly EntryNow[]): Map<string, Delta> {
   const since = now.getTime() - feeds.kind.windowMs;
   const deltas = new Map<string, Delta>();
   for (const [author, own] of Map.groupBy(entries, (entry) => entry.author)) {
-    const add = own.flatMap(({ id, shown, score }) => (shown && score !== undefined && score > since ? [{ id, score }] : []));
+    const add = own.flatMap(({ id, shown, score }) =>
+      shown && score !== undefined && score > since ? [{ id, score }] : [],
+    );
     deltas.set(author, { add, remove: own.filter(({ shown }) => !shown).map(({ id }) => id) });
   }
   return deltas;
@@ -65,16 +87,35 @@ function deltasOf({ feeds, now }: Run, entries: readonly EntryNow[]): Map<string
 
 async function syncAuthors(run: Run, authors: readonly string[]): Promise<void> {
   if (authors.length === 0) return;
-  const states = [...await authorsNow(run.context.read, run.feeds.kind, authors, run.now)];
-  await deliver(run, 'followers', new Map(states.filter(([, { reach }]) => reach !== 'gone').map(([author, state]) => [author, deltaOf(run, state, { gets: state.reach === 'pushed', close: false })])));
+  const states = [...(await authorsNow(run.context.read, run.feeds.kind, authors, run.now))];
+  await deliver(
+    run,
+    'followers',
+    new Map(
+      states
+        .filter(([, { reach }]) => reach !== 'gone')
+        .map(([author, state]) => [author, deltaOf(run, state, { gets: state.reach === 'pushed', close: false })]),
+    ),
+  );
   if (run.feeds.kind.audiences) {
-    await deliver(run, 'close friends', new Map(states.filter(([, { reach }]) => reach === 'pushed').map(([author, state]) => [author, deltaOf(run, state, { gets: true, close: true })])));
+    await deliver(
+      run,
+      'close friends',
+      new Map(
+        states
+          .filter(([, { reach }]) => reach === 'pushed')
+          .map(([author, state]) => [author, deltaOf(run, state, { gets: true, close: true })]),
+      ),
+    );
   }
   const erased = states.filter(([, { reach }]) => reach === 'gone').map(([author]) => author);
   // What an erased author had is no longer known, so the feeds of the followers are dropped and computed anew.
   for (const whose of ['followers', 'followers of erased'] as const) {
     for await (const audiences of audiencesOf(run.context.read, whose, erased)) {
-      await run.context.indexes.discard(run.lanes.writers, audiences.flatMap(({ viewers }) => viewers.map(run.keyOf)));
+      await run.context.indexes.discard(
+        run.lanes.writers,
+        audiences.flatMap(({ viewers }) => viewers.map(run.keyOf)),
+      );
     }
   }
 }
@@ -89,7 +130,11 @@ async function syncPairs(run: Run, pairs: readonly Pair[]): Promise<void> {
   for (const pair of states) {
     const author = authors.get(pair.author);
     if (author === undefined || author.reach === 'gone') dropped.push(run.keyOf(pair.viewer));
-    else changes.push({ keys: [run.keyOf(pair.viewer)], ...deltaOf(run, author, { ...pair, gets: pair.gets && author.reach === 'pushed' }) });
+    else
+      changes.push({
+        keys: [run.keyOf(pair.viewer)],
+        ...deltaOf(run, author, { ...pair, gets: pair.gets && author.reach === 'pushed' }),
+      });
   }
   await refill(run, await applyAll(run, changes));
   await indexes.discard(run.lanes.writers, dropped);
@@ -98,7 +143,10 @@ async function syncPairs(run: Run, pairs: readonly Pair[]): Promise<void> {
 /** All that an author's entries mean to a viewer: those that the viewer gets, and the others to remove. */
 function deltaOf({ feeds }: Run, { shown, hidden }: AuthorNow, viewer: Pick<PairNow, 'gets' | 'close'>): Delta {
   const gets = (entry: { closeOnly: boolean }) => viewer.gets && (viewer.close || !entry.closeOnly);
-  const add = shown.filter(gets).slice(0, feeds.kind.feedEntries).map(({ id, score }) => ({ id, score }));
+  const add = shown
+    .filter(gets)
+    .slice(0, feeds.kind.feedEntries)
+    .map(({ id, score }) => ({ id, score }));
   return { add, remove: [...shown.filter((entry) => !gets(entry)).map(({ id }) => id), ...hidden] };
 }
 
@@ -131,12 +179,22 @@ async function deliver(run: Run, of: AudienceOf, deltas: ReadonlyMap<string, Del
 
 /** Makes the changes, and gives the keys of the feeds that lost too much to know their newest entries. */
 async function applyAll({ context, lanes, feeds }: Run, changes: readonly Change[]): Promise<string[]> {
-  const bound: Bound = { entries: feeds.kind.feedEntries, slack: FEED.slack, ...(context.level === 'active' ? { idleBelowMs: IDLE_BELOW_MS } : {}) };
+  const bound: Bound = {
+    entries: feeds.kind.feedEntries,
+    slack: FEED.slack,
+    ...(context.level === 'active' ? { idleBelowMs: IDLE_BELOW_MS } : {}),
+  };
   return (await context.indexes.apply(lanes.writers, bound, changes)).incomplete;
 }
 
-/** Full feeds that lost entries no longer know which come next: they are computed anew, here or, when many, by their readers. */
+/**
+ * Full feeds that lost entries no longer know which come next: they are computed anew, here or, when many, by their
+ * readers.
+ */
 async function refill({ context, feeds: { kind }, now }: Run, keys: readonly string[]): Promise<void> {
   const targets = keys.slice(0, REFILLED_AT_ONCE).map((key) => ({ id: idOfKey(key), key }));
-  await fillAbsent(context.indexes, targets, { limit: kind.feedEntries, compute: (viewers) => feedsByDefinition(context.read, kind, viewers, now) });
+  await fillAbsent(context.indexes, targets, {
+    limit: kind.feedEntries,
+    compute: (viewers) => feedsByDefinition(context.read, kind, viewers, now),
+  });
 }

@@ -3,9 +3,9 @@ import type { Entry } from '../infra/sorted-indexes.ts';
 import type { ReadContext } from './projection.ts';
 
 /**
- * What the sorted sets on Redis must hold, computed from the PostgreSQL read models. A feed is the newest entries of the
- * accounts that its viewer follows and neither blocks, is blocked by, nor mutes, authors below the celebrity line; an
- * author's index is the author's newest entries. Posts and stories differ only in what this record says.
+ * What the sorted sets on Redis must hold, computed from the PostgreSQL read models. A feed is the newest entries of
+ * the accounts that its viewer follows and neither blocks, is blocked by, nor mutes, authors below the celebrity line;
+ * an author's index is the author's newest entries. Posts and stories differ only in what this record says.
  */
 export type EntryKind = {
   readonly name: 'post' | 'story';
@@ -20,14 +20,38 @@ export type EntryKind = {
   readonly madeAt: string;
 };
 
-export const POSTS: EntryKind = { name: 'post', projection: 'posts', windowMs: FEED.windowMs, feedEntries: FEED.entries, authorEntries: FEED.celebrityEntries, audiences: false, madeAt: 'created_at' };
-export const STORIES: EntryKind = { name: 'story', projection: 'stories', windowMs: LIMITS.storyLifetimeMs, feedEntries: FEED.entries, authorEntries: FEED.celebrityEntries, audiences: true, madeAt: 'posted_at' };
+export const POSTS: EntryKind = {
+  name: 'post',
+  projection: 'posts',
+  windowMs: FEED.windowMs,
+  feedEntries: FEED.entries,
+  authorEntries: FEED.celebrityEntries,
+  audiences: false,
+  madeAt: 'created_at',
+};
+export const STORIES: EntryKind = {
+  name: 'story',
+  projection: 'stories',
+  windowMs: LIMITS.storyLifetimeMs,
+  feedEntries: FEED.entries,
+  authorEntries: FEED.celebrityEntries,
+  audiences: true,
+  madeAt: 'posted_at',
+};
 
 /** The PostgreSQL models that the definition reads, but for those of the entries. */
 export const AUDIENCE_MODELS = ['accounts', 'follows', 'relationships'] as const;
 
-/** The feeds of some viewers at `now`, newest first, at most `kind.feedEntries` each. A viewer who is gone has an empty one. */
-export async function feedsByDefinition(read: ReadContext, kind: EntryKind, viewers: readonly string[], now: Date): Promise<Map<string, Entry[]>> {
+/**
+ * The feeds of some viewers at `now`, newest first, at most `kind.feedEntries` each. A viewer who is gone has an empty
+ * one.
+ */
+export async function feedsByDefinition(
+  read: ReadContext,
+  kind: EntryKind,
+  viewers: readonly string[],
+  now: Date,
+): Promise<Map<string, Entry[]>> {
   const { sql, builds } = read;
   const accounts = builds.schema('accounts');
   const { rows } = await sql.query<{ viewer: string; entries: string }>(
@@ -55,7 +79,12 @@ export async function feedsByDefinition(read: ReadContext, kind: EntryKind, view
 }
 
 /** The newest entries of some authors, whatever their audience, newest first, at most `kind.authorEntries` each. */
-export async function authorIndexesByDefinition({ sql, builds }: ReadContext, kind: EntryKind, authors: readonly string[], now: Date): Promise<Map<string, Entry[]>> {
+export async function authorIndexesByDefinition(
+  { sql, builds }: ReadContext,
+  kind: EntryKind,
+  authors: readonly string[],
+  now: Date,
+): Promise<Map<string, Entry[]>> {
   const { rows } = await sql.query<{ author: string; entries: string }>(
     `select author.account_id as author, ${packed('entry')} as entries
      from ${builds.schema('accounts')}.account author
@@ -93,7 +122,10 @@ function forCloseFriends({ builds }: ReadContext, kind: EntryKind, pair: string)
     select from ${builds.schema('relationships')}.close_friend c where c.account_id = ${pair}.followee_id and c.friend_id = ${pair}.follower_id))`;
 }
 
-/** SQL: ids and publication milliseconds of a group's rows as one string, which costs the driver one value instead of hundreds. */
+/**
+ * SQL: ids and publication milliseconds of a group's rows as one string, which costs the driver one value instead of
+ * hundreds.
+ */
 function packed(row: string): string {
   return `string_agg(${row}.id || ' ' || ${milliseconds(`${row}.published_at`)}, ' ' order by ${row}.published_at desc, ${row}.id desc)`;
 }
@@ -105,5 +137,8 @@ export function milliseconds(time: string): string {
 
 function unpacked(text: string): Entry[] {
   const words = text.split(' ');
-  return Array.from({ length: words.length / 2 }, (_, i) => ({ id: words[2 * i] ?? '', score: Number(words[2 * i + 1]) }));
+  return Array.from({ length: words.length / 2 }, (_, i) => ({
+    id: words[2 * i] ?? '',
+    score: Number(words[2 * i + 1]),
+  }));
 }

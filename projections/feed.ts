@@ -33,9 +33,9 @@ export type FeedListener = {
 const LONGEST_PAUSE_MS = 5_000;
 
 /**
- * One subscription that feeds any number of builds, from the lowest of their checkpoints. While a server is away it tries
- * again without end, each time from the checkpoints as they are stored. With `carefulUntil` it has one build and takes
- * event by event up to there, to find the one that cannot be applied.
+ * One subscription that feeds any number of builds, from the lowest of their checkpoints. While a server is away it
+ * tries again without end, each time from the checkpoints as they are stored. With `carefulUntil` it has one build and
+ * takes event by event up to there, to find the one that cannot be applied.
  */
 export class Feed {
   readonly members = new Map<number, Fed>();
@@ -92,14 +92,21 @@ export class Feed {
     await this.#readCheckpoints();
     // An order to close that came meanwhile would find no subscription to end.
     if (this.members.size === 0 || this.#closing.signal.aborted) return;
-    const after = [...this.members.values()].map(({ position }) => position).reduce((low, position) => (position < low ? position : low));
+    const after = [...this.members.values()]
+      .map(({ position }) => position)
+      .reduce((low, position) => (position < low ? position : low));
     this.claimed = after;
     this.open = true;
     const subscription = new AbortController();
-    const end = () => { subscription.abort(); };
+    const end = () => {
+      subscription.abort();
+    };
     this.#closing.signal.addEventListener('abort', end, { once: true });
     try {
-      for await (const group of gather(this.#deps.store.subscribe({ after, signal: subscription.signal }), this.#deps.limits)) {
+      for await (const group of gather(
+        this.#deps.store.subscribe({ after, signal: subscription.signal }),
+        this.#deps.limits,
+      )) {
         if (this.#closing.signal.aborted) return;
         await this.#handle(group);
         this.#failures = 0;
@@ -115,7 +122,10 @@ export class Feed {
   async #readCheckpoints(): Promise<void> {
     // A build that joins while this waits brings its own checkpoint.
     const known = [...this.members.values()];
-    const checkpoints = await readCheckpoints(this.#deps.pool, known.map(({ build }) => build.id));
+    const checkpoints = await readCheckpoints(
+      this.#deps.pool,
+      known.map(({ build }) => build.id),
+    );
     for (const fed of known) {
       const checkpoint = checkpoints.get(fed.build.id);
       if (checkpoint === undefined) {
@@ -136,7 +146,11 @@ export class Feed {
 
   async #handleTogether(group: Portion): Promise<void> {
     const members = [...this.members.values()];
-    const batch = await takeIn(group, new Set(members.flatMap(({ projection }) => projection.handles)), this.#deps.keys);
+    const batch = await takeIn(
+      group,
+      new Set(members.flatMap(({ projection }) => projection.handles)),
+      this.#deps.keys,
+    );
     const shares = members.flatMap((fed) => {
       const share = shareOf(fed, batch);
       return share === undefined ? [] : [{ fed, share }];
@@ -151,7 +165,10 @@ export class Feed {
   // One statement for all builds that the events do not concern.
   async #passOver(shares: readonly { fed: Fed; share: Share }[]): Promise<void> {
     if (shares.length === 0) return;
-    const moved = await moveCheckpoints(this.#deps.pool, shares.map(({ share }) => share.step));
+    const moved = await moveCheckpoints(
+      this.#deps.pool,
+      shares.map(({ share }) => share.step),
+    );
     for (const { fed, share } of shares) if (moved.has(fed.build.id)) advance(fed, share.step);
     if (moved.size < shares.length) throw new FencedError('another runner moved a checkpoint');
   }
@@ -164,7 +181,10 @@ export class Feed {
     } catch (error) {
       if (error instanceof FencedError || isOutage(error)) throw error;
       if (!this.remove(fed.build.id)) return;
-      this.#deps.log.warn({ projection: fed.projection.name, build: fed.build.id, err: error }, 'a batch could not be applied; looking for the event');
+      this.#deps.log.warn(
+        { projection: fed.projection.name, build: fed.build.id, err: error },
+        'a batch could not be applied; looking for the event',
+      );
       this.#listener.faltered(fed, share.step.to);
     }
   }

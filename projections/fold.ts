@@ -17,10 +17,14 @@ export type Folding<R, E> = {
 };
 
 /**
- * Loads the rows that a batch speaks about with one query and folds the events into them in log order. Answers only rows
- * that changed and writes nothing. Safe because a build has one writer at a time, inside the batch's transaction.
+ * Loads the rows that a batch speaks about with one query and folds the events into them in log order. Answers only
+ * rows that changed and writes nothing. Safe because a build has one writer at a time, inside the batch's transaction.
  */
-export async function foldRows<R extends Row, E>(tx: Sql, { table, key, keyOf, columns, step }: Folding<R, E>, events: readonly E[]): Promise<Folded<R>[]> {
+export async function foldRows<R extends Row, E>(
+  tx: Sql,
+  { table, key, keyOf, columns, step }: Folding<R, E>,
+  events: readonly E[],
+): Promise<Folded<R>[]> {
   const keys = [...new Set(events.map(keyOf))];
   if (keys.length === 0) return [];
   // One look by key for each, whatever the planner believes of a table whose statistics are young.
@@ -34,15 +38,34 @@ export async function foldRows<R extends Row, E>(tx: Sql, { table, key, keyOf, c
     const row = step(after.get(keyOf(event)), event);
     if (row !== undefined) after.set(keyOf(event), row);
   }
-  return [...after].filter(([of, row]) => row !== before.get(of)).map(([of, row]) => ({ before: before.get(of), after: row }));
+  return [...after]
+    .filter(([of, row]) => row !== before.get(of))
+    .map(([of, row]) => ({ before: before.get(of), after: row }));
 }
 
 /** Writes what a batch changed: new rows whole, of others the columns alone that are no longer the same. */
-export async function writeFolded<R extends Row>(tx: Sql, into: KeyedTable, folded: readonly Folded<R>[]): Promise<void> {
-  await upsertRows(tx, into, folded.filter(({ before }) => before === undefined).map(({ after }) => after));
-  const changed = Map.groupBy(folded.filter(({ before }) => before !== undefined), (row) => changedColumns(row).join(' '));
+export async function writeFolded<R extends Row>(
+  tx: Sql,
+  into: KeyedTable,
+  folded: readonly Folded<R>[],
+): Promise<void> {
+  await upsertRows(
+    tx,
+    into,
+    folded.filter(({ before }) => before === undefined).map(({ after }) => after),
+  );
+  const changed = Map.groupBy(
+    folded.filter(({ before }) => before !== undefined),
+    (row) => changedColumns(row).join(' '),
+  );
   for (const [columns, rows] of changed) {
-    if (columns !== '') await updateRows(tx, into, columns.split(' '), rows.map(({ after }) => after));
+    if (columns !== '')
+      await updateRows(
+        tx,
+        into,
+        columns.split(' '),
+        rows.map(({ after }) => after),
+      );
   }
 }
 

@@ -5,7 +5,16 @@ import { declaredOf, unreachable } from './batch.ts';
 import { applyPairFacts, type PairFact, type PairTable } from './pairs.ts';
 import type { PostgresProjection, ReadContext } from './projection.ts';
 
-const handles = ['AccountFollowed', 'FollowRequested', 'FollowRequestAccepted', 'FollowRequestDeclined', 'FollowRequestWithdrawn', 'FollowEnded', 'AccountBlocked', 'AccountErased'] as const;
+const handles = [
+  'AccountFollowed',
+  'FollowRequested',
+  'FollowRequestAccepted',
+  'FollowRequestDeclined',
+  'FollowRequestWithdrawn',
+  'FollowEnded',
+  'AccountBlocked',
+  'AccountErased',
+] as const;
 type Handled = EventOfType<(typeof handles)[number]>;
 
 /** Who follows whom, who asked to, and how many. A block ends follows and requests at once, in both directions. */
@@ -49,7 +58,10 @@ export const follows: PostgresProjection = {
   ],
 };
 
-const requestsIn = (schema: string): PairTable => ({ table: `${schema}.follow_request`, columns: ['follower_id', 'followee_id', 'requested_at'] });
+const requestsIn = (schema: string): PairTable => ({
+  table: `${schema}.follow_request`,
+  columns: ['follower_id', 'followee_id', 'requested_at'],
+});
 
 /** What is to be true of a pair: a follow since a time, or (null) none. */
 type Follow = { readonly followerId: string; readonly followeeId: string; readonly since: Date | null };
@@ -58,37 +70,53 @@ type Follow = { readonly followerId: string; readonly followeeId: string; readon
 async function apply(tx: Sql, schema: string, events: readonly DomainEvent[]): Promise<void> {
   const declared = declaredOf(handles, events);
   await applyPairFacts(tx, requestsIn(schema), declared.flatMap(requestsOf));
-  const erasedAt = new Map(declared.flatMap((event, at) => (event.type === 'AccountErased' ? [[String(event.data.accountId), at] as const] : [])));
-  const stays = ({ followerId, followeeId }: Follow, at: number) => [followerId, followeeId].every((id) => (erasedAt.get(id) ?? -1) < at);
+  const erasedAt = new Map(
+    declared.flatMap((event, at) =>
+      event.type === 'AccountErased' ? [[String(event.data.accountId), at] as const] : [],
+    ),
+  );
+  const stays = ({ followerId, followeeId }: Follow, at: number) =>
+    [followerId, followeeId].every((id) => (erasedAt.get(id) ?? -1) < at);
   const changes = declared.flatMap((event, at) => followsOf(event).filter((follow) => stays(follow, at)));
-  await changeFollows(tx, schema, [...await followsOfErased(tx, schema, [...erasedAt.keys()]), ...changes]);
+  await changeFollows(tx, schema, [...(await followsOfErased(tx, schema, [...erasedAt.keys()])), ...changes]);
 }
 
 function followsOf(event: Handled): Follow[] {
   switch (event.type) {
     case 'AccountFollowed':
-    case 'FollowRequestAccepted': return [{ ...event.data, since: event.meta.occurredAt }];
-    case 'FollowEnded': return [{ ...event.data, since: null }];
-    case 'AccountBlocked': return bothWays(event.data).map((pair) => ({ ...pair, since: null }));
+    case 'FollowRequestAccepted':
+      return [{ ...event.data, since: event.meta.occurredAt }];
+    case 'FollowEnded':
+      return [{ ...event.data, since: null }];
+    case 'AccountBlocked':
+      return bothWays(event.data).map((pair) => ({ ...pair, since: null }));
     case 'FollowRequested':
     case 'FollowRequestDeclined':
     case 'FollowRequestWithdrawn':
-    case 'AccountErased': return [];
-    default: return unreachable(event);
+    case 'AccountErased':
+      return [];
+    default:
+      return unreachable(event);
   }
 }
 
 function requestsOf(event: Handled): PairFact[] {
   switch (event.type) {
-    case 'FollowRequested': return [requestFact(event.data, event.meta.occurredAt)];
+    case 'FollowRequested':
+      return [requestFact(event.data, event.meta.occurredAt)];
     case 'FollowRequestAccepted':
     case 'FollowRequestDeclined':
-    case 'FollowRequestWithdrawn': return [requestFact(event.data, null)];
-    case 'AccountBlocked': return bothWays(event.data).map((pair) => requestFact(pair, null));
-    case 'AccountErased': return ['follower_id', 'followee_id'].map((column) => ({ gone: event.data.accountId, column }));
+    case 'FollowRequestWithdrawn':
+      return [requestFact(event.data, null)];
+    case 'AccountBlocked':
+      return bothWays(event.data).map((pair) => requestFact(pair, null));
+    case 'AccountErased':
+      return ['follower_id', 'followee_id'].map((column) => ({ gone: event.data.accountId, column }));
     case 'AccountFollowed':
-    case 'FollowEnded': return [];
-    default: return unreachable(event);
+    case 'FollowEnded':
+      return [];
+    default:
+      return unreachable(event);
   }
 }
 
@@ -99,7 +127,10 @@ function requestFact({ followerId, followeeId }: Pair, since: Date | null): Pair
 }
 
 function bothWays({ blockerId, blockedId }: { blockerId: string; blockedId: string }): Pair[] {
-  return [{ followerId: blockerId, followeeId: blockedId }, { followerId: blockedId, followeeId: blockerId }];
+  return [
+    { followerId: blockerId, followeeId: blockedId },
+    { followerId: blockedId, followeeId: blockerId },
+  ];
 }
 
 async function followsOfErased(tx: Sql, schema: string, accounts: readonly string[]): Promise<Follow[]> {
@@ -141,7 +172,10 @@ async function changeFollows(tx: Sql, schema: string, changes: readonly Follow[]
     [last.map((one) => one.followerId), last.map((one) => one.followeeId), last.map((one) => one.since)],
   );
   if (last.every(({ since }) => since !== null)) return;
-  await tx.query(`delete from ${schema}.follow_count where account_id = any($1::text[]) and followers = 0 and following = 0`, [rows.map((row) => row.account_id)]);
+  await tx.query(
+    `delete from ${schema}.follow_count where account_id = any($1::text[]) and followers = 0 and following = 0`,
+    [rows.map((row) => row.account_id)],
+  );
 }
 
 /** Whether `follower` follows `followee` at the model's checkpoint. */
@@ -150,7 +184,11 @@ export async function isFollowing(read: ReadContext, follower: AccountId, follow
 }
 
 /** Those of `candidates` whom `follower` follows. */
-export async function followeesAmong({ sql, builds }: ReadContext, follower: AccountId, candidates: readonly AccountId[]): Promise<Set<AccountId>> {
+export async function followeesAmong(
+  { sql, builds }: ReadContext,
+  follower: AccountId,
+  candidates: readonly AccountId[],
+): Promise<Set<AccountId>> {
   const { rows } = await sql.query<{ followee_id: AccountId }>(
     `select followee_id from ${builds.schema('follows')}.follow where follower_id = $1 and followee_id = any($2::text[])`,
     [follower, candidates],
@@ -159,7 +197,11 @@ export async function followeesAmong({ sql, builds }: ReadContext, follower: Acc
 }
 
 /** Those of `candidates` who follow `followee`. */
-export async function followersAmong({ sql, builds }: ReadContext, followee: AccountId, candidates: readonly AccountId[]): Promise<Set<AccountId>> {
+export async function followersAmong(
+  { sql, builds }: ReadContext,
+  followee: AccountId,
+  candidates: readonly AccountId[],
+): Promise<Set<AccountId>> {
   const { rows } = await sql.query<{ follower_id: AccountId }>(
     `select follower_id from ${builds.schema('follows')}.follow where followee_id = $1 and follower_id = any($2::text[])`,
     [followee, candidates],
@@ -171,7 +213,11 @@ export async function followersAmong({ sql, builds }: ReadContext, followee: Acc
 export type AccountPage = { readonly after: AccountId | undefined; readonly limit: number };
 
 /** A page of the accounts that follow `account`, by keyset over their ids. */
-export async function followersPage({ sql, builds }: ReadContext, account: AccountId, { after, limit }: AccountPage): Promise<AccountId[]> {
+export async function followersPage(
+  { sql, builds }: ReadContext,
+  account: AccountId,
+  { after, limit }: AccountPage,
+): Promise<AccountId[]> {
   const { rows } = await sql.query<{ id: AccountId }>(
     `select follower_id as id from ${builds.schema('follows')}.follow where followee_id = $1 and follower_id > $2 order by follower_id limit $3`,
     [account, after ?? '', limit],
@@ -180,7 +226,11 @@ export async function followersPage({ sql, builds }: ReadContext, account: Accou
 }
 
 /** A page of the accounts that `account` follows, by keyset over their ids. */
-export async function followingPage({ sql, builds }: ReadContext, account: AccountId, { after, limit }: AccountPage): Promise<AccountId[]> {
+export async function followingPage(
+  { sql, builds }: ReadContext,
+  account: AccountId,
+  { after, limit }: AccountPage,
+): Promise<AccountId[]> {
   const { rows } = await sql.query<{ id: AccountId }>(
     `select followee_id as id from ${builds.schema('follows')}.follow where follower_id = $1 and followee_id > $2 order by followee_id limit $3`,
     [account, after ?? '', limit],
@@ -191,12 +241,16 @@ export async function followingPage({ sql, builds }: ReadContext, account: Accou
 export type FollowCounts = { readonly followers: number; readonly following: number };
 
 /** Exact counts for every one of `accounts`, zeros included. */
-export async function followCounts({ sql, builds }: ReadContext, accounts: readonly AccountId[]): Promise<Map<AccountId, FollowCounts>> {
+export async function followCounts(
+  { sql, builds }: ReadContext,
+  accounts: readonly AccountId[],
+): Promise<Map<AccountId, FollowCounts>> {
   const counts = new Map<AccountId, FollowCounts>(accounts.map((id) => [id, { followers: 0, following: 0 }]));
   const { rows } = await sql.query<{ account_id: AccountId; followers: string; following: string }>(
     `select account_id, followers, following from ${builds.schema('follows')}.follow_count where account_id = any($1::text[])`,
     [accounts],
   );
-  for (const row of rows) counts.set(row.account_id, { followers: Number(row.followers), following: Number(row.following) });
+  for (const row of rows)
+    counts.set(row.account_id, { followers: Number(row.followers), following: Number(row.following) });
   return counts;
 }

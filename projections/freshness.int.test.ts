@@ -26,7 +26,11 @@ beforeAll(async () => {
   pool = openPool(database.url, { size: 4, name: 'freshness' });
   await prepareProjectionTables(pool);
   model = await createBuild(pool, { projection: follows, storeId: STORE, state: 'building' });
-  laned = await createBuild(pool, { projection: { store: 'redis', name: 'home-feed', version: 1 }, storeId: STORE, state: 'building' });
+  laned = await createBuild(pool, {
+    projection: { store: 'redis', name: 'home-feed', version: 1 },
+    storeId: STORE,
+    state: 'building',
+  });
   await createLanes(pool, laned, START_OF_LOG);
 });
 afterAll(async () => {
@@ -34,7 +38,11 @@ afterAll(async () => {
   await database.drop();
 });
 
-const builds: Builds = { schema: () => '', prefix: () => '', id: (name) => (name === 'home-feed' ? laned.id : model.id) };
+const builds: Builds = {
+  schema: () => '',
+  prefix: () => '',
+  id: (name) => (name === 'home-feed' ? laned.id : model.id),
+};
 let place = START_OF_LOG;
 async function move(n: number): Promise<void> {
   await moveCheckpoints(pool, [{ buildId: model.id, storeId: STORE, from: place, to: at(n), events: 1 }]);
@@ -43,7 +51,10 @@ async function move(n: number): Promise<void> {
 /** Counts the queries that freshness sends. */
 function counting(): { sql: Pick<Pool, 'query'>; sent: () => number } {
   let sent = 0;
-  const query = (...args: Parameters<Pool['query']>) => { sent += 1; return (pool.query as (...given: unknown[]) => unknown)(...args); };
+  const query = (...args: Parameters<Pool['query']>) => {
+    sent += 1;
+    return (pool.query as (...given: unknown[]) => unknown)(...args);
+  };
   return { sql: { query } as Pick<Pool, 'query'>, sent: () => sent };
 }
 
@@ -58,15 +69,22 @@ describe('waiting for a client’s own writes', () => {
     const freshness = createFreshness(pool, new Set());
     await move(1);
     let ended = false;
-    const waiting = freshness.waitUntilPassed(builds, token(2), ['follows'], 20_000).then((outcome) => { ended = true; return outcome; });
-    await new Promise((resolve) => { setTimeout(resolve, 40); });
+    const waiting = freshness.waitUntilPassed(builds, token(2), ['follows'], 20_000).then((outcome) => {
+      ended = true;
+      return outcome;
+    });
+    await new Promise((resolve) => {
+      setTimeout(resolve, 40);
+    });
     expect(ended).toBe(false);
     await move(2);
     expect(await waiting).toBe('passed');
   });
 
   it('gives up after the limit and says so', async () => {
-    expect(await createFreshness(pool, new Set()).waitUntilPassed(builds, token(1_000), ['follows'], 30)).toBe('behind');
+    expect(await createFreshness(pool, new Set()).waitUntilPassed(builds, token(1_000), ['follows'], 30)).toBe(
+      'behind',
+    );
   });
 
   it('ignores a token of another log', async () => {
@@ -90,18 +108,27 @@ describe('waiting for a client’s own writes', () => {
     const freshness = createFreshness(pool, new Set(['home-feed']));
     const ann = newId.account();
     const ben = Array.from({ length: 200 }, newId.account).find((id) => laneOf(id) !== laneOf(ann))!;
-    await pool.query('update projections.lane set position = $2 where build_id = $1 and lane = $3', [laned.id, at(9), laneOf(ann)]);
+    await pool.query('update projections.lane set position = $2 where build_id = $1 and lane = $3', [
+      laned.id,
+      at(9),
+      laneOf(ann),
+    ]);
     expect(await freshness.waitUntilPassed(builds, token(9, [ann]), ['home-feed'], 5_000)).toBe('passed');
     expect(await freshness.waitUntilPassed(builds, token(9, [ann, ben]), ['home-feed'], 30)).toBe('behind');
     expect(await freshness.waitUntilPassed(builds, { ...token(9), owners: 'all' }, ['home-feed'], 30)).toBe('behind');
     await pool.query('update projections.lane set position = $2 where build_id = $1', [laned.id, at(9)]);
-    expect(await freshness.waitUntilPassed(builds, { ...token(9), owners: 'all' }, ['home-feed'], 5_000)).toBe('passed');
+    expect(await freshness.waitUntilPassed(builds, { ...token(9), owners: 'all' }, ['home-feed'], 5_000)).toBe(
+      'passed',
+    );
   });
 
   it('is told up to where all of the models are, on every lane, and nothing while one follows another log', async () => {
     const freshness = createFreshness(pool, new Set(['home-feed']));
     await move(12);
-    await pool.query('update projections.lane set position = case when lane = 3 then $2 else $3 end where build_id = $1', [laned.id, at(10), at(11)]);
+    await pool.query(
+      'update projections.lane set position = case when lane = 3 then $2 else $3 end where build_id = $1',
+      [laned.id, at(10), at(11)],
+    );
     expect(await freshness.reached(builds, STORE, ['follows'])).toBe(at(12));
     expect(await freshness.reached(builds, STORE, ['follows', 'home-feed'])).toBe(at(10));
     expect(await freshness.reached(builds, '22222222-2222-4222-8222-222222222222', ['follows'])).toBeUndefined();
@@ -133,7 +160,9 @@ describe('waiting for a client’s own writes', () => {
 
   it('does not believe an answer to what it asked before it forgot', async () => {
     let answer = (): void => undefined;
-    const held = new Promise<void>((resolve) => { answer = resolve; });
+    const held = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
     let asked = 0;
     const query = async (...args: unknown[]) => {
       asked += 1;
@@ -156,7 +185,9 @@ describe('waiting for a client’s own writes', () => {
       const freshness = createPoolFreshness(own, new Set());
       expect(await freshness.waitUntilPassed(builds, token(6), ['follows'], 5_000)).toBe('passed');
       expect(freshness.heard(builds, STORE, ['follows'])).toBe(place);
-      await pool.query(`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'freshness-ended'`);
+      await pool.query(
+        `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'freshness-ended'`,
+      );
       await expect.poll(() => freshness.heard(builds, STORE, ['follows'])).toBeUndefined();
       expect(await freshness.waitUntilPassed(builds, token(6), ['follows'], 5_000)).toBe('passed');
     } finally {

@@ -8,16 +8,30 @@ import type { Builds } from './projection.ts';
 
 export type Freshness = {
   /**
-   * Waits until each of `models`, in the builds that the request uses, has passed the token's position; partitioned ones
-   * only on the lanes of the token's owners. `behind` after `limitMs`: answer anyway and say so. Without a token, or with
-   * one of another log, nothing is waited for.
+   * Waits until each of `models`, in the builds that the request uses, has passed the token's position; partitioned
+   * ones only on the lanes of the token's owners. `behind` after `limitMs`: answer anyway and say so. Without a token,
+   * or with one of another log, nothing is waited for.
    */
-  waitUntilPassed(builds: Builds, token: ConsistencyToken | undefined, models: readonly string[], limitMs?: number): Promise<'passed' | 'behind'>;
-  /** Up to where all of `models` have passed the log `storeId` by now, on every lane; undefined while one of them follows another log. */
+  waitUntilPassed(
+    builds: Builds,
+    token: ConsistencyToken | undefined,
+    models: readonly string[],
+    limitMs?: number,
+  ): Promise<'passed' | 'behind'>;
+  /**
+   * Up to where all of `models` have passed the log `storeId` by now, on every lane; undefined while one of them
+   * follows another log.
+   */
   reached(builds: Builds, storeId: string, models: readonly string[]): Promise<Position | undefined>;
-  /** The same without asking, as far as it was heard when the models were last asked for somebody who waited; undefined too when that was for others. */
+  /**
+   * The same without asking, as far as it was heard when the models were last asked for somebody who waited; undefined
+   * too when that was for others.
+   */
   heard(builds: Builds, storeId: string, models: readonly string[]): Position | undefined;
-  /** Forgets what was heard: a server that crashed may have taken back the last commits, and models be where they were before. */
+  /**
+   * Forgets what was heard: a server that crashed may have taken back the last commits, and models be where they were
+   * before.
+   */
   forget(): void;
 };
 
@@ -25,11 +39,15 @@ const POLL_MS = 4;
 const DEFAULT_LIMIT_MS = 2_000;
 
 type Place = { readonly storeId: string; readonly position: Position };
-type Waiter = { readonly needs: readonly string[]; readonly token: ConsistencyToken; resolve(outcome: 'passed' | 'behind'): void };
+type Waiter = {
+  readonly needs: readonly string[];
+  readonly token: ConsistencyToken;
+  resolve(outcome: 'passed' | 'behind'): void;
+};
 
 /**
- * Freshness on one server, primary or replica: give it the connection pool that answers the reads. However many requests
- * wait, one query at a time asks for all of them. `laned` names the models that are partitioned over lanes.
+ * Freshness on one server, primary or replica: give it the connection pool that answers the reads. However many
+ * requests wait, one query at a time asks for all of them. `laned` names the models that are partitioned over lanes.
  */
 export function createFreshness(sql: Sql, laned: ReadonlySet<string>): Freshness {
   const waiters = new Set<Waiter>();
@@ -45,7 +63,10 @@ export function createFreshness(sql: Sql, laned: ReadonlySet<string>): Freshness
   const poll = async () => {
     while (waiters.size > 0) {
       const asked = forgotten;
-      const found = await readPlaces(sql, [...waiters].flatMap(({ needs }) => needs));
+      const found = await readPlaces(
+        sql,
+        [...waiters].flatMap(({ needs }) => needs),
+      );
       if (asked !== forgotten) continue;
       places = found;
       for (const waiter of waiters) if (hasPassed(places, waiter)) settle(waiter, 'passed');
@@ -59,17 +80,20 @@ export function createFreshness(sql: Sql, laned: ReadonlySet<string>): Freshness
     if (polling) return;
     polling = true;
     // A database that is away makes every read behind; the read itself reports the outage.
-    poll().catch(() => {
-      forget();
-      for (const waiter of waiters) settle(waiter, 'behind');
-    }).finally(() => {
-      polling = false;
-      // One that came after the last look still waits.
-      if (waiters.size > 0) startPolling();
-    });
+    poll()
+      .catch(() => {
+        forget();
+        for (const waiter of waiters) settle(waiter, 'behind');
+      })
+      .finally(() => {
+        polling = false;
+        // One that came after the last look still waits.
+        if (waiters.size > 0) startPolling();
+      });
   };
 
-  const needsOfAll = (builds: Builds, models: readonly string[], owners: ConsistencyToken['owners']) => models.flatMap((model) => needsOf(builds, model, owners, laned));
+  const needsOfAll = (builds: Builds, models: readonly string[], owners: ConsistencyToken['owners']) =>
+    models.flatMap((model) => needsOf(builds, model, owners, laned));
 
   return {
     waitUntilPassed: (builds, token, models, limitMs = DEFAULT_LIMIT_MS) => {
@@ -77,8 +101,17 @@ export function createFreshness(sql: Sql, laned: ReadonlySet<string>): Freshness
       const needs = needsOfAll(builds, models, token.owners);
       if (hasPassed(places, { needs, token })) return Promise.resolve('passed');
       return new Promise((resolve) => {
-        const limit = setTimeout(() => { settle(waiter, 'behind'); }, limitMs);
-        const waiter: Waiter = { needs, token, resolve: (outcome) => { clearTimeout(limit); resolve(outcome); } };
+        const limit = setTimeout(() => {
+          settle(waiter, 'behind');
+        }, limitMs);
+        const waiter: Waiter = {
+          needs,
+          token,
+          resolve: (outcome) => {
+            clearTimeout(limit);
+            resolve(outcome);
+          },
+        };
         waiters.add(waiter);
         startPolling();
       });
@@ -93,17 +126,23 @@ export function createFreshness(sql: Sql, laned: ReadonlySet<string>): Freshness
 }
 
 /**
- * Freshness over a pool. It forgets what was heard whenever the server ends an idle connection: a server that crashes ends
- * all of them, and comes back without the commits that it had not kept.
+ * Freshness over a pool. It forgets what was heard whenever the server ends an idle connection: a server that crashes
+ * ends all of them, and comes back without the commits that it had not kept.
  */
 export function createPoolFreshness(pool: Pool, laned: ReadonlySet<string>): Freshness {
   const freshness = createFreshness(pool, laned);
-  pool.on('error', () => { freshness.forget(); });
+  pool.on('error', () => {
+    freshness.forget();
+  });
   return freshness;
 }
 
 /** The earliest of some places; undefined unless all are known, and of that log. */
-function earliestOf(places: ReadonlyMap<string, Place>, storeId: string, needs: readonly string[]): Position | undefined {
+function earliestOf(
+  places: ReadonlyMap<string, Place>,
+  storeId: string,
+  needs: readonly string[],
+): Position | undefined {
   const positions = needs.flatMap((need) => {
     const place = places.get(need);
     return place?.storeId === storeId ? [place.position] : [];
@@ -111,7 +150,12 @@ function earliestOf(places: ReadonlyMap<string, Place>, storeId: string, needs: 
   return positions.length < needs.length ? undefined : positions.toSorted(comparePositions)[0];
 }
 
-function needsOf(builds: Builds, model: string, owners: ConsistencyToken['owners'], laned: ReadonlySet<string>): string[] {
+function needsOf(
+  builds: Builds,
+  model: string,
+  owners: ConsistencyToken['owners'],
+  laned: ReadonlySet<string>,
+): string[] {
   const build = String(builds.id(model));
   if (!laned.has(model)) return [build];
   const lanes = owners === 'all' ? Array.from({ length: LANES }, (_, lane) => lane) : lanesOf(owners);
@@ -134,8 +178,10 @@ async function readPlaces(sql: Sql, needs: readonly string[]): Promise<Map<strin
      union all select build_id || '/' || lane, store_id, position from projections.lane where build_id = any($1::int[])`,
     [ids],
   );
-  return new Map(rows.map((raw) => {
-    const row = PlaceRow.parse(raw);
-    return [row.need, { storeId: row.store_id, position: row.position }];
-  }));
+  return new Map(
+    rows.map((raw) => {
+      const row = PlaceRow.parse(raw);
+      return [row.need, { storeId: row.store_id, position: row.position }];
+    }),
+  );
 }

@@ -62,13 +62,17 @@ class Queue {
       this.#bytes += bytesOf(event);
       if (!this.#isFull()) continue;
       this.#filled?.();
-      await new Promise<void>((resolve) => { this.#emptied = resolve; });
+      await new Promise<void>((resolve) => {
+        this.#emptied = resolve;
+      });
     }
   }
 
   async whenFilled(): Promise<void> {
     if (this.#events.length > 0 || this.#ended) return;
-    await new Promise<void>((resolve) => { this.#filled = resolve; });
+    await new Promise<void>((resolve) => {
+      this.#filled = resolve;
+    });
     this.#filled = undefined;
   }
 
@@ -106,6 +110,7 @@ function bytesOf({ data }: RecordedEvent): number {
 function weigh(value: unknown): number {
   if (typeof value === 'string') return value.length;
   if (Array.isArray(value)) return value.length * 300;
-  if (typeof value === 'object' && value !== null && 'v' in value && typeof value.v === 'string') return value.v.length + 100;
+  if (typeof value === 'object' && value !== null && 'v' in value && typeof value.v === 'string')
+    return value.v.length + 100;
   return 50;
 }

@@ -5,7 +5,14 @@ import type { Portion } from '../infra/event-store.ts';
 import { gather } from './gather.ts';
 
 const event = (n: number, text = ''): RecordedEvent => ({
-  streamId: 's', revision: BigInt(n), position: Position.parse(n.toString(16).padStart(32, '0')), id: String(n), type: 'T', data: { text }, metadata: {}, createdAt: new Date(n),
+  streamId: 's',
+  revision: BigInt(n),
+  position: Position.parse(n.toString(16).padStart(32, '0')),
+  id: String(n),
+  type: 'T',
+  data: { text },
+  metadata: {},
+  createdAt: new Date(n),
 });
 
 type Source = AsyncGenerator<Portion>;
@@ -13,7 +20,7 @@ type Source = AsyncGenerator<Portion>;
 /** In portions of one to three events. */
 async function* source(count: number, text?: string): Source {
   const all = Array.from({ length: count }, (_, i) => event(i + 1, text));
-  for (let at = 0, size = 1; at < count; at += size, size = 1 + at % 3) {
+  for (let at = 0, size = 1; at < count; at += size, size = 1 + (at % 3)) {
     const [first, ...others] = all.slice(at, at + size);
     if (first !== undefined) yield [first, ...others];
   }
@@ -22,14 +29,16 @@ async function* source(count: number, text?: string): Source {
 describe('gather', () => {
   it('gives every event once, in order, in groups of at most the limit', async () => {
     const groups: number[][] = [];
-    for await (const group of gather(source(100), { events: 7, bytes: 1e9 })) groups.push(group.map(({ revision }) => Number(revision)));
+    for await (const group of gather(source(100), { events: 7, bytes: 1e9 }))
+      groups.push(group.map(({ revision }) => Number(revision)));
     expect(groups.flat()).toEqual(Array.from({ length: 100 }, (_, n) => n + 1));
     expect(Math.max(...groups.map((group) => group.length))).toBe(7);
   });
 
   it('bounds a group by its size in bytes too', async () => {
     const sizes: number[] = [];
-    for await (const group of gather(source(50, 'x'.repeat(10_000)), { events: 1_000, bytes: 40_000 })) sizes.push(group.length);
+    for await (const group of gather(source(50, 'x'.repeat(10_000)), { events: 1_000, bytes: 40_000 }))
+      sizes.push(group.length);
     expect(Math.max(...sizes)).toBeLessThanOrEqual(4);
   });
 
@@ -37,7 +46,9 @@ describe('gather', () => {
     let more: (() => void) | undefined;
     async function* live(): Source {
       yield [event(1)];
-      await new Promise<void>((resolve) => { more = resolve; });
+      await new Promise<void>((resolve) => {
+        more = resolve;
+      });
       yield [event(2)];
     }
     const groups = gather(live(), { events: 10, bytes: 1e9 });
@@ -62,7 +73,10 @@ describe('gather', () => {
       throw new Error('the subscription broke');
     }
     const seen: bigint[] = [];
-    const run = async () => { for await (const group of gather(broken(), { events: 10, bytes: 1e9 })) seen.push(...group.map(({ revision }) => revision)); };
+    const run = async () => {
+      for await (const group of gather(broken(), { events: 10, bytes: 1e9 }))
+        seen.push(...group.map(({ revision }) => revision));
+    };
     await expect(run()).rejects.toThrow('the subscription broke');
     expect(seen).toEqual([1n, 2n]);
   });

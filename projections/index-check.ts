@@ -18,7 +18,11 @@ export type DefinedIndexes = {
 const KEYS_PER_STEP = 200;
 
 /** Compares the indexes that exist (all, a sample, or some keys) with the definition. */
-export async function* differencesOf(context: LaneContext, indexes: DefinedIndexes, options: Parameters<LaneProjection['differences']>[1]): AsyncGenerator<KeyDifference> {
+export async function* differencesOf(
+  context: LaneContext,
+  indexes: DefinedIndexes,
+  options: Parameters<LaneProjection['differences']>[1],
+): AsyncGenerator<KeyDifference> {
   for await (const keys of keysToCheck(context, indexes, options)) {
     for (let at = 0; at < keys.length; at += KEYS_PER_STEP) {
       const step = keys.slice(at, at + KEYS_PER_STEP);
@@ -28,7 +32,11 @@ export async function* differencesOf(context: LaneContext, indexes: DefinedIndex
   }
 }
 
-async function* keysToCheck({ indexes, prefix }: LaneContext, { keys }: DefinedIndexes, { only, sample }: Parameters<LaneProjection['differences']>[1]): AsyncGenerator<string[]> {
+async function* keysToCheck(
+  { indexes, prefix }: LaneContext,
+  { keys }: DefinedIndexes,
+  { only, sample }: Parameters<LaneProjection['differences']>[1],
+): AsyncGenerator<string[]> {
   const start = `${prefix}:${keys}:`;
   if (only !== undefined) yield only.filter((key) => key.startsWith(start));
   else if (sample === undefined) yield* indexes.scan(start);
@@ -49,7 +57,11 @@ async function drawn(scanned: AsyncIterable<string[]>, sample: number): Promise<
   return chosen;
 }
 
-async function* compare(context: LaneContext, { entries, define, expiredAt }: DefinedIndexes, keys: readonly string[]): AsyncGenerator<KeyDifference> {
+async function* compare(
+  context: LaneContext,
+  { entries, define, expiredAt }: DefinedIndexes,
+  keys: readonly string[],
+): AsyncGenerator<KeyDifference> {
   const now = context.now();
   const found = await readEach(context, keys, entries);
   const complete = keys.flatMap((key, i) => {
@@ -58,7 +70,11 @@ async function* compare(context: LaneContext, { entries, define, expiredAt }: De
     if (typeof at === 'string') return [{ key, live: [], broken: at }];
     return at.state === 'complete' ? [{ key, live: at.entries.filter(({ score }) => score > expiredAt(now)) }] : [];
   });
-  const expected = await define(context, complete.map(({ key }) => idOfKey(key)), now);
+  const expected = await define(
+    context,
+    complete.map(({ key }) => idOfKey(key)),
+    now,
+  );
   for (const one of complete) {
     const should = expected.get(idOfKey(one.key)) ?? [];
     if ('broken' in one || !sameEntries(one.live, should)) yield { ...one, expected: should };
@@ -66,25 +82,42 @@ async function* compare(context: LaneContext, { entries, define, expiredAt }: De
 }
 
 /** What each key holds, or why it cannot be read: one that is broken must not hide what the others hold. */
-async function readEach(context: LaneContext, keys: readonly string[], limit: number): Promise<(Found | string | undefined)[]> {
+async function readEach(
+  context: LaneContext,
+  keys: readonly string[],
+  limit: number,
+): Promise<(Found | string | undefined)[]> {
   const read = (some: readonly string[]) => context.indexes.newest(some, { limit, renewMs: 0 });
   try {
     return await read(keys);
   } catch (error) {
     if (isOutage(error)) throw error;
-    return Promise.all(keys.map((key) => read([key]).then(([one]) => one, (why: unknown) => {
-      if (isOutage(why)) throw why;
-      return describe(why);
-    })));
+    return Promise.all(
+      keys.map((key) =>
+        read([key]).then(
+          ([one]) => one,
+          (why: unknown) => {
+            if (isOutage(why)) throw why;
+            return describe(why);
+          },
+        ),
+      ),
+    );
   }
 }
 
 function sameEntries(one: readonly Entry[], other: readonly Entry[]): boolean {
-  return one.length === other.length && one.every(({ id, score }, i) => id === other[i]?.id && score === other[i].score);
+  return (
+    one.length === other.length && one.every(({ id, score }, i) => id === other[i]?.id && score === other[i].score)
+  );
 }
 
 /** Fills a new build: computes, under leases, every index that the build in use has. */
-export async function fillFrom(context: LaneContext, { keys: word, entries, define }: DefinedIndexes, { from, report, signal }: Parameters<LaneProjection['build']>[1]): Promise<void> {
+export async function fillFrom(
+  context: LaneContext,
+  { keys: word, entries, define }: DefinedIndexes,
+  { from, report, signal }: Parameters<LaneProjection['build']>[1],
+): Promise<void> {
   if (from === undefined) return;
   const keyOf = keysOf(context.prefix, word);
   const compute = (ids: readonly string[]) => define(context, ids, context.now());
@@ -92,7 +125,11 @@ export async function fillFrom(context: LaneContext, { keys: word, entries, defi
   for await (const keys of from.indexes.scan(`${from.prefix}:${word}:`)) {
     for (let at = 0; at < keys.length && !signal.aborted; at += KEYS_PER_STEP) {
       const ids = keys.slice(at, at + KEYS_PER_STEP).map(idOfKey);
-      await fillAbsent(context.indexes, ids.map((id) => ({ id, key: keyOf(id) })), { limit: entries, compute });
+      await fillAbsent(
+        context.indexes,
+        ids.map((id) => ({ id, key: keyOf(id) })),
+        { limit: entries, compute },
+      );
       done += ids.length;
       report(done);
     }

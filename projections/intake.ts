@@ -36,7 +36,7 @@ async function openAll(recorded: readonly RecordedEvent[], keys: DataKeys): Prom
     const [only, ...others] = recorded;
     if (only !== undefined && others.length === 0) return [{ recorded: only, unreadable: error }];
     const half = Math.ceil(recorded.length / 2);
-    return [...await openAll(recorded.slice(0, half), keys), ...await openAll(recorded.slice(half), keys)];
+    return [...(await openAll(recorded.slice(0, half), keys)), ...(await openAll(recorded.slice(half), keys))];
   }
 }
 

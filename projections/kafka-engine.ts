@@ -47,7 +47,9 @@ export function startKafkaEngine({ config, log, ...deps }: KafkaEngineDeps): Kaf
         return feed;
       },
     },
-    health: { kafka: () => Promise.resolve(throwTrouble(relay.trouble ?? feeds.flatMap(({ trouble }) => trouble ?? []).at(0))) },
+    health: {
+      kafka: () => Promise.resolve(throwTrouble(relay.trouble ?? feeds.flatMap(({ trouble }) => trouble ?? []).at(0))),
+    },
     close: async () => {
       unwatch();
       await relay.close();
@@ -59,14 +61,38 @@ function throwTrouble(trouble: string | undefined): void {
   if (trouble !== undefined) throw new Error(trouble);
 }
 
-/** Shows `relay_lag_seconds` and `relay_leads` of this process's relay, and `kafka_consumer_lag_messages` of its lanes. */
+/**
+ * Shows `relay_lag_seconds` and `relay_leads` of this process's relay, and `kafka_consumer_lag_messages` of its lanes.
+ */
 function watchKafka(relay: Relay, feeds: readonly KafkaFeed[]): () => void {
   const meter = metrics.getMeter('shutterlog');
   const shown = [
-    { gauge: meter.createObservableGauge('relay_lag_seconds', { description: 'Age of the oldest event that is read and not yet in Kafka.' }), value: () => relay.lagSeconds },
-    { gauge: meter.createObservableGauge('relay_leads', { description: '1 in the process that publishes the log to Kafka.' }), value: () => (relay.leads ? 1 : 0) },
-    { gauge: meter.createObservableGauge('kafka_consumer_lag_messages', { description: 'Messages in Kafka that the lanes of this process have not been handed.' }), value: () => feeds.reduce((sum, { behind }) => sum + behind, 0) },
-  ].map(({ gauge, value }) => ({ gauge, observe: (result: { observe(value: number): void }) => { result.observe(value()); } }));
+    {
+      gauge: meter.createObservableGauge('relay_lag_seconds', {
+        description: 'Age of the oldest event that is read and not yet in Kafka.',
+      }),
+      value: () => relay.lagSeconds,
+    },
+    {
+      gauge: meter.createObservableGauge('relay_leads', {
+        description: '1 in the process that publishes the log to Kafka.',
+      }),
+      value: () => (relay.leads ? 1 : 0),
+    },
+    {
+      gauge: meter.createObservableGauge('kafka_consumer_lag_messages', {
+        description: 'Messages in Kafka that the lanes of this process have not been handed.',
+      }),
+      value: () => feeds.reduce((sum, { behind }) => sum + behind, 0),
+    },
+  ].map(({ gauge, value }) => ({
+    gauge,
+    observe: (result: { observe(value: number): void }) => {
+      result.observe(value());
+    },
+  }));
   for (const { gauge, observe } of shown) gauge.addCallback(observe);
-  return () => { for (const { gauge, observe } of shown) gauge.removeCallback(observe); };
+  return () => {
+    for (const { gauge, observe } of shown) gauge.removeCallback(observe);
+  };
 }

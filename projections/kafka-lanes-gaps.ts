@@ -17,13 +17,18 @@ export class LogBehindKafkaError extends Error {
   override readonly name = 'LogBehindKafkaError';
 }
 
-export type GapDeps = { readonly store: Pick<EventStore, 'readAll' | 'head'>; readonly keys: DataKeys; readonly handled: () => ReadonlySet<string>; readonly signal: AbortSignal };
+export type GapDeps = {
+  readonly store: Pick<EventStore, 'readAll' | 'head'>;
+  readonly keys: DataKeys;
+  readonly handled: () => ReadonlySet<string>;
+  readonly signal: AbortSignal;
+};
 
 const LIMITS = { events: 1_000, bytes: 4 * 1024 * 1024 };
 
 /**
- * Gives lanes from the log what Kafka no longer or never held for them: after a retention, with a new topic, for a build
- * that is new or has gone back. One pass of the log serves all lanes that wait for one.
+ * Gives lanes from the log what Kafka no longer or never held for them: after a retention, with a new topic, for a
+ * build that is new or has gone back. One pass of the log serves all lanes that wait for one.
  */
 export class GapReader {
   readonly #deps: GapDeps;
@@ -51,11 +56,17 @@ export class GapReader {
 
   async #read(gaps: readonly Gap[]): Promise<void> {
     const from = gaps.map(startOf).toSorted(comparePositions)[0];
-    const end = gaps.map(({ to }) => to).toSorted(comparePositions).at(-1);
+    const end = gaps
+      .map(({ to }) => to)
+      .toSorted(comparePositions)
+      .at(-1);
     if (from === undefined || end === undefined) return;
     const reached = await this.#pass(gaps, from, end);
     if (this.#deps.signal.aborted) return;
-    if (reached < end && await this.#deps.store.head() < end) throw new LogBehindKafkaError('Kafka tells of events that the log does not hold: was an older copy of the log restored?');
+    if (reached < end && (await this.#deps.store.head()) < end)
+      throw new LogBehindKafkaError(
+        'Kafka tells of events that the log does not hold: was an older copy of the log restored?',
+      );
     for (const { build, lane, to } of gaps) build.deliverLane(lane, [], to);
   }
 
@@ -73,11 +84,14 @@ export class GapReader {
     const lanes = new Map(group.map((recorded) => [recorded.position, new Set(lanesOfRecorded(recorded))]));
     const { events } = await takeIn(group, this.#deps.handled(), this.#deps.keys);
     for (const { build, lane, to } of gaps) {
-      const mine = events.filter(({ recorded }) => recorded.position <= to && lanes.get(recorded.position)?.has(lane) === true);
+      const mine = events.filter(
+        ({ recorded }) => recorded.position <= to && lanes.get(recorded.position)?.has(lane) === true,
+      );
       build.deliverLane(lane, mine, reached < to ? reached : to);
     }
     const builds = [...new Set(gaps.map(({ build }) => build))];
-    while (!this.#deps.signal.aborted && waitingIn(builds.filter(({ closed }) => !closed)) > WAITING_AT_MOST) await delay(5);
+    while (!this.#deps.signal.aborted && waitingIn(builds.filter(({ closed }) => !closed)) > WAITING_AT_MOST)
+      await delay(5);
   }
 }
 

@@ -33,7 +33,10 @@ const MARKS_AT_MOST = 1_000;
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 2_000;
 
-/** Carries what one partition says to that lane of all builds of this process, in order, and knows how far their effects have come. */
+/**
+ * Carries what one partition says to that lane of all builds of this process, in order, and knows how far their effects
+ * have come.
+ */
 export class LanePump {
   readonly lane: number;
   /** Messages of the partition that this process has not been handed yet. */
@@ -109,10 +112,13 @@ export class LanePump {
         while (await this.#step()) failures = 0;
         this.trouble = undefined;
       } catch (error) {
-        if (this.trouble !== describe(error)) this.#deps.log.warn({ err: error, lane: this.lane }, 'a lane does not take in what Kafka says at the moment');
+        if (this.trouble !== describe(error))
+          this.#deps.log.warn({ err: error, lane: this.lane }, 'a lane does not take in what Kafka says at the moment');
         this.trouble = describe(error);
         this.#awake = true;
-        await delay(Math.min(FIRST_PAUSE_MS * 2 ** failures, LONGEST_PAUSE_MS), undefined, { signal: this.#closing.signal }).catch(() => undefined);
+        await delay(Math.min(FIRST_PAUSE_MS * 2 ** failures, LONGEST_PAUSE_MS), undefined, {
+          signal: this.#closing.signal,
+        }).catch(() => undefined);
         failures += 1;
       }
     }
@@ -126,7 +132,10 @@ export class LanePump {
     const run = nextRun(this.#queue);
     await this.#fillUpTo(latest([this.#seen, run.find(({ said }) => said !== undefined)?.said?.after]), builds);
     if (run.length === 0 || this.#closing.signal.aborted) return false;
-    await this.#handOut(run.flatMap(({ said }) => said ?? []), builds);
+    await this.#handOut(
+      run.flatMap(({ said }) => said ?? []),
+      builds,
+    );
     if (this.#closing.signal.aborted) return false;
     this.#finish(run);
     while (!this.#closing.signal.aborted && waitingIn(this.#deps.builds()) > WAITING_AT_MOST) await delay(5);
@@ -137,7 +146,8 @@ export class LanePump {
     this.#queue.splice(0, run.length);
     this.behind = Math.max(0, this.behind - run.length);
     const last = run.at(-1);
-    if (last !== undefined && this.#seen !== undefined) this.#handed.push({ offset: (last.offset + 1n).toString(), position: this.#seen });
+    if (last !== undefined && this.#seen !== undefined)
+      this.#handed.push({ offset: (last.offset + 1n).toString(), position: this.#seen });
     // A lane that stands still collects marks; fewer of them only mean that a little more is read again.
     if (this.#handed.length > MARKS_AT_MOST) this.#handed = this.#handed.filter((_, index) => index % 2 === 0);
     if (!this.#paused || this.#queue.length > QUEUED_AT_MOST / 2) return;
@@ -147,15 +157,20 @@ export class LanePump {
 
   async #fillUpTo(to: Position | undefined, builds: readonly LaneBuild[]): Promise<void> {
     if (to === undefined) return;
-    const gaps = builds.filter((build) => (build.lane(this.lane)?.handedOut ?? to) < to).map((build) => ({ build, lane: this.lane, to }));
+    const gaps = builds
+      .filter((build) => (build.lane(this.lane)?.handedOut ?? to) < to)
+      .map((build) => ({ build, lane: this.lane, to }));
     if (gaps.length > 0) await this.#deps.gaps.fill(gaps);
   }
 
   async #handOut(said: readonly LaneMessage[], builds: readonly LaneBuild[]): Promise<void> {
     const position = latest(said.map((one) => one.position));
     if (position === undefined) return;
-    const isNew = (recorded: RecordedEvent) => builds.some((build) => (build.lane(this.lane)?.handedOut ?? position) < recorded.position);
-    const events = await this.#takeIn(said.flatMap(({ recorded }) => (recorded !== undefined && isNew(recorded) ? [recorded] : [])));
+    const isNew = (recorded: RecordedEvent) =>
+      builds.some((build) => (build.lane(this.lane)?.handedOut ?? position) < recorded.position);
+    const events = await this.#takeIn(
+      said.flatMap(({ recorded }) => (recorded !== undefined && isNew(recorded) ? [recorded] : [])),
+    );
     if (this.#closing.signal.aborted) return;
     for (const build of builds) build.deliverLane(this.lane, events, position);
     this.#seen = latest([this.#seen, position]);
@@ -172,7 +187,10 @@ export class LanePump {
       return said.storeId === this.#deps.storeId ? said : undefined;
     } catch (error) {
       if (!(error instanceof ForeignMessageError)) throw error;
-      this.#deps.log.error({ err: error, lane: this.lane, offset: message.offset }, 'a message in Kafka that no relay made was left out');
+      this.#deps.log.error(
+        { err: error, lane: this.lane, offset: message.offset },
+        'a message in Kafka that no relay made was left out',
+      );
       return undefined;
     }
   }
@@ -192,5 +210,8 @@ function nextRun(queue: readonly Waiting[]): Waiting[] {
 }
 
 function latest(positions: readonly (Position | undefined)[]): Position | undefined {
-  return positions.reduce((high, one) => (high === undefined || one === undefined ? high ?? one : laterOf(high, one)), undefined);
+  return positions.reduce(
+    (high, one) => (high === undefined || one === undefined ? (high ?? one) : laterOf(high, one)),
+    undefined,
+  );
 }

@@ -19,8 +19,13 @@ const NOW = new Date('2026-06-01T12:00:00.000Z');
 const FOLLOWERS = 5_000;
 const given = kafkaForTests(process.env['TEST_KAFKA_BROKERS']);
 
-const lanesOf = ({ lanes }: RunningProjector) => lanes.fed.find(({ projection }) => projection.name === 'home-feed')?.workers.map(({ lane }) => lane) ?? [];
-const random = (seed: number, count: number): Wish[] => fc.sample(fc.record({ does: fc.nat(18), who: fc.nat(9), whom: fc.nat(9), which: fc.nat(47) }), { seed, numRuns: count });
+const lanesOf = ({ lanes }: RunningProjector) =>
+  lanes.fed.find(({ projection }) => projection.name === 'home-feed')?.workers.map(({ lane }) => lane) ?? [];
+const random = (seed: number, count: number): Wish[] =>
+  fc.sample(fc.record({ does: fc.nat(18), who: fc.nat(9), whom: fc.nat(9), which: fc.nat(47) }), {
+    seed,
+    numRuns: count,
+  });
 const live = (history: FeedHistory, wishes: readonly Wish[]): DomainEvent[] => {
   const from = history.log.length;
   for (const wish of wishes) history.wish(wish);
@@ -30,9 +35,15 @@ const live = (history: FeedHistory, wishes: readonly Wish[]): DomainEvent[] => {
 describe.skipIf(given === undefined)('lanes fed from Kafka', () => {
   const kafka = given as TestKafka;
   let of: KafkaLanesWorld;
-  beforeAll(async () => { of = await openKafkaLanesWorld(kafka, NOW); });
-  afterEach(async () => { await of.endProjectors(); });
-  afterAll(async () => { await of.close(); });
+  beforeAll(async () => {
+    of = await openKafkaLanesWorld(kafka, NOW);
+  });
+  afterEach(async () => {
+    await of.endProjectors();
+  });
+  afterAll(async () => {
+    await of.close();
+  });
 
   it('equal the definition while members come and go, each lane in one process at a time', async () => {
     const history = createFeedHistory(NOW, 10);
@@ -47,7 +58,10 @@ describe.skipIf(given === undefined)('lanes fed from Kafka', () => {
     const second = await of.start();
     await Promise.all([
       appendHistory(of.world.store, live(history, random(2, 150))),
-      eventually('they have divided the lanes', () => lanesOf(first).length === 16 && new Set([...lanesOf(first), ...lanesOf(second)]).size === 32),
+      eventually(
+        'they have divided the lanes',
+        () => lanesOf(first).length === 16 && new Set([...lanesOf(first), ...lanesOf(second)]).size === 32,
+      ),
     ]);
     await eventually('the new one holds its lanes under new epochs', () => epochIn(second) > epoch);
     expect(await of.differences(first)).toEqual([]);
@@ -78,20 +92,33 @@ describe.skipIf(given === undefined)('lanes fed from Kafka', () => {
 
   it('finish a fan-out to 5,000 followers when the process that was at it is killed', async () => {
     const here = await of.start();
-    const args = ['testing/kafka-lane-process.ts', of.world.node.url, of.world.databaseUrl, of.server.url, NOW.toISOString(), kafka.brokers, kafka.prefix];
+    const args = [
+      'testing/kafka-lane-process.ts',
+      of.world.node.url,
+      of.world.databaseUrl,
+      of.server.url,
+      NOW.toISOString(),
+      kafka.brokers,
+      kafka.prefix,
+    ];
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
     await once(child.stdout, 'data');
     await eventually('both have lanes', () => lanesOf(here).length === 16);
     const author = accountWhere((id) => !lanesOf(here).includes(laneOf(id)));
     const followers = several.accounts(FOLLOWERS);
-    await of.world.append(...[author, ...followers].map((id) => registered(id, id.slice(-20))), ...followers.map((id) => happened('AccountFollowed', { followerId: id, followeeId: author })));
+    await of.world.append(
+      ...[author, ...followers].map((id) => registered(id, id.slice(-20))),
+      ...followers.map((id) => happened('AccountFollowed', { followerId: id, followeeId: author })),
+    );
     await of.allPassed();
     await of.readFeeds(here, followers);
     const posts = several.posts(60).map((postId) => ({ postId, authorId: author }));
     const sample = [...followers.slice(0, 20), ...followers.slice(-20)];
     const deliveries = async () => (await of.feeds(here, sample)).reduce((sum, feed) => sum + (feed?.length ?? 0), 0);
-    await of.world.append(...posts.flatMap((post) => [aPost.created(post), aPost.published(post, '2026-06-01T11:00:00.000Z')]));
-    await eventually('the fan-out has begun', async () => await deliveries() > 0);
+    await of.world.append(
+      ...posts.flatMap((post) => [aPost.created(post), aPost.published(post, '2026-06-01T11:00:00.000Z')]),
+    );
+    await eventually('the fan-out has begun', async () => (await deliveries()) > 0);
     await kill(child);
     const atKill = await deliveries();
     await eventually('the other has all lanes', () => lanesOf(here).length === 32);

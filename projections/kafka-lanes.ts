@@ -30,8 +30,8 @@ const COMMIT_EVERY_MS = 500;
 
 /**
  * Lanes divided among all processes of a consumer group: a process feeds, in every build, the lanes of the partitions
- * that are assigned to it. Where a lane goes on from is its own position; offsets only spare reading. What Kafka does not
- * tell of is read from the log.
+ * that are assigned to it. Where a lane goes on from is its own position; offsets only spare reading. What Kafka does
+ * not tell of is read from the log.
  */
 export function openKafkaFeed(deps: KafkaFeedDeps, onChange: () => void): KafkaFeed {
   return new GroupFeed(deps, onChange);
@@ -60,16 +60,26 @@ class GroupFeed implements KafkaFeed {
       ...deps,
       topic: domainEventsTopic(deps.prefix),
       groupId: `${deps.prefix}lanes`,
-      onAssigned: (lanes) => { this.#assign(lanes); },
-      onNotes: (notes) => { for (const [lane, pump] of this.#pumps) pump.start(placeIn(notes.get(lane))); },
-      onMessages: (lane, messages, highWatermark) => { this.#pumps.get(lane)?.push(messages, highWatermark); },
+      onAssigned: (lanes) => {
+        this.#assign(lanes);
+      },
+      onNotes: (notes) => {
+        for (const [lane, pump] of this.#pumps) pump.start(placeIn(notes.get(lane)));
+      },
+      onMessages: (lane, messages, highWatermark) => {
+        this.#pumps.get(lane)?.push(messages, highWatermark);
+      },
     });
-    this.#timer = setInterval(() => { this.#commitSoon(); }, COMMIT_EVERY_MS);
+    this.#timer = setInterval(() => {
+      this.#commitSoon();
+    }, COMMIT_EVERY_MS);
   }
 
   get trouble(): string | undefined {
     const kafka = this.#member.trouble;
-    return kafka === undefined ? [...this.#pumps.values()].flatMap(({ trouble }) => trouble ?? []).at(0) : `Kafka: ${kafka}`;
+    return kafka === undefined
+      ? [...this.#pumps.values()].flatMap(({ trouble }) => trouble ?? []).at(0)
+      : `Kafka: ${kafka}`;
   }
 
   get behind(): number {
@@ -79,7 +89,7 @@ class GroupFeed implements KafkaFeed {
   async stand(): Promise<boolean> {
     const moved = this.#moved;
     this.#moved = false;
-    if (this.#leases !== undefined && await this.#leases.stand()) return !moved;
+    if (this.#leases !== undefined && (await this.#leases.stand())) return !moved;
     this.#leases = await Leases.open(this.#deps.databaseUrl, { onLost: this.#onChange, onChange: this.#onChange });
     return false;
   }
@@ -87,7 +97,7 @@ class GroupFeed implements KafkaFeed {
   // The lease keeps away who would feed the whole build alone.
   async take(buildId: number): Promise<readonly number[] | undefined> {
     const lanes = [...this.#pumps.keys()];
-    return lanes.length > 0 && await this.#leases?.take(buildId, { shared: true }) === true ? lanes : undefined;
+    return lanes.length > 0 && (await this.#leases?.take(buildId, { shared: true })) === true ? lanes : undefined;
   }
 
   async give(buildId: number): Promise<void> {
@@ -122,12 +132,19 @@ class GroupFeed implements KafkaFeed {
   #openPump(lane: number): LanePump {
     const { store, keys, log } = this.#deps;
     return new LanePump(lane, {
-      storeId: store.storeId, keys, log, gaps: this.#gaps,
+      storeId: store.storeId,
+      keys,
+      log,
+      gaps: this.#gaps,
       // Builds of the division before may still be open.
       builds: () => (this.#moved ? [] : this.#builds()),
       handled: () => this.#handled,
-      pause: () => { this.#member.pause(lane); },
-      resume: () => { this.#member.resume(lane); },
+      pause: () => {
+        this.#member.pause(lane);
+      },
+      resume: () => {
+        this.#member.resume(lane);
+      },
     });
   }
 

@@ -40,8 +40,17 @@ describe.skipIf(given === undefined)('a whole stack over Kafka', () => {
     await children.close();
   });
   const feedOf = (person: Person) => person.get('/v1/feed?order=latest');
-  const arrives = (person: Person, postId: string) => world.eventually(() => feedOf(person), (answer) => shows(answer, postId) && !isBehind(answer));
-  const verify = () => promisify(execFile)(process.execPath, ['cli/main.ts', 'projections', 'verify', 'home-feed', 'celebrity-posts', 'story-tray'], { env: { PATH: process.env['PATH'], ...world.stack.environment } });
+  const arrives = (person: Person, postId: string) =>
+    world.eventually(
+      () => feedOf(person),
+      (answer) => shows(answer, postId) && !isBehind(answer),
+    );
+  const verify = () =>
+    promisify(execFile)(
+      process.execPath,
+      ['cli/main.ts', 'projections', 'verify', 'home-feed', 'celebrity-posts', 'story-tray'],
+      { env: { PATH: process.env['PATH'], ...world.stack.environment } },
+    );
 
   it('answers a read with a token at once, although most partitions are idle', async () => {
     let atOnce = 0;
@@ -58,18 +67,26 @@ describe.skipIf(given === undefined)('a whole stack over Kafka', () => {
     const posts: PostId[] = [];
     for (let kill = 0; kill < 2; kill += 1) {
       const media = await Promise.all(Array.from({ length: 6 }, () => world.upload(ann!)));
-      for (const id of media) posts.push(PostId.parse(textAt(await ann!.post('/v1/posts', { media_ids: [id] }), 'post_id')));
+      for (const id of media)
+        posts.push(PostId.parse(textAt(await ann!.post('/v1/posts', { media_ids: [id] }), 'post_id')));
       await world.stack.kill('reactor');
       await world.stack.start('reactor');
     }
     const store = await openEventStore(world.stack.environment['EVENTSTORE_URL'] ?? '');
     const typesOf = async (postId: PostId) => (await store.readStream(streamOf.post(postId))).map(({ type }) => type);
-    await eventually('every post is published', async () => (await Promise.all(posts.map(typesOf))).every((types) => types.length > 1), 100_000);
+    await eventually(
+      'every post is published',
+      async () => (await Promise.all(posts.map(typesOf))).every((types) => types.length > 1),
+      100_000,
+    );
     for (const postId of posts) expect(await typesOf(postId)).toEqual(['PostCreated', 'PostPublished']);
     await store.close();
     const admin = testKafka(broker.brokers).kafka.admin();
     await admin.connect();
-    const jobs = (await admin.fetchTopicOffsets(`${PREFIX}media-jobs`)).reduce((sum, { high }) => sum + Number(high), 0);
+    const jobs = (await admin.fetchTopicOffsets(`${PREFIX}media-jobs`)).reduce(
+      (sum, { high }) => sum + Number(high),
+      0,
+    );
     await admin.disconnect();
     expect(jobs).toBeGreaterThanOrEqual(posts.length);
   });

@@ -41,9 +41,16 @@ const WATERMARK_EVERY_MS = 100;
 
 /** What to feed, and which of its lanes. */
 type Target = { readonly build: Build; readonly projection: LaneProjection; readonly lanes: readonly number[] };
-type Opened = Target & { readonly indexes: SortedIndexes; readonly ledger: LaneLedger; readonly held: readonly HeldLane[] };
+type Opened = Target & {
+  readonly indexes: SortedIndexes;
+  readonly ledger: LaneLedger;
+  readonly held: readonly HeldLane[];
+};
 
-/** The lanes of one build that this process holds, one at least. Lanes that worked tell how far they are at once, the others every 100 ms. */
+/**
+ * The lanes of one build that this process holds, one at least. Lanes that worked tell how far they are at once, the
+ * others every 100 ms.
+ */
 export class LaneBuild {
   readonly build: Build;
   readonly projection: LaneProjection;
@@ -62,11 +69,22 @@ export class LaneBuild {
   #marking = false;
 
   /** Takes over lanes of a build. `onEnded` is called once when it cannot go on. */
-  static async open(deps: LaneBuildDeps, { build, projection, lanes }: Target, onEnded: (ended: Ended) => void): Promise<LaneBuild> {
+  static async open(
+    deps: LaneBuildDeps,
+    { build, projection, lanes }: Target,
+    onEnded: (ended: Ended) => void,
+  ): Promise<LaneBuild> {
     // Where the lanes stand is read anew, and so must be where the models do.
     deps.freshness.forget();
     const builds = await deps.buildsFor(build);
-    await createLanes(deps.pool, build, await earliestCheckpoint(deps.pool, projection.reads.map((model) => builds.id(model))));
+    await createLanes(
+      deps.pool,
+      build,
+      await earliestCheckpoint(
+        deps.pool,
+        projection.reads.map((model) => builds.id(model)),
+      ),
+    );
     const indexes = createSortedIndexes(deps.redis, { prefix: `${build.location}:`, buckets: BUCKETS });
     const { ledger, held } = await LaneLedger.take({ pool: deps.pool, indexes, build }, lanes);
     return new LaneBuild(deps, { build, projection, lanes, indexes, ledger, held }, onEnded);
@@ -80,11 +98,18 @@ export class LaneBuild {
     this.#opened = opened;
     this.#onEnded = onEnded;
     const { indexes, projection } = opened;
-    this.#gate = new FanOutGate({ indexes, kinds: projection.fannedOut, writers: () => this.workers, levelOf: () => deps.backpressure(projection.name) });
+    this.#gate = new FanOutGate({
+      indexes,
+      kinds: projection.fannedOut,
+      writers: () => this.workers,
+      levelOf: () => deps.backpressure(projection.name),
+    });
     const worker = this.#workerDeps();
     this.workers = opened.held.map((lane) => new LaneWorker(worker, lane));
     this.#byLane = new Map(this.workers.map((one) => [one.lane, one]));
-    this.#timer = setInterval(() => { this.#tick(); }, WATERMARK_EVERY_MS);
+    this.#timer = setInterval(() => {
+      this.#tick();
+    }, WATERMARK_EVERY_MS);
   }
 
   /** Up to here every lane has come. */
@@ -121,11 +146,16 @@ export class LaneBuild {
     return this.#byLane.get(lane);
   }
 
-  /** Hands one lane all its events after those that it was handed before, up to `passed`; what it was handed before is left out. */
+  /**
+   * Hands one lane all its events after those that it was handed before, up to `passed`; what it was handed before is
+   * left out.
+   */
   deliverLane(lane: number, events: readonly TakenEvent[], passed: Position): void {
     const worker = this.#byLane.get(lane);
     if (worker === undefined || passed <= worker.handedOut) return;
-    const fresh = events.filter(({ recorded }) => recorded.position > worker.handedOut && this.#handled.has(recorded.type));
+    const fresh = events.filter(
+      ({ recorded }) => recorded.position > worker.handedOut && this.#handled.has(recorded.type),
+    );
     for (const taken of fresh) worker.push(taken);
     worker.passTo(passed);
     if (fresh.length > 0) this.#work(worker);
@@ -142,23 +172,34 @@ export class LaneBuild {
   #workerDeps(): WorkerDeps {
     const rounds = new LaneRounds(async (writers, events) => {
       const lanes = new Set(writers.map(({ lane }) => lane));
-      await this.projection.apply(await this.#context(events), { writers, owns: (id) => lanes.has(laneOf(id)) }, events);
+      await this.projection.apply(
+        await this.#context(events),
+        { writers, owns: (id) => lanes.has(laneOf(id)) },
+        events,
+      );
     });
     return {
       apply: (writer, events) => rounds.run(writer, events),
       signal: this.#closing.signal,
       whenModelsPassed: (first, last) => placeOfModels(this.#wanted(), first, last),
-      onOutage: () => { this.#deps.freshness.forget(); },
+      onOutage: () => {
+        this.#deps.freshness.forget();
+      },
       registerAgain: () => this.#opened.ledger.registerAgain(this.workers),
       park: (poison) => this.#deps.park(this.build, poison),
     };
   }
 
   #work(worker: LaneWorker): void {
-    worker.work().then(() => {
-      this.#due.add(worker);
-      this.#store();
-    }, (error: unknown) => { this.#end(error); });
+    worker.work().then(
+      () => {
+        this.#due.add(worker);
+        this.#store();
+      },
+      (error: unknown) => {
+        this.#end(error);
+      },
+    );
   }
 
   #fail(error: unknown): void {
@@ -173,17 +214,31 @@ export class LaneBuild {
     this.#onEnded(error instanceof PoisonError ? { poison: error } : { lost: error });
   }
 
-  // Readers may be switched between the wait for the models and this: those that are read now must have passed the events too.
+  // Readers may be switched between the wait for the models and this: those that are read now must have passed the
+  // events too.
   async #context(events: readonly DomainEvent[]): Promise<LaneContext> {
     const { pool, now, pace } = this.#deps;
     const last = events.reduce<Position>((latest, { position }) => laterOf(latest, position), START_OF_LOG);
     const builds = await modelsAt(this.#wanted(), last);
-    return { read: { sql: pool, builds }, indexes: this.#opened.indexes, prefix: this.build.location, now, level: await this.#gate.level(), pace: (deliveries) => pace(deliveries, this.#closing.signal) };
+    return {
+      read: { sql: pool, builds },
+      indexes: this.#opened.indexes,
+      prefix: this.build.location,
+      now,
+      level: await this.#gate.level(),
+      pace: (deliveries) => pace(deliveries, this.#closing.signal),
+    };
   }
 
   #wanted(): ModelsWanted {
     const { freshness, store, buildsFor } = this.#deps;
-    return { freshness, storeId: store.storeId, models: this.projection.reads, resolve: () => buildsFor(this.build), signal: this.#closing.signal };
+    return {
+      freshness,
+      storeId: store.storeId,
+      models: this.projection.reads,
+      resolve: () => buildsFor(this.build),
+      signal: this.#closing.signal,
+    };
   }
 
   #tick(): void {
@@ -193,9 +248,15 @@ export class LaneBuild {
     if (this.#marking || performance.now() - this.#markedAt < MARK_EVERY_MS) return;
     this.#markedAt = performance.now();
     this.#marking = true;
-    this.#opened.ledger.mark(this.workers).then(() => this.#gate.reopen())
-      .catch((error: unknown) => { this.#fail(error); })
-      .finally(() => { this.#marking = false; });
+    this.#opened.ledger
+      .mark(this.workers)
+      .then(() => this.#gate.reopen())
+      .catch((error: unknown) => {
+        this.#fail(error);
+      })
+      .finally(() => {
+        this.#marking = false;
+      });
   }
 
   // Lanes that come due while a write is under way go into the next one, all together.
@@ -203,10 +264,15 @@ export class LaneBuild {
     if (this.#storing !== undefined || this.#due.size === 0) return;
     const due = [...this.#due];
     this.#due.clear();
-    this.#storing = this.#opened.ledger.store(due).catch((error: unknown) => { this.#fail(error); }).finally(() => {
-      this.#storing = undefined;
-      this.#store();
-    });
+    this.#storing = this.#opened.ledger
+      .store(due)
+      .catch((error: unknown) => {
+        this.#fail(error);
+      })
+      .finally(() => {
+        this.#storing = undefined;
+        this.#store();
+      });
   }
 }
 

@@ -42,10 +42,18 @@ const LIMITS = { events: 2_000, bytes: 8 * 1024 * 1024 };
 export function createLanes(options: LaneEngineOptions): Lanes {
   const { pool, databaseUrl, redis, store, keys, log, projections, versions } = options;
   return new Lanes({
-    pool, store, log, projections,
-    openFeed: options.openFeed ?? ((onChange) => openLogFeed({ databaseUrl, log, source: createLogSource({ store, keys, log, limits: LIMITS }) }, onChange)),
+    pool,
+    store,
+    log,
+    projections,
+    openFeed:
+      options.openFeed ??
+      ((onChange) =>
+        openLogFeed({ databaseUrl, log, source: createLogSource({ store, keys, log, limits: LIMITS }) }, onChange)),
     lanes: {
-      pool, redis, store,
+      pool,
+      redis,
+      store,
       freshness: createPoolFreshness(pool, new Set()),
       now: options.now ?? (() => new Date()),
       backpressure: options.backpressure ?? NO_BACKPRESSURE,
@@ -54,7 +62,13 @@ export function createLanes(options: LaneEngineOptions): Lanes {
       park: async (build, poison) => {
         const setting = await readSettings(pool);
         if (poisonRule(setting(build.projection), poison.event.id) === 'stop') return false;
-        await parkEvent(pool, { buildId: build.id, projection: build.projection, event: poison.event, error: poison.message, attempts: poison.attempts });
+        await parkEvent(pool, {
+          buildId: build.id,
+          projection: build.projection,
+          event: poison.event,
+          error: poison.message,
+          attempts: poison.attempts,
+        });
         return true;
       },
     },

@@ -8,7 +8,9 @@ import { Leases } from './leases.ts';
 
 /** How lanes come to a process, and their events to the lanes. */
 export type LaneFeed = {
-  /** False when lanes that were taken are no longer this process's, or not the right ones: let go of all, and take anew. */
+  /**
+   * False when lanes that were taken are no longer this process's, or not the right ones: let go of all, and take anew.
+   */
   stand(): Promise<boolean>;
   /** The lanes of a build that this process is to feed; undefined when there are none for it at this moment. */
   take(buildId: number): Promise<readonly number[] | undefined>;
@@ -41,12 +43,14 @@ export function openLogFeed({ databaseUrl, source, log }: LogFeedDeps, onChange:
   };
   return {
     stand: async () => {
-      if (leases !== undefined && await leases.stand()) return true;
+      if (leases !== undefined && (await leases.stand())) return true;
       leases = await Leases.open(databaseUrl, { onLost: onChange, onChange });
       return false;
     },
-    take: async (buildId) => (await leases?.take(buildId) === true ? ALL_LANES : undefined),
-    give: async (buildId) => { await leases?.give(buildId); },
+    take: async (buildId) => ((await leases?.take(buildId)) === true ? ALL_LANES : undefined),
+    give: async (buildId) => {
+      await leases?.give(buildId);
+    },
     follow: async (builds, handled) => {
       await unfollow();
       // One that comes later has not had what this subscription has handed out by then: it has to wait for its own.
@@ -57,17 +61,23 @@ export function openLogFeed({ databaseUrl, source, log }: LogFeedDeps, onChange:
       const after = others.reduce<Position>((low, { position }) => (position < low ? position : low), first.position);
       const end = new AbortController();
       const done = source.follow({
-        after, handled, signal: end.signal,
+        after,
+        handled,
+        signal: end.signal,
         deliver: async (events, passed) => {
           for (const build of open()) build.deliver(events, passed);
           while (!end.signal.aborted && waitingIn(open()) > WAITING_AT_MOST) await delay(5);
         },
       });
-      done.catch((error: unknown) => { log.error({ err: error }, 'the source of lanes failed'); });
+      done.catch((error: unknown) => {
+        log.error({ err: error }, 'the source of lanes failed');
+      });
       following = { end, done };
     },
     // Who follows nothing is in no trouble, whatever was the matter before.
-    get trouble() { return following === undefined ? undefined : source.trouble; },
+    get trouble() {
+      return following === undefined ? undefined : source.trouble;
+    },
     close: async () => {
       await unfollow();
       await leases?.close();

@@ -17,7 +17,8 @@ export function laneOf(owner: string): number {
   return lane;
 }
 
-// Each build that gets an event asks, and its batch asks again: the hash costs more than all else that is done with an owner.
+// Each build that gets an event asks, and its batch asks again: the hash costs more than all else that is done with an
+// owner.
 const lanesKnown = new Map<string, number>();
 const KNOWN_AT_MOST = 50_000;
 

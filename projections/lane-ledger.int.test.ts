@@ -32,7 +32,9 @@ afterAll(async () => {
   await Promise.all([database.drop(), server.close()]);
 });
 
-afterEach(async () => { for (const build of await listBuilds(pool)) await retire(pool, build); });
+afterEach(async () => {
+  for (const build of await listBuilds(pool)) await retire(pool, build);
+});
 
 /** A ledger over all lanes of a new build, which stand at the start of the log. */
 async function take(guarded: (indexes: SortedIndexes) => SortedIndexes = (indexes) => indexes) {
@@ -56,7 +58,13 @@ describe('the marks of lanes', () => {
 
   it('do not look like those of a Redis that came back when lanes register while they are moved', async () => {
     const held = Promise.withResolvers<undefined>();
-    const { ledger, moved, marks } = await take((indexes) => ({ ...indexes, mark: async (moves) => { await held.promise; return indexes.mark(moves); } }));
+    const { ledger, moved, marks } = await take((indexes) => ({
+      ...indexes,
+      mark: async (moves) => {
+        await held.promise;
+        return indexes.mark(moves);
+      },
+    }));
     const marking = ledger.mark(moved(1));
     const registering = ledger.registerAgain(moved(2));
     // Answered only after what was asked before: a registration that does not wait would be done by then.
@@ -68,7 +76,13 @@ describe('the marks of lanes', () => {
 
   it('are registered once for all lanes that meet an emptied Redis together', async () => {
     let registrations = 0;
-    const { ledger, moved, marks } = await take((indexes) => ({ ...indexes, takeOver: async (lanes) => { registrations += 1; await indexes.takeOver(lanes); } }));
+    const { ledger, moved, marks } = await take((indexes) => ({
+      ...indexes,
+      takeOver: async (lanes) => {
+        registrations += 1;
+        await indexes.takeOver(lanes);
+      },
+    }));
     registrations = 0;
     await Promise.all(Array.from({ length: 10 }, () => ledger.registerAgain(moved(1))));
     expect({ registrations, marks: await marks() }).toEqual({ registrations: 1, marks: [at(1), at(1), at(1)] });

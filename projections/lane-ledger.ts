@@ -13,8 +13,8 @@ export class RedisWentBackError extends Error {
 export type LedgerDeps = { readonly pool: Pool; readonly indexes: SortedIndexes; readonly build: Build };
 
 /**
- * Where the lanes of a build stand, as others can read it: positions in PostgreSQL, written after the effects, and marks
- * in Redis that tell how much of the effects this very Redis holds.
+ * Where the lanes of a build stand, as others can read it: positions in PostgreSQL, written after the effects, and
+ * marks in Redis that tell how much of the effects this very Redis holds.
  */
 export class LaneLedger {
   readonly #deps: LedgerDeps;
@@ -44,13 +44,17 @@ export class LaneLedger {
 
   /** Stores positions that moved. Throws StaleEpochError when the lanes are somebody else's by now. */
   async store(lanes: readonly HeldLane[]): Promise<void> {
-    const moved = lanes.filter(({ lane, position }) => this.#stored.get(lane) !== position).map(({ lane, epoch, position }) => ({ lane, epoch, position }));
+    const moved = lanes
+      .filter(({ lane, position }) => this.#stored.get(lane) !== position)
+      .map(({ lane, epoch, position }) => ({ lane, epoch, position }));
     const written = await moveLanes(this.#deps.pool, this.#deps.build.id, moved);
     if (written < moved.length) throw new StaleEpochError(`lanes of ${this.#deps.build.location} were taken over`);
     for (const { lane, position } of moved) this.#stored.set(lane, position);
   }
 
-  /** Moves the marks. Throws RedisWentBackError when they are not where they were left; an emptied Redis gets them anew. */
+  /**
+   * Moves the marks. Throws RedisWentBackError when they are not where they were left; an emptied Redis gets them anew.
+   */
   mark(lanes: readonly HeldLane[]): Promise<void> {
     return this.#alone(() => this.#mark(lanes));
   }
@@ -58,7 +62,9 @@ export class LaneLedger {
   /** Tells an emptied Redis whose the lanes are. Throws StaleEpochError when they are no longer this process's. */
   registerAgain(lanes: readonly HeldLane[]): Promise<void> {
     // Every lane that meets an emptied Redis asks for the same.
-    this.#registering ??= this.#alone(() => this.#register(lanes)).finally(() => { this.#registering = undefined; });
+    this.#registering ??= this.#alone(() => this.#register(lanes)).finally(() => {
+      this.#registering = undefined;
+    });
     return this.#registering;
   }
 
@@ -76,7 +82,8 @@ export class LaneLedger {
       return from === undefined ? [] : [{ lane, epoch, from, to: position }];
     });
     try {
-      if (await this.#deps.indexes.mark(moves) === 'elsewhere') throw new RedisWentBackError(`Redis came back with an older state of ${this.#deps.build.location}`);
+      if ((await this.#deps.indexes.mark(moves)) === 'elsewhere')
+        throw new RedisWentBackError(`Redis came back with an older state of ${this.#deps.build.location}`);
     } catch (error) {
       if (!(error instanceof EpochUnknownError)) throw error;
       return this.#register(lanes);
@@ -88,7 +95,8 @@ export class LaneLedger {
     const { pool, indexes, build } = this.#deps;
     const [first] = lanes;
     if (first === undefined) return;
-    if (!await holdsLane(pool, build.id, first)) throw new StaleEpochError(`lanes of ${build.location} were taken over`);
+    if (!(await holdsLane(pool, build.id, first)))
+      throw new StaleEpochError(`lanes of ${build.location} were taken over`);
     const known = lanes.map(({ lane, epoch, position }) => ({ lane, epoch, mark: position }));
     await indexes.takeOver(known);
     for (const { lane, mark } of known) this.#marked.set(lane, mark);

@@ -13,7 +13,9 @@ import { removeData } from './sweep.ts';
 
 let world: ProjectorWorld;
 let live: Build;
-beforeAll(async () => { world = await openProjectorWorld(); });
+beforeAll(async () => {
+  world = await openProjectorWorld();
+});
 afterAll(() => world.close());
 beforeEach(async () => {
   await world.pool.query(`update projections.live_builds set builds = '{}'`);
@@ -21,7 +23,8 @@ beforeEach(async () => {
   live = (await ensureLiveBuild(world.pool, { projection: follows, storeId: world.store.storeId }))!;
 });
 
-const building = (projection: typeof follows | typeof homeFeed) => createBuild(world.pool, { projection, storeId: world.store.storeId, state: 'building' });
+const building = (projection: typeof follows | typeof homeFeed) =>
+  createBuild(world.pool, { projection, storeId: world.store.storeId, state: 'building' });
 
 describe('the models of a build on Redis', () => {
   it('are those that are new with it until readers are switched, then the live ones, whatever is rebuilt afterwards', async () => {
@@ -46,14 +49,23 @@ describe('the models of a build on Redis', () => {
     const next = await building(follows);
     const freshness = createFreshness(world.pool, new Set());
     const resolve = () => resolveBuilds(world.pool, codeVersions);
-    const wanted = { freshness, storeId: world.store.storeId, models: ['follows'], resolve, signal: new AbortController().signal };
-    const move = (build: Build, position: Position) => world.pool.query('update projections.checkpoint set position = $2 where build_id = $1', [build.id, position]);
+    const wanted = {
+      freshness,
+      storeId: world.store.storeId,
+      models: ['follows'],
+      resolve,
+      signal: new AbortController().signal,
+    };
+    const move = (build: Build, position: Position) =>
+      world.pool.query('update projections.checkpoint set position = $2 where build_id = $1', [build.id, position]);
     const [first, second] = [Position.parse('1'.padStart(32, '0')), Position.parse('2'.padStart(32, '0'))];
     for (const build of [live, next]) await move(build, first);
     expect(await flip(world.pool, [next.id])).toBe('flipped');
     await move(live, second);
     let found: number | undefined;
-    const asked = modelsAt(wanted, second).then((builds) => { found = builds.id('follows'); });
+    const asked = modelsAt(wanted, second).then((builds) => {
+      found = builds.id('follows');
+    });
     expect((await modelsAt(wanted, first)).id('follows')).toBe(next.id);
     expect(found).toBeUndefined();
     await move(next, second);
@@ -64,8 +76,15 @@ describe('the models of a build on Redis', () => {
   it('are asked for again after a server was away, which may have taken them back', async () => {
     const freshness = createFreshness(world.pool, new Set());
     const resolve = () => resolveBuilds(world.pool, codeVersions);
-    const wanted = { freshness, storeId: world.store.storeId, models: ['follows'], resolve, signal: new AbortController().signal };
-    const move = (position: Position) => world.pool.query('update projections.checkpoint set position = $2 where build_id = $1', [live.id, position]);
+    const wanted = {
+      freshness,
+      storeId: world.store.storeId,
+      models: ['follows'],
+      resolve,
+      signal: new AbortController().signal,
+    };
+    const move = (position: Position) =>
+      world.pool.query('update projections.checkpoint set position = $2 where build_id = $1', [live.id, position]);
     const [first, second] = [Position.parse('1'.padStart(32, '0')), Position.parse('2'.padStart(32, '0'))];
     await move(second);
     const builds = await modelsAt(wanted, second);
@@ -76,7 +95,9 @@ describe('the models of a build on Redis', () => {
       away = false;
       throw Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
     };
-    const waiting = modelsAt({ ...wanted, resolve: resolveLater }, second).then(() => { passed = true; });
+    const waiting = modelsAt({ ...wanted, resolve: resolveLater }, second).then(() => {
+      passed = true;
+    });
     await expect.poll(() => freshness.heard(builds, world.store.storeId, ['follows'])).toBe(first);
     expect(passed).toBe(false);
     await move(second);
@@ -84,7 +105,13 @@ describe('the models of a build on Redis', () => {
   });
 
   it('tell how far they are once they have passed a place, and hold up nobody who follows another log', async () => {
-    const wanted = { freshness: createFreshness(world.pool, new Set()), storeId: world.store.storeId, models: ['follows'], resolve: () => resolveBuilds(world.pool, codeVersions), signal: new AbortController().signal };
+    const wanted = {
+      freshness: createFreshness(world.pool, new Set()),
+      storeId: world.store.storeId,
+      models: ['follows'],
+      resolve: () => resolveBuilds(world.pool, codeVersions),
+      signal: new AbortController().signal,
+    };
     const [first, second, third] = ['1', '2', '3'].map((digit) => Position.parse(digit.padStart(32, '0')));
     await world.pool.query('update projections.checkpoint set position = $2 where build_id = $1', [live.id, second]);
     expect(await placeOfModels(wanted, first!, third!)).toBe(second);

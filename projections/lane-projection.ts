@@ -24,12 +24,20 @@ export type LaneProjection = {
    */
   readonly apply: (context: LaneContext, lanes: LaneGroup, events: readonly DomainEvent[]) => Promise<void>;
   /** Fills a new build from the definition for the keys that `from` holds (the build that readers use now). */
-  readonly build: (context: LaneContext, options: { from: LaneContext | undefined; report: (keysDone: number) => void; signal: AbortSignal }) => Promise<void>;
+  readonly build: (
+    context: LaneContext,
+    options: { from: LaneContext | undefined; report: (keysDone: number) => void; signal: AbortSignal },
+  ) => Promise<void>;
   /** The keys of the build that differ from the definition at this moment; traffic makes transient ones. */
-  readonly differences: (context: LaneContext, options: { sample?: number; only?: readonly string[]; checked?: (keys: number) => void }) => AsyncIterable<KeyDifference>;
+  readonly differences: (
+    context: LaneContext,
+    options: { sample?: number; only?: readonly string[]; checked?: (keys: number) => void },
+  ) => AsyncIterable<KeyDifference>;
 };
 
-/** One build of a lane projection, and the PostgreSQL builds that it reads. `read` must be the primary, never a replica. */
+/**
+ * One build of a lane projection, and the PostgreSQL builds that it reads. `read` must be the primary, never a replica.
+ */
 export type LaneContext = {
   readonly read: ReadContext;
   readonly indexes: SortedIndexes;
@@ -41,8 +49,18 @@ export type LaneContext = {
   readonly pace?: Pace;
 };
 
-/** Lanes whose events are handled together: who writes, and which ids are theirs (an event may concern other lanes too). */
+/**
+ * Lanes whose events are handled together: who writes, and which ids are theirs (an event may concern other lanes too).
+ */
 export type LaneGroup = { readonly writers: readonly Writer[]; readonly owns: (id: string) => boolean };
 
-/** A key whose contents are not what the definition says; `broken` says why there is nothing to compare with, as in a key of another type. */
-export type KeyDifference = { readonly key: string; readonly live: readonly Entry[]; readonly expected: readonly Entry[]; readonly broken?: string };
+/**
+ * A key whose contents are not what the definition says; `broken` says why there is nothing to compare with, as in a
+ * key of another type.
+ */
+export type KeyDifference = {
+  readonly key: string;
+  readonly live: readonly Entry[];
+  readonly expected: readonly Entry[];
+  readonly broken?: string;
+};

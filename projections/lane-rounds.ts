@@ -5,7 +5,12 @@ import type { Writer } from '../infra/sorted-indexes.ts';
 import { isOutage } from './failures.ts';
 
 /** A batch of one lane that waits to be applied. */
-type Waiting = { readonly writer: Writer; readonly events: readonly DomainEvent[]; readonly resolve: () => void; readonly reject: (error: unknown) => void };
+type Waiting = {
+  readonly writer: Writer;
+  readonly events: readonly DomainEvent[];
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+};
 
 const EVENTS_PER_ROUND = 8_000;
 
@@ -51,13 +56,19 @@ export class LaneRounds {
 
   #take(): Waiting[] {
     let events = 0;
-    const fits = this.#waiting.findIndex((one, i) => { events += one.events.length; return i > 0 && events > EVENTS_PER_ROUND; });
+    const fits = this.#waiting.findIndex((one, i) => {
+      events += one.events.length;
+      return i > 0 && events > EVENTS_PER_ROUND;
+    });
     return this.#waiting.splice(0, fits === -1 ? this.#waiting.length : fits);
   }
 
   async #round(batches: readonly Waiting[]): Promise<void> {
     try {
-      await this.#apply(batches.map(({ writer }) => writer), batches.flatMap(({ events }) => events));
+      await this.#apply(
+        batches.map(({ writer }) => writer),
+        batches.flatMap(({ events }) => events),
+      );
       for (const { resolve } of batches) resolve();
     } catch (error) {
       if (batches.length === 1 || concernsAll(error)) for (const { reject } of batches) reject(error);
@@ -68,5 +79,10 @@ export class LaneRounds {
 
 // An AbortError: the lanes are being closed, and none of the batches need be tried alone.
 function concernsAll(error: unknown): boolean {
-  return isOutage(error) || (error instanceof Error && error.name === 'AbortError') || error instanceof StaleEpochError || error instanceof EpochUnknownError;
+  return (
+    isOutage(error) ||
+    (error instanceof Error && error.name === 'AbortError') ||
+    error instanceof StaleEpochError ||
+    error instanceof EpochUnknownError
+  );
 }

@@ -7,7 +7,10 @@ import { describe } from './failures.ts';
 import { gather, type GatherLimits } from './gather.ts';
 import { takeIn, type TakenEvent } from './intake.ts';
 
-/** From where to follow the log, which types are wanted, and where groups go: their events, and the place that they end at. */
+/**
+ * From where to follow the log, which types are wanted, and where groups go: their events, and the place that they end
+ * at.
+ */
 export type Following = {
   readonly after: Position;
   readonly handled: ReadonlySet<string>;
@@ -15,7 +18,10 @@ export type Following = {
   readonly deliver: (events: readonly TakenEvent[], passed: Position) => Promise<void>;
 };
 
-/** Where lanes get their events from, in the order of the log; it waits for the consumer before it hands out the next group. */
+/**
+ * Where lanes get their events from, in the order of the log; it waits for the consumer before it hands out the next
+ * group.
+ */
 export type LaneSource = {
   /** Hands out groups until `signal`; a server that is away is waited for. */
   follow(following: Following): Promise<void>;
@@ -23,16 +29,26 @@ export type LaneSource = {
   readonly trouble: string | undefined;
 };
 
-type SourceDeps = { readonly store: ReadableLog; readonly keys: DataKeys; readonly log: Log; readonly limits: GatherLimits };
+type SourceDeps = {
+  readonly store: ReadableLog;
+  readonly keys: DataKeys;
+  readonly log: Log;
+  readonly limits: GatherLimits;
+};
 
 const LONGEST_PAUSE_MS = 5_000;
 
-/** Lanes inside this process: a catch-up subscription to the log. A subscription that ends is opened again from the last group. */
+/**
+ * Lanes inside this process: a catch-up subscription to the log. A subscription that ends is opened again from the last
+ * group.
+ */
 export function createLogSource({ store, keys, log, limits }: SourceDeps): LaneSource {
   let trouble: string | undefined;
   const followOnce = async (place: { from: Position }, { handled, signal, deliver }: Following) => {
     const subscription = new AbortController();
-    const end = () => { subscription.abort(); };
+    const end = () => {
+      subscription.abort();
+    };
     signal.addEventListener('abort', end, { once: true });
     try {
       for await (const group of gather(store.subscribe({ after: place.from, signal: subscription.signal }), limits)) {
@@ -48,7 +64,9 @@ export function createLogSource({ store, keys, log, limits }: SourceDeps): LaneS
     }
   };
   return {
-    get trouble() { return trouble; },
+    get trouble() {
+      return trouble;
+    },
     follow: async (following) => {
       const place = { from: following.after };
       for (let failures = 0; !following.signal.aborted;) {
@@ -57,7 +75,10 @@ export function createLogSource({ store, keys, log, limits }: SourceDeps): LaneS
           trouble = describe(error);
           if (!following.signal.aborted) log.warn({ err: error }, 'lanes get no events at the moment');
         });
-        if (!following.signal.aborted) await delay(Math.min(50 * 2 ** failures, LONGEST_PAUSE_MS), undefined, { signal: following.signal }).catch(() => undefined);
+        if (!following.signal.aborted)
+          await delay(Math.min(50 * 2 ** failures, LONGEST_PAUSE_MS), undefined, { signal: following.signal }).catch(
+            () => undefined,
+          );
       }
     },
   };

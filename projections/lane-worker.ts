@@ -22,11 +22,16 @@ export class PoisonError extends Error {
 export type WorkerDeps = {
   /** Applies events of a lane to the build, maybe together with other lanes'. */
   readonly apply: (writer: Writer, events: readonly DomainEvent[]) => Promise<void>;
-  /** Resolves once the PostgreSQL models that the projection reads have passed `first`, to a position that they have passed: `last`, or one at or after `first`. */
+  /**
+   * Resolves once the PostgreSQL models that the projection reads have passed `first`, to a position that they have
+   * passed: `last`, or one at or after `first`.
+   */
   readonly whenModelsPassed: (first: Position, last: Position) => Promise<Position>;
   /** A server was away: what is known of the models may no longer be true. */
   readonly onOutage: () => void;
-  /** Registers the lane again with a Redis that has lost it, if it is still this process's; else throws StaleEpochError. */
+  /**
+   * Registers the lane again with a Redis that has lost it, if it is still this process's; else throws StaleEpochError.
+   */
   readonly registerAgain: () => Promise<void>;
   /** True when the operator lets this projection pass over events that it cannot apply; the event is put aside then. */
   readonly park: (poison: PoisonError) => Promise<boolean>;
@@ -85,9 +90,14 @@ export class LaneWorker {
     if (this.#queue.length === 0 && this.#passed > this.position) this.position = this.#passed;
   }
 
-  /** Works until the queue is empty. Throws StaleEpochError when the lane is lost, PoisonError at an event that stops it. */
+  /**
+   * Works until the queue is empty. Throws StaleEpochError when the lane is lost, PoisonError at an event that stops
+   * it.
+   */
   async work(): Promise<void> {
-    return (this.#working ??= this.#drain().finally(() => { this.#working = undefined; }));
+    return (this.#working ??= this.#drain().finally(() => {
+      this.#working = undefined;
+    }));
   }
 
   async #drain(): Promise<void> {
@@ -130,7 +140,7 @@ export class LaneWorker {
           continue;
         }
         const poison = new PoisonError(event.recorded, attempt, error);
-        if (!await this.#deps.park(poison)) throw poison;
+        if (!(await this.#deps.park(poison))) throw poison;
         return;
       }
     }
@@ -148,7 +158,10 @@ export class LaneWorker {
         this.trouble = undefined;
         return;
       } catch (error) {
-        if (error instanceof EpochUnknownError) await this.#deps.registerAgain().catch((failure: unknown) => { if (!isOutage(failure)) throw failure; });
+        if (error instanceof EpochUnknownError)
+          await this.#deps.registerAgain().catch((failure: unknown) => {
+            if (!isOutage(failure)) throw failure;
+          });
         else if (!isOutage(error)) throw error;
         else this.#deps.onOutage();
         this.trouble = describe(error);
@@ -159,7 +172,9 @@ export class LaneWorker {
   }
 
   #pause(attempt: number): Promise<unknown> {
-    return delay(Math.min(FIRST_DELAY_MS * 2 ** (attempt - 1), LONGEST_DELAY_MS), undefined, { signal: this.#deps.signal }).catch(() => undefined);
+    return delay(Math.min(FIRST_DELAY_MS * 2 ** (attempt - 1), LONGEST_DELAY_MS), undefined, {
+      signal: this.#deps.signal,
+    }).catch(() => undefined);
   }
 }
 

@@ -14,7 +14,10 @@ function modelsAtWill() {
   const asked: Position[] = [];
   const whenModelsPassed = async (first: Position) => {
     asked.push(first);
-    while (place < first) await new Promise<void>((resolve) => { wake = resolve; });
+    while (place < first)
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
     return place;
   };
   const comeTo = (position: Position) => {
@@ -25,8 +28,21 @@ function modelsAtWill() {
 }
 
 function workerOn(deps: Pick<WorkerDeps, 'whenModelsPassed' | 'apply'> & Partial<WorkerDeps>): LaneWorker {
-  const worker = new LaneWorker({ registerAgain: async () => undefined, onOutage: () => undefined, park: async () => false, signal: new AbortController().signal, ...deps }, { lane: 1, epoch: 1, position: START_OF_LOG });
-  for (const event of log) worker.push({ recorded: { id: event.id, type: event.type, streamId: event.streamId, position: event.position }, event });
+  const worker = new LaneWorker(
+    {
+      registerAgain: async () => undefined,
+      onOutage: () => undefined,
+      park: async () => false,
+      signal: new AbortController().signal,
+      ...deps,
+    },
+    { lane: 1, epoch: 1, position: START_OF_LOG },
+  );
+  for (const event of log)
+    worker.push({
+      recorded: { id: event.id, type: event.type, streamId: event.streamId, position: event.position },
+      event,
+    });
   return worker;
 }
 
@@ -55,9 +71,16 @@ describe('a lane', () => {
   it('touches no event before the models have passed it', async () => {
     const { whenModelsPassed, comeTo } = modelsAtWill();
     const applied: Position[] = [];
-    const worker = workerOn({ whenModelsPassed, apply: async (_, events) => { applied.push(...events.map(({ position }) => position)); } });
+    const worker = workerOn({
+      whenModelsPassed,
+      apply: async (_, events) => {
+        applied.push(...events.map(({ position }) => position));
+      },
+    });
     const working = worker.work();
-    await new Promise((resolve) => { setImmediate(resolve); });
+    await new Promise((resolve) => {
+      setImmediate(resolve);
+    });
     expect(applied).toEqual([]);
     comeTo(positions.at(-1) ?? START_OF_LOG);
     await working;
@@ -70,7 +93,9 @@ describe('a lane', () => {
     const happened: string[] = [];
     const worker = workerOn({
       whenModelsPassed,
-      onOutage: () => { happened.push('outage'); },
+      onOutage: () => {
+        happened.push('outage');
+      },
       apply: async () => {
         happened.push('try');
         if (happened.length === 1) throw Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });

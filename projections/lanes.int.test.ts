@@ -7,7 +7,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { serversOf } from '../infra/redis.ts';
 import { createSortedIndexes } from '../infra/sorted-indexes.ts';
 import { createFeedHistory, type FeedHistory, type Wish } from '../testing/feed-history.ts';
-import { appendHistory, LANE_PROJECTIONS, startLaneProjector, VERSIONS, type RunningProjector } from '../testing/lane-projector.ts';
+import {
+  appendHistory,
+  LANE_PROJECTIONS,
+  startLaneProjector,
+  VERSIONS,
+  type RunningProjector,
+} from '../testing/lane-projector.ts';
 import { eventually, openProjectorWorld, type ProjectorWorld } from '../testing/projector-world.ts';
 import { emptyRedis } from '../testing/redis-contents.ts';
 import { createTestRedis, type TestRedis } from '../testing/redis.ts';
@@ -20,8 +26,12 @@ import type { KeyDifference, LaneContext } from './lane-projection.ts';
 const NOW = new Date('2026-06-01T12:00:00.000Z');
 let world: ProjectorWorld;
 let server: TestRedis;
-beforeAll(async () => { [world, server] = await Promise.all([openProjectorWorld(), createTestRedis()]); });
-afterAll(async () => { await Promise.all([world.close(), server.close()]); });
+beforeAll(async () => {
+  [world, server] = await Promise.all([openProjectorWorld(), createTestRedis()]);
+});
+afterAll(async () => {
+  await Promise.all([world.close(), server.close()]);
+});
 
 const addresses = () => ({ eventStore: world.node.url, database: world.databaseUrl, redis: server.url });
 const start = () => startLaneProjector(addresses(), { now: () => NOW });
@@ -29,7 +39,12 @@ const start = () => startLaneProjector(addresses(), { now: () => NOW });
 async function contextOf(projector: RunningProjector, name: string): Promise<LaneContext> {
   const builds = await resolveBuilds(world.pool, VERSIONS);
   const prefix = builds.prefix(name);
-  return { read: { sql: world.pool, builds }, prefix, now: () => NOW, indexes: createSortedIndexes(projector.redis, { prefix: `${prefix}:`, buckets: BUCKETS }) };
+  return {
+    read: { sql: world.pool, builds },
+    prefix,
+    now: () => NOW,
+    indexes: createSortedIndexes(projector.redis, { prefix: `${prefix}:`, buckets: BUCKETS }),
+  };
 }
 
 /** Reads home feeds as the API does, so that the keys exist. */
@@ -43,15 +58,25 @@ async function readFeeds(projector: RunningProjector, history: FeedHistory): Pro
 
 async function expectEqualToDefinition(projector: RunningProjector): Promise<void> {
   const head = await world.store.head();
-  await eventually('all lanes pass the head of the log', () => projector.lanes.fed.length === LANE_PROJECTIONS.length && projector.lanes.fed.every(({ position }) => position >= head));
+  await eventually(
+    'all lanes pass the head of the log',
+    () =>
+      projector.lanes.fed.length === LANE_PROJECTIONS.length &&
+      projector.lanes.fed.every(({ position }) => position >= head),
+  );
   const found: KeyDifference[] = [];
   for (const projection of LANE_PROJECTIONS) {
-    for await (const difference of projection.differences(await contextOf(projector, projection.name), {})) found.push(difference);
+    for await (const difference of projection.differences(await contextOf(projector, projection.name), {}))
+      found.push(difference);
   }
   expect(found).toEqual([]);
 }
 
-const random = (seed: number, count: number): Wish[] => fc.sample(fc.record({ does: fc.nat(18), who: fc.nat(9), whom: fc.nat(9), which: fc.nat(47) }), { seed, numRuns: count });
+const random = (seed: number, count: number): Wish[] =>
+  fc.sample(fc.record({ does: fc.nat(18), who: fc.nat(9), whom: fc.nat(9), which: fc.nat(47) }), {
+    seed,
+    numRuns: count,
+  });
 const live = (history: FeedHistory, wishes: readonly Wish[]) => {
   const from = history.log.length;
   for (const wish of wishes) history.wish(wish);
@@ -81,7 +106,11 @@ describe('lanes', () => {
     await readFeeds(reader, history);
     await reader.close();
     for (let round = 0; round < 4; round += 1) {
-      const child = spawn(process.execPath, ['testing/lane-process.ts', world.node.url, world.databaseUrl, server.url, NOW.toISOString()], { stdio: ['ignore', 'pipe', 'inherit'] });
+      const child = spawn(
+        process.execPath,
+        ['testing/lane-process.ts', world.node.url, world.databaseUrl, server.url, NOW.toISOString()],
+        { stdio: ['ignore', 'pipe', 'inherit'] },
+      );
       await once(child.stdout, 'data');
       const appending = appendHistory(world.store, live(history, random(10 + round, 60)));
       await delay(20 + 60 * round);
@@ -111,7 +140,13 @@ describe('lanes', () => {
     const history = createFeedHistory(NOW, 2);
     const projector = await start();
     const [a, b] = history.accounts;
-    await appendHistory(world.store, [...history.log, ...live(history, [{ does: 0, who: 0, whom: 0, which: 0 }, { does: 8, who: 1, whom: 0, which: 0 }])]);
+    await appendHistory(world.store, [
+      ...history.log,
+      ...live(history, [
+        { does: 0, who: 0, whom: 0, which: 0 },
+        { does: 8, who: 1, whom: 0, which: 0 },
+      ]),
+    ]);
     await expectEqualToDefinition(projector);
     await readFeeds(projector, history);
     await marksAtHead(projector);
@@ -141,7 +176,9 @@ describe('lanes', () => {
     await first.close();
     await eventually('the second feeds', () => second.lanes.fed.length === LANE_PROJECTIONS.length);
     const { indexes, prefix } = await contextOf(second, 'home-feed');
-    const late = indexes.apply([{ lane: 0, epoch }], { entries: 500, slack: 0.1 }, [{ keys: [keysOf(prefix, 'feed')(history.accounts[0]!)], add: [{ id: 'post_late', score: 1 }], remove: [] }]);
+    const late = indexes.apply([{ lane: 0, epoch }], { entries: 500, slack: 0.1 }, [
+      { keys: [keysOf(prefix, 'feed')(history.accounts[0]!)], add: [{ id: 'post_late', score: 1 }], remove: [] },
+    ]);
     await expect(late).rejects.toThrow(/has epoch/);
     await appendHistory(world.store, live(history, random(31, 40)));
     await expectEqualToDefinition(second);
@@ -158,7 +195,9 @@ async function kill(child: ChildProcess): Promise<void> {
 async function marksAtHead(projector: RunningProjector): Promise<void> {
   const head = await world.store.head();
   const { indexes } = await contextOf(projector, 'home-feed');
-  await eventually('marks reach the head', async () => (await indexes.marks([...Array(32).keys()])).every((mark) => mark !== undefined && mark >= head));
+  await eventually('marks reach the head', async () =>
+    (await indexes.marks([...Array(32).keys()])).every((mark) => mark !== undefined && mark >= head),
+  );
 }
 
 /** What each server holds. */

@@ -42,7 +42,9 @@ export class Lanes {
 
   constructor(options: LanesOptions) {
     this.#of = options;
-    this.#feed = options.openFeed(() => { this.#lookSoon(); });
+    this.#feed = options.openFeed(() => {
+      this.#lookSoon();
+    });
   }
 
   /** Looks once, then goes on in the background. Rejects when PostgreSQL is away. Redis may come later. */
@@ -51,7 +53,9 @@ export class Lanes {
     const first = this.#looking.then(() => this.#look());
     this.#looking = first.catch(() => undefined);
     await first;
-    this.#timer = setInterval(() => { this.#lookSoon(); }, this.#of.intervalMs ?? INTERVAL_MS);
+    this.#timer = setInterval(() => {
+      this.#lookSoon();
+    }, this.#of.intervalMs ?? INTERVAL_MS);
   }
 
   /** The builds that this process feeds at this moment. */
@@ -61,7 +65,11 @@ export class Lanes {
 
   /** Why lanes do not move at this moment. */
   get trouble(): string | undefined {
-    return this.#trouble ?? this.#feed.trouble ?? this.fed.flatMap(({ workers }) => workers.flatMap(({ trouble }) => trouble ?? [])).at(0);
+    return (
+      this.#trouble ??
+      this.#feed.trouble ??
+      this.fed.flatMap(({ workers }) => workers.flatMap(({ trouble }) => trouble ?? [])).at(0)
+    );
   }
 
   /** Stops feeding and gives the lanes back. */
@@ -76,10 +84,18 @@ export class Lanes {
 
   // One look at a time; changes that come meanwhile are seen by the next.
   #lookSoon(): void {
-    this.#looking = this.#looking.then(() => (this.#closed ? undefined : this.#look())).then(() => { this.#trouble = undefined; }, (error: unknown) => {
-      if (this.#trouble !== describe(error)) this.#of.log.warn({ err: error }, 'lanes cannot be looked after at the moment');
-      this.#trouble = describe(error);
-    });
+    this.#looking = this.#looking
+      .then(() => (this.#closed ? undefined : this.#look()))
+      .then(
+        () => {
+          this.#trouble = undefined;
+        },
+        (error: unknown) => {
+          if (this.#trouble !== describe(error))
+            this.#of.log.warn({ err: error }, 'lanes cannot be looked after at the moment');
+          this.#trouble = describe(error);
+        },
+      );
   }
 
   async #look(): Promise<void> {
@@ -90,7 +106,9 @@ export class Lanes {
     // One that cannot be taken up is tried again by the next look; it holds up no other.
     for (const build of wanted) {
       if (this.#closed) break;
-      await this.#takeUp(build).catch((error: unknown) => { failures.push(error); });
+      await this.#takeUp(build).catch((error: unknown) => {
+        failures.push(error);
+      });
     }
     // Whoever has no builds left would read the whole log for nobody.
     const idle = this.#fed.size === 0 && this.#followed.size > 0;
@@ -102,10 +120,14 @@ export class Lanes {
     const { pool, projections, store } = this.#of;
     for (const projection of projections) await ensureLiveBuild(pool, { projection, storeId: store.storeId });
     const setting = await readSettings(pool);
-    return (await listBuilds(pool)).filter((build) =>
-      build.store === 'redis' && build.storeId === store.storeId && !setting(build.projection).paused
-      && (build.state === 'live' || build.state === 'previous' || (build.state === 'building' && build.filled))
-      && projections.some(({ name, version }) => name === build.projection && version === build.version));
+    return (await listBuilds(pool)).filter(
+      (build) =>
+        build.store === 'redis' &&
+        build.storeId === store.storeId &&
+        !setting(build.projection).paused &&
+        (build.state === 'live' || build.state === 'previous' || (build.state === 'building' && build.filled)) &&
+        projections.some(({ name, version }) => name === build.projection && version === build.version),
+    );
   }
 
   // A new process tries an event that stopped a build again: its code may hold the cure.
@@ -120,13 +142,18 @@ export class Lanes {
   }
 
   async #takeUp(build: Build): Promise<void> {
-    if (this.#fed.has(build.id) || !await this.#isDue(build)) return;
+    if (this.#fed.has(build.id) || !(await this.#isDue(build))) return;
     const lanes = await this.#feed.take(build.id);
     if (lanes === undefined) return;
     this.#taken.add(build.id);
     const projection = this.#of.projections.find(({ name }) => name === build.projection);
     if (projection === undefined) throw new Error(`no code for ${build.projection}`);
-    this.#fed.set(build.id, await LaneBuild.open(this.#of.lanes, { build, projection, lanes }, (ended) => { this.#ended(build, ended); }));
+    this.#fed.set(
+      build.id,
+      await LaneBuild.open(this.#of.lanes, { build, projection, lanes }, (ended) => {
+        this.#ended(build, ended);
+      }),
+    );
   }
 
   async #letGo(id: number): Promise<void> {
@@ -138,17 +165,32 @@ export class Lanes {
   }
 
   #ended(build: Build, ended: Ended): void {
-    this.#looking = this.#looking.then(async () => {
-      await this.#letGo(build.id);
-      if ('lost' in ended) {
-        this.#of.log.warn({ err: ended.lost, build: build.location }, 'lanes were lost and are taken again');
-        return;
-      }
-      const { event, attempts, message } = ended.poison;
-      this.#halted.add(build.id);
-      this.#of.log.error({ projection: build.projection, build: build.id, event, err: ended.poison }, 'lanes stopped at an event that they cannot apply');
-      await setStopped(this.#of.pool, build.id, { eventId: event.id, type: event.type, streamId: event.streamId, position: event.position, error: message, attempts, at: new Date().toISOString() });
-    }).catch((error: unknown) => { this.#of.log.error({ err: error }, 'the end of lanes could not be noted'); });
+    this.#looking = this.#looking
+      .then(async () => {
+        await this.#letGo(build.id);
+        if ('lost' in ended) {
+          this.#of.log.warn({ err: ended.lost, build: build.location }, 'lanes were lost and are taken again');
+          return;
+        }
+        const { event, attempts, message } = ended.poison;
+        this.#halted.add(build.id);
+        this.#of.log.error(
+          { projection: build.projection, build: build.id, event, err: ended.poison },
+          'lanes stopped at an event that they cannot apply',
+        );
+        await setStopped(this.#of.pool, build.id, {
+          eventId: event.id,
+          type: event.type,
+          streamId: event.streamId,
+          position: event.position,
+          error: message,
+          attempts,
+          at: new Date().toISOString(),
+        });
+      })
+      .catch((error: unknown) => {
+        this.#of.log.error({ err: error }, 'the end of lanes could not be noted');
+      });
     this.#lookSoon();
   }
 

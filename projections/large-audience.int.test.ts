@@ -14,7 +14,9 @@ import type { LaneContext } from './lane-projection.ts';
 const NOW = new Date('2026-06-01T12:00:00.000Z');
 const FOLLOWERS = 25_000;
 let stores: FeedStores;
-beforeAll(async () => { stores = await openFeedStores(); });
+beforeAll(async () => {
+  stores = await openFeedStores();
+});
 afterAll(() => stores.close());
 
 it('an author with a large audience is held to a rate, while the others of the round are served at once', async () => {
@@ -26,7 +28,9 @@ it('an author with a large audience is held to a rate, while the others of the r
   await stores.project(history.log);
   // The last follower comes on the last page.
   await stores.pool.query(
-    `insert into ${stores.read.builds.schema('follows')}.follow (follower_id, followee_id, since) select 'acc_zz' || lpad(n::text, 9, '0'), $1, now() from generate_series(1, ${String(FOLLOWERS)}) as n`, [star]);
+    `insert into ${stores.read.builds.schema('follows')}.follow (follower_id, followee_id, since) select 'acc_zz' || lpad(n::text, 9, '0'), $1, now() from generate_series(1, ${String(FOLLOWERS)}) as n`,
+    [star],
+  );
   const last = `acc_zz${String(FOLLOWERS).padStart(9, '0')}`;
 
   const keyOf = keysOf('large', homeFeeds.keys);
@@ -41,12 +45,19 @@ it('an author with a large audience is held to a rate, while the others of the r
     ...base,
     pace: async (deliveries) => {
       paced += deliveries;
-      if (steps.length === 0) steps.push(`the other's follower has ${String(await postsIn(viewer))}, the last has ${String(await postsIn(last))}`);
+      if (steps.length === 0)
+        steps.push(
+          `the other's follower has ${String(await postsIn(viewer))}, the last has ${String(await postsIn(last))}`,
+        );
     },
   };
   const writers = Array.from({ length: LANES }, (_, lane) => ({ lane, epoch: 1 }));
   await context.indexes.takeOver(writers.map((writer) => ({ ...writer, mark: START_OF_LOG })));
-  await fillAbsent(context.indexes, [viewer, last].map((id) => ({ id, key: keyOf(id) })), { limit: 500, compute: async () => new Map() });
+  await fillAbsent(
+    context.indexes,
+    [viewer, last].map((id) => ({ id, key: keyOf(id) })),
+    { limit: 500, compute: async () => new Map() },
+  );
 
   const lanes = { writers, owns: () => true };
   const { entries } = workOf(lanes, history.log);

@@ -22,9 +22,18 @@ export class Leases {
     this.#client = client;
   }
 
-  /** Connects. `onLost` is called once when a connection that stood ends by itself: all leases are gone then. `onChange` when builds or settings change. */
+  /**
+   * Connects. `onLost` is called once when a connection that stood ends by itself: all leases are gone then. `onChange`
+   * when builds or settings change.
+   */
   static async open(url: string, listener: { onLost?: () => void; onChange?: () => void } = {}): Promise<Leases> {
-    const client = new pg.Client({ connectionString: url, application_name: 'shutterlog-leases', connectionTimeoutMillis: 5_000, query_timeout: 5_000, keepAlive: true });
+    const client = new pg.Client({
+      connectionString: url,
+      application_name: 'shutterlog-leases',
+      connectionTimeoutMillis: 5_000,
+      query_timeout: 5_000,
+      keepAlive: true,
+    });
     const leases = new Leases(client);
     let stood = false;
     const lose = () => {
@@ -37,7 +46,9 @@ export class Leases {
     };
     client.on('error', lose);
     client.on('end', lose);
-    client.on('notification', () => { listener.onChange?.(); });
+    client.on('notification', () => {
+      listener.onChange?.();
+    });
     await client.connect();
     await client.query(`listen ${BUILDS_CHANNEL}`);
     stood = true;
@@ -60,11 +71,17 @@ export class Leases {
     return this.#held.has(buildId);
   }
 
-  /** Takes the lease of a build if nobody else has it; `shared`, if nobody has it alone: those who share it divide its lanes by other means. */
+  /**
+   * Takes the lease of a build if nobody else has it; `shared`, if nobody has it alone: those who share it divide its
+   * lanes by other means.
+   */
   async take(buildId: number, { shared }: { shared: boolean } = { shared: false }): Promise<boolean> {
     if (this.#held.has(buildId)) return true;
     const lock = shared ? 'pg_try_advisory_lock_shared' : 'pg_try_advisory_lock';
-    const { rows } = await this.#client.query<{ taken: boolean }>(`select ${lock}($1, $2) as taken`, [LEASE_CLASS, buildId]);
+    const { rows } = await this.#client.query<{ taken: boolean }>(`select ${lock}($1, $2) as taken`, [
+      LEASE_CLASS,
+      buildId,
+    ]);
     if (rows[0]?.taken === true && shared) this.#shared.add(buildId);
     if (rows[0]?.taken === true) this.#held.add(buildId);
     return this.#held.has(buildId);
@@ -73,25 +90,34 @@ export class Leases {
   /** Gives a lease back and wakes whoever may want it. */
   async give(buildId: number): Promise<void> {
     if (!this.#held.delete(buildId) || this.#lost) return;
-    await this.#client.query(`select ${this.#shared.delete(buildId) ? 'pg_advisory_unlock_shared' : 'pg_advisory_unlock'}($1, $2)`, [LEASE_CLASS, buildId]);
+    await this.#client.query(
+      `select ${this.#shared.delete(buildId) ? 'pg_advisory_unlock_shared' : 'pg_advisory_unlock'}($1, $2)`,
+      [LEASE_CLASS, buildId],
+    );
     await this.#client.query(`notify ${BUILDS_CHANNEL}`);
   }
 
   /** Takes the right to rebuild a projection until the connection ends; false when another rebuild has it. */
   async takeRebuild(projection: string): Promise<boolean> {
-    const { rows } = await this.#client.query<{ taken: boolean }>('select pg_try_advisory_lock($1, hashtext($2)) as taken', [REBUILD_CLASS, projection]);
+    const { rows } = await this.#client.query<{ taken: boolean }>(
+      'select pg_try_advisory_lock($1, hashtext($2)) as taken',
+      [REBUILD_CLASS, projection],
+    );
     return rows[0]?.taken === true;
   }
 
   /** Takes the right to publish the log to Kafka until the connection ends; false when another process has it. */
   async takeRelay(): Promise<boolean> {
-    const { rows } = await this.#client.query<{ taken: boolean }>('select pg_try_advisory_lock($1, 0) as taken', [RELAY_CLASS]);
+    const { rows } = await this.#client.query<{ taken: boolean }>('select pg_try_advisory_lock($1, 0) as taken', [
+      RELAY_CLASS,
+    ]);
     return rows[0]?.taken === true;
   }
 
   /** Gives everything back and wakes whoever may want it. */
   async close(): Promise<void> {
-    if (!this.#lost) await this.#client.query(`select pg_advisory_unlock_all(); notify ${BUILDS_CHANNEL}`).catch(() => undefined);
+    if (!this.#lost)
+      await this.#client.query(`select pg_advisory_unlock_all(); notify ${BUILDS_CHANNEL}`).catch(() => undefined);
     this.#lost = true;
     await this.#client.end();
   }

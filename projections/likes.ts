@@ -40,16 +40,24 @@ const tableIn = (schema: string): PairTable => ({
 
 function factOf(event: Handled): PairFact {
   switch (event.type) {
-    case 'PostLiked': return { left: event.data.postId, right: event.data.accountId, since: event.meta.occurredAt };
-    case 'PostUnliked': return { left: event.data.postId, right: event.data.accountId, since: null };
-    case 'PostDeleted': return { gone: event.data.postId, column: 'post_id' };
-    case 'AccountErased': return { gone: event.data.accountId, column: 'account_id' };
-    default: return unreachable(event);
+    case 'PostLiked':
+      return { left: event.data.postId, right: event.data.accountId, since: event.meta.occurredAt };
+    case 'PostUnliked':
+      return { left: event.data.postId, right: event.data.accountId, since: null };
+    case 'PostDeleted':
+      return { gone: event.data.postId, column: 'post_id' };
+    case 'AccountErased':
+      return { gone: event.data.accountId, column: 'account_id' };
+    default:
+      return unreachable(event);
   }
 }
 
 /** How many accounts like a post. */
 export async function likeCount({ sql, builds }: ReadContext, postId: PostId): Promise<number> {
-  const { rows } = await sql.query<{ likes: string }>(`select likes from ${builds.schema('likes')}.like_count where post_id = $1`, [postId]);
+  const { rows } = await sql.query<{ likes: string }>(
+    `select likes from ${builds.schema('likes')}.like_count where post_id = $1`,
+    [postId],
+  );
   return Number(rows[0]?.likes ?? 0);
 }

@@ -30,34 +30,90 @@ const REDIS_LIMIT_MS = 10_000;
 const GROUP = { events: 2_000, bytes: 8 * 1024 * 1024 };
 
 await runProcess(log, async (own) => {
-  const telemetry = own(startTelemetry({ process: 'projector', otlpEndpoint: config.OTEL_EXPORTER_OTLP_ENDPOINT }), (one) => one.shutdown());
+  const telemetry = own(
+    startTelemetry({ process: 'projector', otlpEndpoint: config.OTEL_EXPORTER_OTLP_ENDPOINT }),
+    (one) => one.shutdown(),
+  );
   const databaseUrl = config.DATABASE_URL;
-  const pool = own(openPool(databaseUrl, { size: Math.max(config.DATABASE_POOL_SIZE, postgresProjections.length + 6), name: 'projector', synchronousCommit: false }), (one) => one.end());
+  const pool = own(
+    openPool(databaseUrl, {
+      size: Math.max(config.DATABASE_POOL_SIZE, postgresProjections.length + 6),
+      name: 'projector',
+      synchronousCommit: false,
+    }),
+    (one) => one.end(),
+  );
   await prepareProjectionTables(pool);
   const { keys } = await openVault({ pool, masterKey: config.MASTER_KEY });
   const store = own(await openEventStore(config.EVENTSTORE_URL), (one) => one.close());
-  const redis = own(openRedis(config.REDIS_URL), (one) => { one.disconnect(); });
+  const redis = own(openRedis(config.REDIS_URL), (one) => {
+    one.disconnect();
+  });
   await whenRedisReady(redis, REDIS_LIMIT_MS);
 
-  const onPoison = async (projection: string, eventId: string) => poisonRule((await readSettings(pool))(projection), eventId);
-  const runner = new Runner({ pool, store, keys, log, limits: GROUP, onPoison, attempts: 5, firstDelayMs: 50, alongside: announceChanges });
-  const supervisor = own(new Supervisor({ pool, databaseUrl, store, log, projections: postgresProjections, runner }), (one) => one.close());
+  const onPoison = async (projection: string, eventId: string) =>
+    poisonRule((await readSettings(pool))(projection), eventId);
+  const runner = new Runner({
+    pool,
+    store,
+    keys,
+    log,
+    limits: GROUP,
+    onPoison,
+    attempts: 5,
+    firstDelayMs: 50,
+    alongside: announceChanges,
+  });
+  const supervisor = own(
+    new Supervisor({ pool, databaseUrl, store, log, projections: postgresProjections, runner }),
+    (one) => one.close(),
+  );
   await supervisor.start();
-  const status = own(watchStatus({ pool, store, catalog: allProjections, now: () => new Date() }, log), (one) => { one.close(); });
-  const backpressure = watchBackpressure({
-    limits: { alert: config.FAN_OUT_LAG_ALERT, active: config.FAN_OUT_LAG_ACTIVE, none: config.FAN_OUT_LAG_NONE },
-    forced: config.FAN_OUT === 'auto' ? undefined : config.FAN_OUT,
-    lagOf: (projection) => status.latest().find(({ entry }) => entry.name === projection)?.live?.lag.events,
-  }, laneProjections.filter(({ fannedOut }) => fannedOut.length > 0).map(({ name }) => name));
+  const status = own(watchStatus({ pool, store, catalog: allProjections, now: () => new Date() }, log), (one) => {
+    one.close();
+  });
+  const backpressure = watchBackpressure(
+    {
+      limits: { alert: config.FAN_OUT_LAG_ALERT, active: config.FAN_OUT_LAG_ACTIVE, none: config.FAN_OUT_LAG_NONE },
+      forced: config.FAN_OUT === 'auto' ? undefined : config.FAN_OUT,
+      lagOf: (projection) => status.latest().find(({ entry }) => entry.name === projection)?.live?.lag.events,
+    },
+    laneProjections.filter(({ fannedOut }) => fannedOut.length > 0).map(({ name }) => name),
+  );
   const kafka = own(startKafkaEngine({ config, pool, databaseUrl, store, keys, log }), (one) => one.close());
-  const lanes = own(createLanes({ pool, databaseUrl, redis, store, keys, log, projections: laneProjections, versions: codeVersions, backpressure, burstRate: config.FAN_OUT_BURST_RATE, ...kafka.lanes }), (one) => one.close());
+  const lanes = own(
+    createLanes({
+      pool,
+      databaseUrl,
+      redis,
+      store,
+      keys,
+      log,
+      projections: laneProjections,
+      versions: codeVersions,
+      backpressure,
+      burstRate: config.FAN_OUT_BURST_RATE,
+      ...kafka.lanes,
+    }),
+    (one) => one.close(),
+  );
   await lanes.start();
   const graceMs = config.BUILD_GRACE_MINUTES * 60_000;
-  own(keepSweeping({ pool, graceMs, removeKeys: (prefix) => removeKeys(redis, prefix) }, log), (one) => { one.close(); });
+  own(keepSweeping({ pool, graceMs, removeKeys: (prefix) => removeKeys(redis, prefix) }, log), (one) => {
+    one.close();
+  });
 
   const parts: ProjectorParts = { pool, store, redis, supervisor, lanes, status };
   const app = express();
   app.get('/health/projections', projectionsHealth(parts));
-  app.use(createHealthApp({ log, health: { ...projectorHealth(parts), ...kafka.health }, metrics: (request, response) => { telemetry.metricsHandler(request, response); } }));
+  app.use(
+    createHealthApp({
+      log,
+      health: { ...projectorHealth(parts), ...kafka.health },
+      metrics: (request, response) => {
+        telemetry.metricsHandler(request, response);
+      },
+    }),
+  );
   own(await listen(app, { port: config.PROJECTOR_PORT, host: config.HOST }), (one) => one.close());
 });

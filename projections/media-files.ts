@@ -2,7 +2,12 @@ import type { ServedVariant } from './media.ts';
 import type { ReadContext } from './projection.ts';
 
 /** A file that is served: one representation of one size of a medium. */
-export type MediaFile = { readonly media_id: string; readonly key: string; readonly content_type: string; readonly is_private: boolean };
+export type MediaFile = {
+  readonly media_id: string;
+  readonly key: string;
+  readonly content_type: string;
+  readonly is_private: boolean;
+};
 
 /** Name of the list of formats that clients would rather have, each as `<content type> <media id>`. */
 export const FORMAT_WISHES = 'media-formats';
@@ -14,8 +19,8 @@ export const MEDIA_FILE_MODELS = ['media', 'accounts'] as const;
 const ID_IN_KEY = /(?:^|\/)(med_[0-7][0-9a-hjkmnp-tv-z]{25})(?:\/|$)/;
 
 /**
- * All representations of the size that a key belongs to, the key's own first; none when it belongs to no ready medium of
- * an active account, so that uploads and deleted media are never served. `is_private`: an address must be signed.
+ * All representations of the size that a key belongs to, the key's own first; none when it belongs to no ready medium
+ * of an active account, so that uploads and deleted media are never served. `is_private`: an address must be signed.
  */
 export async function mediaFiles({ sql, builds }: ReadContext, key: string): Promise<MediaFile[]> {
   const mediaId = ID_IN_KEY.exec(key)?.[1];
@@ -28,7 +33,9 @@ export async function mediaFiles({ sql, builds }: ReadContext, key: string): Pro
     [mediaId],
   );
   return rows.flatMap(({ is_private, variants, playlist }) => {
-    const files = isStreamFile(playlist, key) ? [{ key, contentType: streamTypeOf(key) }] : representationsOf(variants, key);
+    const files = isStreamFile(playlist, key)
+      ? [{ key, contentType: streamTypeOf(key) }]
+      : representationsOf(variants, key);
     return files.map((file) => ({ media_id: mediaId, key: file.key, content_type: file.contentType, is_private }));
   });
 }
@@ -40,12 +47,16 @@ export const PLAYLIST_TYPE = 'application/vnd.apple.mpegurl';
 
 // All files of a video lie beside and below its first playlist; which there are, the object store knows.
 function isStreamFile(playlist: string | null, key: string): boolean {
-  return playlist !== null && key.startsWith(playlist.slice(0, playlist.lastIndexOf('/') + 1)) && /\.(?:m3u8|ts)$/.test(key);
+  return (
+    playlist !== null && key.startsWith(playlist.slice(0, playlist.lastIndexOf('/') + 1)) && /\.(?:m3u8|ts)$/.test(key)
+  );
 }
 
 const streamTypeOf = (key: string) => (key.endsWith('.m3u8') ? PLAYLIST_TYPE : 'video/mp2t');
 
 function representationsOf(variants: readonly ServedVariant[], key: string): ServedVariant[] {
   const asked = variants.find((variant) => variant.key === key);
-  return asked === undefined ? [] : [asked, ...variants.filter((variant) => variant.name === asked.name && variant !== asked)];
+  return asked === undefined
+    ? []
+    : [asked, ...variants.filter((variant) => variant.name === asked.name && variant !== asked)];
 }

@@ -5,7 +5,17 @@ import { declaredOf, runsOf, unreachable } from './batch.ts';
 import { foldRows, writeFolded } from './fold.ts';
 import type { PostgresProjection } from './projection.ts';
 
-const handles = ['UploadRequested', 'UploadCompleted', 'MediaDerived', 'UploadAbandoned', 'MediaProcessed', 'MediaFormatMade', 'MediaRejected', 'MediaDeleted', 'AccountErased'] as const;
+const handles = [
+  'UploadRequested',
+  'UploadCompleted',
+  'MediaDerived',
+  'UploadAbandoned',
+  'MediaProcessed',
+  'MediaFormatMade',
+  'MediaRejected',
+  'MediaDeleted',
+  'AccountErased',
+] as const;
 type Handled = EventOfType<(typeof handles)[number]>;
 
 /**
@@ -37,11 +47,26 @@ export const media: PostgresProjection = {
     );
     create index on ${schema}.media (owner_id);`,
   apply,
-  tables: [{
-    table: 'media',
-    key: ['media_id'],
-    columns: ['owner_id', 'kind', 'status', 'reason', 'width', 'height', 'duration_ms', 'blurhash', 'variants', 'keys', 'playlist', 'requested_at'],
-  }],
+  tables: [
+    {
+      table: 'media',
+      key: ['media_id'],
+      columns: [
+        'owner_id',
+        'kind',
+        'status',
+        'reason',
+        'width',
+        'height',
+        'duration_ms',
+        'blurhash',
+        'variants',
+        'keys',
+        'playlist',
+        'requested_at',
+      ],
+    },
+  ],
 };
 
 type MediaRow = {
@@ -71,11 +96,21 @@ type MediaEvent = Exclude<Handled, { type: 'AccountErased' }>;
 async function apply(tx: Sql, schema: string, events: readonly DomainEvent[]): Promise<void> {
   const table = `${schema}.media`;
   // An erasure touches rows that it does not name, so it may not be mixed with the changes around it.
-  for (const run of runsOf(declaredOf(handles, events), (event) => (event.type === 'AccountErased' ? 'erased' : 'changed'))) {
+  for (const run of runsOf(declaredOf(handles, events), (event) =>
+    event.type === 'AccountErased' ? 'erased' : 'changed',
+  )) {
     const changes = run.events.filter((event) => event.type !== 'AccountErased');
-    const folded = await foldRows<MediaRow, MediaEvent>(tx, { table, key: 'media_id', keyOf: (event) => event.data.mediaId, step }, changes);
+    const folded = await foldRows<MediaRow, MediaEvent>(
+      tx,
+      { table, key: 'media_id', keyOf: (event) => event.data.mediaId, step },
+      changes,
+    );
     await writeFolded(tx, { table, key: ['media_id'] }, folded);
-    await erase(tx, table, run.events.flatMap((event) => (event.type === 'AccountErased' ? event.data.accountId : [])));
+    await erase(
+      tx,
+      table,
+      run.events.flatMap((event) => (event.type === 'AccountErased' ? event.data.accountId : [])),
+    );
   }
 }
 
@@ -94,29 +129,69 @@ function step(row: MediaRow | undefined, event: MediaEvent): MediaRow | undefine
   return row === undefined || row.status === 'deleted' ? row : { ...row, ...changeBy(event, row) };
 }
 
-function changeBy(event: Exclude<MediaEvent, { type: 'UploadRequested' | 'MediaDerived' }>, row: MediaRow): Partial<MediaRow> {
+function changeBy(
+  event: Exclude<MediaEvent, { type: 'UploadRequested' | 'MediaDerived' }>,
+  row: MediaRow,
+): Partial<MediaRow> {
   switch (event.type) {
-    case 'UploadCompleted': return { status: 'uploaded' };
-    case 'UploadAbandoned': return { status: 'abandoned' };
-    case 'MediaFormatMade': return { variants: [...row.variants, ...event.data.variants.map(served)], keys: { ...keysOf(event.data.variants), ...row.keys } };
-    case 'MediaRejected': return { status: 'rejected', reason: event.data.reason };
-    case 'MediaDeleted': return { ...NO_FILE, status: 'deleted' };
+    case 'UploadCompleted':
+      return { status: 'uploaded' };
+    case 'UploadAbandoned':
+      return { status: 'abandoned' };
+    case 'MediaFormatMade':
+      return {
+        variants: [...row.variants, ...event.data.variants.map(served)],
+        keys: { ...keysOf(event.data.variants), ...row.keys },
+      };
+    case 'MediaRejected':
+      return { status: 'rejected', reason: event.data.reason };
+    case 'MediaDeleted':
+      return { ...NO_FILE, status: 'deleted' };
     case 'MediaProcessed': {
       const { width, height, durationMs, blurhash, variants, streams } = event.data;
-      return { status: 'ready', width, height, duration_ms: durationMs, blurhash, variants: variants.map(served), keys: keysOf(variants), playlist: streams?.playlist ?? null };
+      return {
+        status: 'ready',
+        width,
+        height,
+        duration_ms: durationMs,
+        blurhash,
+        variants: variants.map(served),
+        keys: keysOf(variants),
+        playlist: streams?.playlist ?? null,
+      };
     }
-    default: return unreachable(event);
+    default:
+      return unreachable(event);
   }
 }
 
-const served = ({ name, key, contentType, width, height }: Variant): ServedVariant => ({ name, key, contentType, width, height });
+const served = ({ name, key, contentType, width, height }: Variant): ServedVariant => ({
+  name,
+  key,
+  contentType,
+  width,
+  height,
+});
 
 // Several representations of a size come in order of preference: the first is the one that addresses name.
-const keysOf = (variants: readonly Variant[]): MediaKeys => Object.fromEntries(variants.map(({ name, key }) => [name, key] as const).toReversed());
+const keysOf = (variants: readonly Variant[]): MediaKeys =>
+  Object.fromEntries(variants.map(({ name, key }) => [name, key] as const).toReversed());
 
-const NO_FILE = { reason: null, width: null, height: null, duration_ms: null, blurhash: null, variants: [], keys: {}, playlist: null } as const;
+const NO_FILE = {
+  reason: null,
+  width: null,
+  height: null,
+  duration_ms: null,
+  blurhash: null,
+  variants: [],
+  keys: {},
+  playlist: null,
+} as const;
 
-const began = ({ data, meta }: EventOfType<'UploadRequested' | 'MediaDerived'>, status: 'requested' | 'uploaded'): MediaRow => ({
+const began = (
+  { data, meta }: EventOfType<'UploadRequested' | 'MediaDerived'>,
+  status: 'requested' | 'uploaded',
+): MediaRow => ({
   ...NO_FILE,
   media_id: data.mediaId,
   owner_id: data.ownerId,

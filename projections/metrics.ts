@@ -14,7 +14,8 @@ export type StatusWatch = {
 };
 
 /**
- * Looks at all projections every few seconds and shows them as metrics: `projection_lag_events`, `projection_lag_seconds`,
+ * Looks at all projections every few seconds and shows them as metrics: `projection_lag_events`,
+ * `projection_lag_seconds`,
  * `projection_events`, `projection_stopped` (1, with the type and id of the event, when an event stopped it, or it was
  * built from another log or by another version) and
  * `projection_dead_letters`, and of builds that are being made what rebuild-metrics.ts says.
@@ -35,7 +36,9 @@ export function watchStatus(source: StatusSource, log: Log, everyMs = EVERY_MS):
       looking = false;
     }
   };
-  const timer = setInterval(() => { void look(); }, everyMs);
+  const timer = setInterval(() => {
+    void look();
+  }, everyMs);
   void look();
   const meter = metrics.getMeter('shutterlog');
   const show = (gauge: ObservableGauge, value: (status: ProjectionStatus) => number | undefined) => {
@@ -46,10 +49,37 @@ export function watchStatus(source: StatusSource, log: Log, everyMs = EVERY_MS):
       }
     });
   };
-  show(meter.createObservableGauge('projection_lag_events', { description: 'Events of the log that the live build has not passed.' }), ({ live }) => live?.lag.events);
-  show(meter.createObservableGauge('projection_lag_seconds', { description: 'Age of the oldest event that the live build has not passed.' }), ({ live }) => live?.lag.seconds);
-  show(meter.createObservableGauge('projection_events', { description: 'Events of the log that the live build has passed.' }), ({ live }) => live?.events);
+  show(
+    meter.createObservableGauge('projection_lag_events', {
+      description: 'Events of the log that the live build has not passed.',
+    }),
+    ({ live }) => live?.lag.events,
+  );
+  show(
+    meter.createObservableGauge('projection_lag_seconds', {
+      description: 'Age of the oldest event that the live build has not passed.',
+    }),
+    ({ live }) => live?.lag.seconds,
+  );
+  show(
+    meter.createObservableGauge('projection_events', {
+      description: 'Events of the log that the live build has passed.',
+    }),
+    ({ live }) => live?.events,
+  );
   const hideStops = showStops(() => latest);
-  show(meter.createObservableGauge('projection_dead_letters', { description: 'Events that were parked on the order of an operator.' }), ({ deadLetters }) => deadLetters);
-  return { latest: () => latest, close: () => { clearInterval(timer); rebuilds.close(); hideStops(); } };
+  show(
+    meter.createObservableGauge('projection_dead_letters', {
+      description: 'Events that were parked on the order of an operator.',
+    }),
+    ({ deadLetters }) => deadLetters,
+  );
+  return {
+    latest: () => latest,
+    close: () => {
+      clearInterval(timer);
+      rebuilds.close();
+      hideStops();
+    },
+  };
 }

@@ -9,7 +9,7 @@ export function createPace(perSecond: number, clock: () => number = () => perfor
   return async (deliveries, signal) => {
     const now = clock();
     const begins = Math.max(now, freeAt);
-    const takesMs = deliveries * 1_000 / perSecond;
+    const takesMs = (deliveries * 1_000) / perSecond;
     freeAt = begins + takesMs;
     if (begins <= now) return;
     try {

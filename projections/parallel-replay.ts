@@ -7,7 +7,9 @@ import type { Checkpoint } from './checkpoints.ts';
 import { FromReplayThread, RANGE_EVENTS, type ReplayTask, type ToReplayThread } from './replay-protocol.ts';
 
 /** A build to be filled: where it stands, and the last event that it takes (undefined: no end). */
-export type ReplayTarget = Pick<Checkpoint, 'buildId' | 'position' | 'events'> & { readonly until: Position | undefined };
+export type ReplayTarget = Pick<Checkpoint, 'buildId' | 'position' | 'events'> & {
+  readonly until: Position | undefined;
+};
 
 export type ParallelReplay = {
   readonly store: Pick<EventStore, 'milestones'>;
@@ -27,7 +29,10 @@ const WORTH_RANGES = 2;
 /** Beyond six PostgreSQL is what limits a replay. */
 const THREADS = { least: 2, most: 6 };
 
-/** How many threads read a long log on a machine with so many cores: the stores want one, but one thread alone would leave them idle while it parses. */
+/**
+ * How many threads read a long log on a machine with so many cores: the stores want one, but one thread alone would
+ * leave them idle while it parses.
+ */
 export function replayThreads(cores: number): number {
   return Math.min(THREADS.most, Math.max(THREADS.least, cores - 1));
 }
@@ -38,17 +43,20 @@ type Thread = { readonly worker: Worker; given: number };
 type Place = { position: Position; events: number; next: number; busy: boolean };
 
 /**
- * Brings builds from their checkpoints near the head of the log, reading ranges of it in several threads. Each build gets
- * the ranges in order, one at a time, by its checkpoint; different builds may be at different ranges. Resolves when the
- * head, as it was at the start, is reached, when the signal says so, or at the first failure: whoever goes on from the
- * checkpoints finds out what it was. A log that is short is left alone.
+ * Brings builds from their checkpoints near the head of the log, reading ranges of it in several threads. Each build
+ * gets the ranges in order, one at a time, by its checkpoint; different builds may be at different ranges. Resolves
+ * when the head, as it was at the start, is reached, when the signal says so, or at the first failure: whoever goes on
+ * from the checkpoints finds out what it was. A log that is short is left alone.
  */
 export async function replayInParallel(replay: ParallelReplay, targets: readonly ReplayTarget[]): Promise<void> {
   const [first, ...others] = targets;
   if (first === undefined || replay.threads < 2) return;
   const lowest = others.reduce<Position>((low, { position }) => (position < low ? position : low), first.position);
   const ends = targets.map(({ until }) => until);
-  const ranges = rangesOf(replay.store.milestones({ after: lowest, every: RANGE_EVENTS }), { from: lowest, to: latest(ends) });
+  const ranges = rangesOf(replay.store.milestones({ after: lowest, every: RANGE_EVENTS }), {
+    from: lowest,
+    to: latest(ends),
+  });
   const head: Range[] = [];
   for (let next = await ranges.next(); next.done !== true; next = await ranges.next()) {
     head.push(next.value);
@@ -64,7 +72,10 @@ function latest(ends: readonly (Position | undefined)[]): Position | undefined {
   return ends.reduce((late, end) => (late === undefined || end === undefined ? undefined : laterOf(late, end)));
 }
 
-async function* rangesOf(places: AsyncIterable<Position>, { from, to }: { from: Position; to: Position | undefined }): AsyncGenerator<Range, undefined> {
+async function* rangesOf(
+  places: AsyncIterable<Position>,
+  { from, to }: { from: Position; to: Position | undefined },
+): AsyncGenerator<Range, undefined> {
   let after = from;
   let index = 0;
   for await (const until of places) {
@@ -90,16 +101,24 @@ class Conductor {
 
   constructor(replay: ParallelReplay, targets: readonly ReplayTarget[]) {
     this.#replay = replay;
-    this.#places = new Map(targets.map(({ buildId, position, events }) => [buildId, { position, events, next: 0, busy: false }]));
-    const workerData: ReplayTask = { ...replay.task, builds: targets.map(({ buildId, until }) => ({ id: buildId, until: until ?? null })) };
+    this.#places = new Map(
+      targets.map(({ buildId, position, events }) => [buildId, { position, events, next: 0, busy: false }]),
+    );
+    const workerData: ReplayTask = {
+      ...replay.task,
+      builds: targets.map(({ buildId, until }) => ({ id: buildId, until: until ?? null })),
+    };
     this.#threads = Array.from({ length: replay.threads }, () => this.#start(workerData));
   }
 
   async conduct(ranges: AsyncGenerator<Range, undefined>): Promise<void> {
-    const interrupt = () => { this.#fail('interrupted'); };
+    const interrupt = () => {
+      this.#fail('interrupted');
+    };
     this.#replay.signal.addEventListener('abort', interrupt, { once: true });
     try {
-      for (let next = await ranges.next(); next.done !== true && this.#failed === undefined; next = await ranges.next()) await this.#give(next.value);
+      for (let next = await ranges.next(); next.done !== true && this.#failed === undefined; next = await ranges.next())
+        await this.#give(next.value);
       while (this.#given.size > 0 && this.#failed === undefined) await this.#change();
     } catch (error) {
       this.#replay.log.warn({ err: error }, 'the parallel part of a replay ended early');
@@ -114,9 +133,15 @@ class Conductor {
   #start(workerData: ReplayTask): Thread {
     const worker = new Worker(new URL('./replay-worker.ts', import.meta.url), { workerData });
     const thread: Thread = { worker, given: 0 };
-    worker.on('message', (raw: unknown) => { this.#hear(FromReplayThread.parse(raw)); });
-    worker.on('error', (error) => { this.#fail(error instanceof Error ? error.message : String(error)); });
-    worker.on('exit', () => { this.#fail('a thread ended'); });
+    worker.on('message', (raw: unknown) => {
+      this.#hear(FromReplayThread.parse(raw));
+    });
+    worker.on('error', (error) => {
+      this.#fail(error instanceof Error ? error.message : String(error));
+    });
+    worker.on('exit', () => {
+      this.#fail('a thread ended');
+    });
     return thread;
   }
 
@@ -142,9 +167,14 @@ class Conductor {
         for (const buildId of this.#places.keys()) this.#takeTurn(buildId);
         break;
       }
-      case 'done': this.#done(message); break;
-      case 'failed': this.#fail(message.message); break;
-      default: return unreachable(message);
+      case 'done':
+        this.#done(message);
+        break;
+      case 'failed':
+        this.#fail(message.message);
+        break;
+      default:
+        return unreachable(message);
     }
     this.#wake();
   }
@@ -179,7 +209,9 @@ class Conductor {
   }
 
   #change(): Promise<void> {
-    return new Promise((resolve) => { this.#wake = resolve; });
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
   }
 }
 

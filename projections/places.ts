@@ -10,5 +10,8 @@ export type Place = { readonly name: string; readonly lat: number; readonly lng:
  */
 export function locationIdOf({ name, lat, lng }: Place): string {
   const spot = [lat, lng].map((degrees) => (Math.round(degrees * 1_000) / 1_000 || 0).toFixed(3));
-  return `loc_${createHash('sha256').update([...spot, searchable(name)].join('\n')).digest('hex').slice(0, 26)}`;
+  return `loc_${createHash('sha256')
+    .update([...spot, searchable(name)].join('\n'))
+    .digest('hex')
+    .slice(0, 26)}`;
 }

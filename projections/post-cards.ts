@@ -37,12 +37,24 @@ export type PostCard = {
   readonly published_at: Date | null;
   /** When the caption was last rewritten; null for one that never was. */
   readonly edited_at: Date | null;
-  /** Changes with everything on the card but counts and what concerns the viewer; null while a model that lags leaves something out. */
+  /**
+   * Changes with everything on the card but counts and what concerns the viewer; null while a model that lags leaves
+   * something out.
+   */
   readonly version: string | null;
 };
 
 /** The models that `postCards` reads. */
-export const POST_CARD_MODELS = ['posts', 'accounts', 'follows', 'relationships', 'media', 'likes', 'saves', 'comments'] as const;
+export const POST_CARD_MODELS = [
+  'posts',
+  'accounts',
+  'follows',
+  'relationships',
+  'media',
+  'likes',
+  'saves',
+  'comments',
+] as const;
 
 const statement = statementFor('post_cards', textOf);
 
@@ -50,23 +62,33 @@ const statement = statementFor('post_cards', textOf);
  * The cards of those of `postIds` that the viewer may see, in the order given, in one round trip: no author blocked
  * either way, none private without a follow, nothing unpublished (but one's own archived posts).
  */
-export async function postCards({ sql, builds }: ReadContext, viewer: AccountId, postIds: readonly PostId[]): Promise<PostCard[]> {
+export async function postCards(
+  { sql, builds }: ReadContext,
+  viewer: AccountId,
+  postIds: readonly PostId[],
+): Promise<PostCard[]> {
   if (postIds.length === 0) return [];
   const rows = await queryPrepared<CardRow>(sql, statement(builds), [viewer, postIds]);
   return rows.map(cardOf);
 }
 
-type CardRow = Omit<PostCard, 'author' | 'location' | 'like_count' | 'comment_count'> & UserCard & {
-  readonly like_count: string;
-  readonly comment_count: string;
-  readonly location_id: string | null;
-  readonly location_name: string | null;
-  readonly location_lat: number | null;
-  readonly location_lng: number | null;
-};
+type CardRow = Omit<PostCard, 'author' | 'location' | 'like_count' | 'comment_count'> &
+  UserCard & {
+    readonly like_count: string;
+    readonly comment_count: string;
+    readonly location_id: string | null;
+    readonly location_name: string | null;
+    readonly location_lat: number | null;
+    readonly location_lng: number | null;
+  };
 
 function textOf(builds: Builds): string {
-  const [posts, likes, saves, media] = [builds.schema('posts'), builds.schema('likes'), builds.schema('saves'), builds.schema('media')];
+  const [posts, likes, saves, media] = [
+    builds.schema('posts'),
+    builds.schema('likes'),
+    builds.schema('saves'),
+    builds.schema('media'),
+  ];
   return `
     select p.post_id, p.status, p.caption, p.filter, p.location_id, p.location_name, p.location_lat, p.location_lng,
       p.comments_disabled, p.created_at, p.published_at, p.edited_at, ${userColumns(builds, 'a')},
@@ -89,21 +111,34 @@ function textOf(builds: Builds): string {
 }
 
 /**
- * SQL: the version of a card, off the rows of its post and author: the transactions that last wrote them. The media of a
- * published post and the picture of a profile do not change once they are ready.
+ * SQL: the version of a card, off the rows of its post and author: the transactions that last wrote them. The media of
+ * a published post and the picture of a profile do not change once they are ready.
  */
 export function cardVersion(post: string, author: string): string {
   return `(${post}.xmin::text || '/' || ${author}.xmin::text)`;
 }
 
 function isWhole(builds: Builds): string {
-  const notReady = (id: string) => `not exists (select from ${builds.schema('media')}.media m where m.media_id = ${id} and m.status = 'ready')`;
+  const notReady = (id: string) =>
+    `not exists (select from ${builds.schema('media')}.media m where m.media_id = ${id} and m.status = 'ready')`;
   return `not exists (select from ${builds.schema('posts')}.post_media x where x.post_id = p.post_id and ${notReady('x.media_id')})
     and not (a.profile_media_id is not null and ${notReady('a.profile_media_id')})`;
 }
 
 function cardOf(row: CardRow): PostCard {
-  const { account_id, username, full_name, is_private, is_verified, picture, location_id, location_name, location_lat, location_lng, ...card } = row;
+  const {
+    account_id,
+    username,
+    full_name,
+    is_private,
+    is_verified,
+    picture,
+    location_id,
+    location_name,
+    location_lat,
+    location_lng,
+    ...card
+  } = row;
   const located = location_id !== null && location_name !== null && location_lat !== null && location_lng !== null;
   return {
     ...card,

@@ -10,27 +10,51 @@ type Asked<Of> = { readonly viewer: AccountId; readonly of: Of; readonly page: P
 
 /** An account's published posts, newest first, as far as the viewer may see them. */
 export function postsByAuthor(read: ReadContext, asked: Asked<AccountId>): Promise<ListedPost[]> {
-  return listPosts(read, asked, (builds) => ({ entries: `${builds.schema('posts')}.post`, owner: 'author_id', at: 'published_at', rule: `e.status = 'published' and p.status = 'published'` }));
+  return listPosts(read, asked, (builds) => ({
+    entries: `${builds.schema('posts')}.post`,
+    owner: 'author_id',
+    at: 'published_at',
+    rule: `e.status = 'published' and p.status = 'published'`,
+  }));
 }
 
 /** The posts at a place, newest first. */
 export function postsAtLocation(read: ReadContext, asked: Asked<string>): Promise<ListedPost[]> {
-  return listPosts(read, asked, (builds) => ({ entries: `${builds.schema('posts')}.post`, owner: 'location_id', at: 'published_at', rule: `e.status = 'published' and p.status = 'published'` }));
+  return listPosts(read, asked, (builds) => ({
+    entries: `${builds.schema('posts')}.post`,
+    owner: 'location_id',
+    at: 'published_at',
+    rule: `e.status = 'published' and p.status = 'published'`,
+  }));
 }
 
 /** The posts with a hashtag (normalised), newest first. */
 export function postsWithHashtag(read: ReadContext, asked: Asked<string>): Promise<ListedPost[]> {
-  return listPosts(read, asked, (builds) => ({ entries: `${builds.schema('hashtags')}.post_hashtag`, owner: 'tag', at: 'published_at', rule: `p.status = 'published'` }));
+  return listPosts(read, asked, (builds) => ({
+    entries: `${builds.schema('hashtags')}.post_hashtag`,
+    owner: 'tag',
+    at: 'published_at',
+    rule: `p.status = 'published'`,
+  }));
 }
 
 /** What an account saved, newest save first. Whether the viewer may know is the caller's to ask. */
 export function postsSavedBy(read: ReadContext, asked: Asked<AccountId>): Promise<ListedPost[]> {
-  return listPosts(read, asked, (builds) => ({ entries: `${builds.schema('saves')}.post_save`, owner: 'account_id', at: 'saved_at', rule: 'true' }));
+  return listPosts(read, asked, (builds) => ({
+    entries: `${builds.schema('saves')}.post_save`,
+    owner: 'account_id',
+    at: 'saved_at',
+    rule: 'true',
+  }));
 }
 
 type Entries = { readonly entries: string; readonly owner: string; readonly at: string; readonly rule: string };
 
-async function listPosts({ sql, builds }: ReadContext, { viewer, of, page }: Asked<string>, entriesIn: (builds: Builds) => Entries): Promise<ListedPost[]> {
+async function listPosts(
+  { sql, builds }: ReadContext,
+  { viewer, of, page }: Asked<string>,
+  entriesIn: (builds: Builds) => Entries,
+): Promise<ListedPost[]> {
   const { entries, owner, at, rule } = entriesIn(builds);
   const { rows } = await sql.query<ListedPost>(
     `select e.post_id, e.${at} as at
@@ -45,10 +69,20 @@ async function listPosts({ sql, builds }: ReadContext, { viewer, of, page }: Ask
 }
 
 /** How a post of one's own stands; `position` is that of its publication or rejection. */
-export type PostProgress = { readonly author_id: AccountId; readonly status: 'processing' | 'published' | 'rejected' | 'archived'; readonly reason: string | null; readonly position: string | null; readonly store_id: string };
+export type PostProgress = {
+  readonly author_id: AccountId;
+  readonly status: 'processing' | 'published' | 'rejected' | 'archived';
+  readonly reason: string | null;
+  readonly position: string | null;
+  readonly store_id: string;
+};
 
 /** How one's own post stands; undefined when there is none that is the author's and not deleted. */
-export async function progressOfOwnPost({ sql, builds }: ReadContext, author: AccountId, postId: PostId): Promise<PostProgress | undefined> {
+export async function progressOfOwnPost(
+  { sql, builds }: ReadContext,
+  author: AccountId,
+  postId: PostId,
+): Promise<PostProgress | undefined> {
   const { rows } = await sql.query<PostProgress>(
     `select p.author_id, p.status, p.reason, p.settled_position as position, c.store_id
      from ${builds.schema('posts')}.post p join projections.checkpoint c on c.build_id = $3

@@ -16,7 +16,9 @@ export type PostSignals = {
 /** The models that signals and taste are read from. */
 export const RANKING_MODELS = ['posts', 'likes', 'comments', 'saves', 'hashtags'] as const;
 
-const statement = statementFor('post_signals', (builds: Builds) => `
+const statement = statementFor(
+  'post_signals',
+  (builds: Builds) => `
     select p.post_id, p.author_id, (extract(epoch from p.published_at) * 1000)::bigint as published_ms,
       coalesce(l.likes, 0) as likes, coalesce(c.comments, 0) as comments, coalesce(s.saves, 0) as saves, coalesce(t.tags, '{}') as tags
     from unnest($1::text[]) as wanted (post_id)
@@ -24,7 +26,8 @@ const statement = statementFor('post_signals', (builds: Builds) => `
     left join ${builds.schema('likes')}.like_count l on l.post_id = p.post_id
     left join ${builds.schema('comments')}.comment_count c on c.post_id = p.post_id
     left join ${builds.schema('saves')}.save_count s on s.post_id = p.post_id
-    left join ${builds.schema('hashtags')}.tagged_post t on t.post_id = p.post_id`);
+    left join ${builds.schema('hashtags')}.tagged_post t on t.post_id = p.post_id`,
+);
 
 /** The signals of those of `postIds` that are published, in no order. */
 export async function postSignals({ sql, builds }: ReadContext, postIds: readonly string[]): Promise<PostSignals[]> {
@@ -33,10 +36,21 @@ export async function postSignals({ sql, builds }: ReadContext, postIds: readonl
   return rows.map(signalsOf);
 }
 
-type SignalRow = Pick<PostSignals, 'post_id' | 'author_id' | 'tags'> & { readonly published_ms: string; readonly likes: string; readonly comments: string; readonly saves: string };
+type SignalRow = Pick<PostSignals, 'post_id' | 'author_id' | 'tags'> & {
+  readonly published_ms: string;
+  readonly likes: string;
+  readonly comments: string;
+  readonly saves: string;
+};
 
 function signalsOf(row: SignalRow): PostSignals {
-  return { ...row, published_ms: Number(row.published_ms), likes: Number(row.likes), comments: Number(row.comments), saves: Number(row.saves) };
+  return {
+    ...row,
+    published_ms: Number(row.published_ms),
+    likes: Number(row.likes),
+    comments: Number(row.comments),
+    saves: Number(row.saves),
+  };
 }
 
 /** So many of the newest posts are looked at for what is popular. */

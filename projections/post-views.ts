@@ -15,9 +15,17 @@ export type PostView = {
   readonly followed: boolean;
 };
 
-/** What `PostView` is made of, by whom it changes with: the post, its author, and what the viewer has to do with either. */
+/**
+ * What `PostView` is made of, by whom it changes with: the post, its author, and what the viewer has to do with either.
+ */
 export type PostFacts = {
-  readonly post: { readonly id: string; readonly author: string; readonly row: string; readonly likes: number; readonly comments: number };
+  readonly post: {
+    readonly id: string;
+    readonly author: string;
+    readonly row: string;
+    readonly likes: number;
+    readonly comments: number;
+  };
   readonly author: { readonly row: string; readonly isPrivate: boolean; readonly isActive: boolean };
   /** Whether the viewer likes and keeps the post. */
   readonly marks: { readonly liked: boolean; readonly saved: boolean };
@@ -26,11 +34,20 @@ export type PostFacts = {
 };
 
 /** The models that `postFacts` reads. */
-export const POST_VIEW_MODELS = ['accounts', 'follows', 'relationships', 'posts', 'likes', 'saves', 'comments'] as const;
+export const POST_VIEW_MODELS = [
+  'accounts',
+  'follows',
+  'relationships',
+  'posts',
+  'likes',
+  'saves',
+  'comments',
+] as const;
 
 const statement = statementFor('post_facts', (builds: Builds) => {
   const [likes, saves] = [builds.schema('likes'), builds.schema('saves')];
-  const blocks = (blocker: string, blocked: string) => isThere(`${builds.schema('relationships')}.block b where b.blocker_id = ${blocker} and b.blocked_id = ${blocked}`);
+  const blocks = (blocker: string, blocked: string) =>
+    isThere(`${builds.schema('relationships')}.block b where b.blocker_id = ${blocker} and b.blocked_id = ${blocked}`);
   const flag = (condition: string) => `case when ${condition} then '1' else '0' end`;
   return `
     select string_agg(concat_ws(' ', p.post_id, p.author_id, ${cardVersion('p', 'a')},
@@ -50,17 +67,31 @@ const statement = statementFor('post_facts', (builds: Builds) => {
  * What the models say of those of some posts that are published, at their own checkpoint. One round trip, one value: a
  * feed asks this for a page, and the driver's work for a row is more than the server's.
  */
-export async function postFacts({ sql, builds }: ReadContext, viewer: AccountId, postIds: readonly string[]): Promise<PostFacts[]> {
+export async function postFacts(
+  { sql, builds }: ReadContext,
+  viewer: AccountId,
+  postIds: readonly string[],
+): Promise<PostFacts[]> {
   if (postIds.length === 0) return [];
   const [row] = await queryPrepared<{ facts: string | null }>(sql, statement(builds), [viewer, postIds]);
-  return (row?.facts ?? '').split('\n').filter((line) => line !== '').map(factsOf);
+  return (row?.facts ?? '')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map(factsOf);
 }
 
 function factsOf(line: string): PostFacts {
-  const [id = '', author = '', version = '', likes, comments, isPrivate, isActive, liked, saved, followed, hidden] = line.split(' ');
+  const [id = '', author = '', version = '', likes, comments, isPrivate, isActive, liked, saved, followed, hidden] =
+    line.split(' ');
   const [postRow = '', authorRow = ''] = version.split('/');
   return {
-    post: { id: apart(id), author: apart(author), row: apart(postRow), likes: Number(likes), comments: Number(comments) },
+    post: {
+      id: apart(id),
+      author: apart(author),
+      row: apart(postRow),
+      likes: Number(likes),
+      comments: Number(comments),
+    },
     author: { row: apart(authorRow), isPrivate: isPrivate === '1', isActive: isActive === '1' },
     marks: { liked: liked === '1', saved: saved === '1' },
     ties: { followed: followed === '1', hidden: hidden === '1' },
@@ -77,9 +108,14 @@ function apart(text: string): string {
  * somebody else, nobody muted or blocked either way, and nobody private who is not followed.
  */
 export function viewOf(viewer: AccountId, { post, author, marks, ties }: PostFacts): PostView | undefined {
-  if (post.author === viewer || !author.isActive || ties.hidden || (author.isPrivate && !ties.followed)) return undefined;
+  if (post.author === viewer || !author.isActive || ties.hidden || (author.isPrivate && !ties.followed))
+    return undefined;
   return {
-    version: `${post.row}/${author.row}`, like_count: post.likes, comment_count: post.comments,
-    is_liked: marks.liked, is_saved: marks.saved, followed: ties.followed,
+    version: `${post.row}/${author.row}`,
+    like_count: post.likes,
+    comment_count: post.comments,
+    is_liked: marks.liked,
+    is_saved: marks.saved,
+    followed: ties.followed,
   };
 }

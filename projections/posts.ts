@@ -9,13 +9,22 @@ import type { PostgresProjection } from './projection.ts';
 import { addToCounts, countTable, sumByKey, upsertRows } from './rows.ts';
 import { searchable, trigramIndex } from './text-search.ts';
 
-const handles = ['PostCreated', 'PostPublished', 'PostRejected', 'CaptionEdited', 'PostArchived', 'PostUnarchived', 'PostDeleted', 'AccountErased'] as const;
+const handles = [
+  'PostCreated',
+  'PostPublished',
+  'PostRejected',
+  'CaptionEdited',
+  'PostArchived',
+  'PostUnarchived',
+  'PostDeleted',
+  'AccountErased',
+] as const;
 type Handled = EventOfType<(typeof handles)[number]>;
 
 /**
- * Posts, their media in order, and how many each account has published. A deleted post keeps a row that says so, without
- * anything its author wrote; the erasure of an account deletes its posts in the same way. Other models drop what hangs on
- * a post (likes, saves, comments, hashtags) at the same event.
+ * Posts, their media in order, and how many each account has published. A deleted post keeps a row that says so,
+ * without anything its author wrote; the erasure of an account deletes its posts in the same way. Other models drop
+ * what hangs on a post (likes, saves, comments, hashtags) at the same event.
  */
 export const posts: PostgresProjection = {
   store: 'postgres',
@@ -63,7 +72,23 @@ export const posts: PostgresProjection = {
     {
       table: 'post',
       key: ['post_id'],
-      columns: ['author_id', 'caption', 'filter', 'location_name', 'location_lat', 'location_lng', 'location_id', 'location_search', 'comments_disabled', 'status', 'reason', 'settled_position', 'created_at', 'published_at', 'edited_at'],
+      columns: [
+        'author_id',
+        'caption',
+        'filter',
+        'location_name',
+        'location_lat',
+        'location_lng',
+        'location_id',
+        'location_search',
+        'comments_disabled',
+        'status',
+        'reason',
+        'settled_position',
+        'created_at',
+        'published_at',
+        'edited_at',
+      ],
     },
     { table: 'post_media', key: ['post_id', 'ordinal'], columns: ['media_id', 'alt_text'] },
     { table: 'post_count', key: ['account_id'], columns: ['posts'] },
@@ -100,12 +125,29 @@ type PostEvent = Exclude<Handled, { type: 'AccountErased' }>;
 async function apply(tx: Sql, schema: string, events: readonly DomainEvent[]): Promise<void> {
   const declared = declaredOf(handles, events);
   const aboutPosts = declared.filter((event) => event.type !== 'AccountErased');
-  const folded = await foldRows<PostChange, PostEvent>(tx, { table: `${schema}.post`, key: 'post_id', columns: STATE, keyOf: (event) => event.data.postId, step }, aboutPosts);
+  const folded = await foldRows<PostChange, PostEvent>(
+    tx,
+    { table: `${schema}.post`, key: 'post_id', columns: STATE, keyOf: (event) => event.data.postId, step },
+    aboutPosts,
+  );
   await writeFolded(tx, { table: `${schema}.post`, key: ['post_id'] }, folded);
   await changeMedia(tx, schema, folded, aboutPosts);
-  await addToCounts(tx, countsIn(schema), sumByKey(folded.map(({ before, after }) => [after.author_id, isPublished(after) - isPublished(before)] as const)));
+  await addToCounts(
+    tx,
+    countsIn(schema),
+    sumByKey(folded.map(({ before, after }) => [after.author_id, isPublished(after) - isPublished(before)] as const)),
+  );
   const erasedNow = declared.flatMap((event) => (event.type === 'AccountErased' ? event.data.accountId : []));
-  await erase(tx, schema, await rememberErased(tx, schema, erasedNow, folded.map(({ after }) => after.author_id)));
+  await erase(
+    tx,
+    schema,
+    await rememberErased(
+      tx,
+      schema,
+      erasedNow,
+      folded.map(({ after }) => after.author_id),
+    ),
+  );
 }
 
 const countsIn = (schema: string) => ({ table: `${schema}.post_count`, key: 'account_id', count: 'posts' });
@@ -118,13 +160,19 @@ function step(row: PostChange | undefined, event: PostEvent): PostChange | undef
 
 function changeBy(row: PostState, event: Exclude<PostEvent, { type: 'PostCreated' }>): Partial<PostRow> {
   switch (event.type) {
-    case 'CaptionEdited': return { caption: event.data.caption, edited_at: event.meta.occurredAt };
-    case 'PostDeleted': return NOTHING_LEFT;
-    case 'PostRejected': return { ...lifecycleAfter(row, event), reason: event.data.reason, settled_position: event.position };
-    case 'PostPublished': return { ...lifecycleAfter(row, event), settled_position: event.position };
+    case 'CaptionEdited':
+      return { caption: event.data.caption, edited_at: event.meta.occurredAt };
+    case 'PostDeleted':
+      return NOTHING_LEFT;
+    case 'PostRejected':
+      return { ...lifecycleAfter(row, event), reason: event.data.reason, settled_position: event.position };
+    case 'PostPublished':
+      return { ...lifecycleAfter(row, event), settled_position: event.position };
     case 'PostArchived':
-    case 'PostUnarchived': return lifecycleAfter(row, event);
-    default: return unreachable(event);
+    case 'PostUnarchived':
+      return lifecycleAfter(row, event);
+    default:
+      return unreachable(event);
   }
 }
 
@@ -165,24 +213,47 @@ function created({ data, meta }: EventOfType<'PostCreated'>): PostRow {
   };
 }
 
-async function changeMedia(tx: Sql, schema: string, folded: readonly Folded<PostChange>[], events: readonly PostEvent[]): Promise<void> {
-  const begun = new Set(folded.filter(({ before, after }) => before === undefined && after.status !== 'deleted').map(({ after }) => after.post_id));
-  const media = events.flatMap((event) => (event.type === 'PostCreated' && begun.delete(event.data.postId) ? mediaOf(event) : []));
+async function changeMedia(
+  tx: Sql,
+  schema: string,
+  folded: readonly Folded<PostChange>[],
+  events: readonly PostEvent[],
+): Promise<void> {
+  const begun = new Set(
+    folded
+      .filter(({ before, after }) => before === undefined && after.status !== 'deleted')
+      .map(({ after }) => after.post_id),
+  );
+  const media = events.flatMap((event) =>
+    event.type === 'PostCreated' && begun.delete(event.data.postId) ? mediaOf(event) : [],
+  );
   await upsertRows(tx, { table: `${schema}.post_media`, key: ['post_id', 'ordinal'] }, media);
-  const gone = folded.filter(({ before, after }) => before !== undefined && after.status === 'deleted').map(({ after }) => after.post_id);
+  const gone = folded
+    .filter(({ before, after }) => before !== undefined && after.status === 'deleted')
+    .map(({ after }) => after.post_id);
   if (gone.length > 0) await tx.query(`delete from ${schema}.post_media where post_id = any($1::text[])`, [gone]);
 }
 
 const mediaOf = ({ data }: EventOfType<'PostCreated'>) =>
-  data.mediaIds.map((mediaId, ordinal) => ({ post_id: data.postId, ordinal, media_id: mediaId, alt_text: data.altTexts?.[mediaId] ?? null }));
+  data.mediaIds.map((mediaId, ordinal) => ({
+    post_id: data.postId,
+    ordinal,
+    media_id: mediaId,
+    alt_text: data.altTexts?.[mediaId] ?? null,
+  }));
 
 async function erase(tx: Sql, schema: string, authors: readonly string[]): Promise<void> {
   if (authors.length === 0) return;
-  const cleared = Object.entries(NOTHING_LEFT).map(([column, value]) => `${column} = ${value === null ? 'null' : `'${String(value)}'`}`).join(', ');
+  const cleared = Object.entries(NOTHING_LEFT)
+    .map(([column, value]) => `${column} = ${value === null ? 'null' : `'${String(value)}'`}`)
+    .join(', ');
   // Each statement finds its rows by the one of two partial indexes that it names.
   for (const which of [`status = 'published'`, `status <> 'published' and status <> 'deleted'`]) {
     await tx.query(`update ${schema}.post set ${cleared} where author_id = any($1::text[]) and ${which}`, [authors]);
   }
-  await tx.query(`delete from ${schema}.post_media m using ${schema}.post p where p.post_id = m.post_id and p.author_id = any($1::text[]) and p.status <> 'published'`, [authors]);
+  await tx.query(
+    `delete from ${schema}.post_media m using ${schema}.post p where p.post_id = m.post_id and p.author_id = any($1::text[]) and p.status <> 'published'`,
+    [authors],
+  );
   await tx.query(`delete from ${schema}.post_count where account_id = any($1::text[])`, [authors]);
 }

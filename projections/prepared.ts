@@ -23,7 +23,11 @@ export function statementFor(label: string, textOf: (builds: Builds) => string):
 }
 
 /** Runs a prepared statement. */
-export async function queryPrepared<R extends QueryResultRow>(sql: Sql, { name, text }: Statement, values: readonly unknown[]): Promise<R[]> {
+export async function queryPrepared<R extends QueryResultRow>(
+  sql: Sql,
+  { name, text }: Statement,
+  values: readonly unknown[],
+): Promise<R[]> {
   const { rows } = await sql.query<R>({ name, text, values: [...values] });
   return rows;
 }

@@ -20,8 +20,14 @@ export type Profile = UserCard & {
 export const PROFILE_MODELS = ['accounts', 'follows', 'relationships', 'media', 'posts'] as const;
 
 /** The profile under a username, or undefined when there is none that the viewer may know of. */
-export async function profileByUsername({ sql, builds }: ReadContext, viewer: AccountId, username: string): Promise<Profile | undefined> {
-  const { rows } = await sql.query<Omit<Profile, 'followers' | 'following' | 'posts'> & { followers: string; following: string; posts: string }>(
+export async function profileByUsername(
+  { sql, builds }: ReadContext,
+  viewer: AccountId,
+  username: string,
+): Promise<Profile | undefined> {
+  const { rows } = await sql.query<
+    Omit<Profile, 'followers' | 'following' | 'posts'> & { followers: string; following: string; posts: string }
+  >(
     `select ${userColumns(builds, 'a')}, a.bio, a.website,
        coalesce(c.followers, 0) as followers, coalesce(c.following, 0) as following, coalesce(n.posts, 0) as posts,
        ${follows(builds, '$1', 'a.account_id')} as is_following, ${follows(builds, 'a.account_id', '$1')} as is_followed_by,
@@ -34,11 +40,20 @@ export async function profileByUsername({ sql, builds }: ReadContext, viewer: Ac
     [viewer, username],
   );
   const row = rows[0];
-  return row && { ...row, followers: Number(row.followers), following: Number(row.following), posts: Number(row.posts) };
+  return (
+    row && { ...row, followers: Number(row.followers), following: Number(row.following), posts: Number(row.posts) }
+  );
 }
 
-/** The account under a username whose posts, stories and lists the viewer may see; undefined for a hidden one as for a missing one. */
-export async function visibleAccount({ sql, builds }: ReadContext, viewer: AccountId, username: string): Promise<UserCard | undefined> {
+/**
+ * The account under a username whose posts, stories and lists the viewer may see; undefined for a hidden one as for a
+ * missing one.
+ */
+export async function visibleAccount(
+  { sql, builds }: ReadContext,
+  viewer: AccountId,
+  username: string,
+): Promise<UserCard | undefined> {
   const { rows } = await sql.query<UserCard>(
     `select ${userColumns(builds, 'a')} from ${builds.schema('accounts')}.account a where a.username = $2 and a.status = 'active' and ${maySee(builds, '$1', 'a')}`,
     [viewer, username],

@@ -6,7 +6,10 @@ import type { Sql } from '../infra/postgres.ts';
  * builds once, so that it never mixes two.
  */
 export type Builds = {
-  /** The quoted schema of a projection's build, for `${builds.schema('posts')}.post`. Throws for a projection without a build. */
+  /**
+   * The quoted schema of a projection's build, for `${builds.schema('posts')}.post`. Throws for a projection without a
+   * build.
+   */
   schema(projection: string): string;
   /** The key prefix of a Redis projection's build. */
   prefix(projection: string): string;
@@ -18,9 +21,10 @@ export type Builds = {
 export type ReadContext = { readonly sql: Sql; readonly builds: Builds };
 
 /**
- * A read model in PostgreSQL. `apply` gets a batch in log order, only of the types in `handles`, each event exactly once,
- * inside the transaction that also moves the checkpoint. It writes set-based (one statement for each table, UNNEST), is
- * deterministic (no clock, no random, no side effect) and touches only its own schema, so that a rebuild gives the same rows.
+ * A read model in PostgreSQL. `apply` gets a batch in log order, only of the types in `handles`, each event exactly
+ * once, inside the transaction that also moves the checkpoint. It writes set-based (one statement for each table,
+ * UNNEST), is deterministic (no clock, no random, no side effect) and touches only its own schema, so that a rebuild
+ * gives the same rows.
  */
 export type PostgresProjection = {
   readonly store: 'postgres';
@@ -36,4 +40,8 @@ export type PostgresProjection = {
   readonly tables: readonly VerifiedTable[];
 };
 
-export type VerifiedTable = { readonly table: string; readonly key: readonly string[]; readonly columns: readonly string[] };
+export type VerifiedTable = {
+  readonly table: string;
+  readonly key: readonly string[];
+  readonly columns: readonly string[];
+};

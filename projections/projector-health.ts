@@ -20,7 +20,13 @@ export type ProjectorParts = {
 };
 
 /** What `/health/ready` of the projector asks: its servers, and whether every projection goes on. */
-export function projectorHealth({ pool, store, redis, supervisor, lanes }: ProjectorParts): Record<string, HealthCheck> {
+export function projectorHealth({
+  pool,
+  store,
+  redis,
+  supervisor,
+  lanes,
+}: ProjectorParts): Record<string, HealthCheck> {
   return {
     postgres: () => pool.query('select 1'),
     eventstore: () => store.head(),
@@ -28,8 +34,15 @@ export function projectorHealth({ pool, store, redis, supervisor, lanes }: Proje
     projections: async () => {
       // As the builds say, whichever projector stopped: of one in Redis as of one in PostgreSQL.
       const live = (await listBuilds(pool)).filter(({ state }) => state === 'live');
-      const stopped = live.filter((build) => build.stopped !== undefined || build.version !== codeVersions.get(build.projection)).map(({ projection }) => projection);
-      const halted = [...stopped, ...supervisor.refused.keys(), ...supervisor.trouble === undefined ? [] : ['supervisor'], ...lanes.trouble === undefined ? [] : ['lanes']];
+      const stopped = live
+        .filter((build) => build.stopped !== undefined || build.version !== codeVersions.get(build.projection))
+        .map(({ projection }) => projection);
+      const halted = [
+        ...stopped,
+        ...supervisor.refused.keys(),
+        ...(supervisor.trouble === undefined ? [] : ['supervisor']),
+        ...(lanes.trouble === undefined ? [] : ['lanes']),
+      ];
       if (halted.length > 0) throw new Error(`not going on: ${halted.join(', ')}`);
     },
   };

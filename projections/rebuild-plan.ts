@@ -14,10 +14,18 @@ export class RebuildRunningError extends Error {
 }
 
 /** `insteadOf` is what an interrupted rebuild left and this one had to throw away. */
-export type Target<P> = { readonly projection: P; readonly build: Build; readonly resumed: boolean; readonly insteadOf?: { readonly build: Build; readonly why: string } };
+export type Target<P> = {
+  readonly projection: P;
+  readonly build: Build;
+  readonly resumed: boolean;
+  readonly insteadOf?: { readonly build: Build; readonly why: string };
+};
 
 /** What a rebuild makes: new builds, or those that an interrupted rebuild left behind. */
-export type RebuildPlan = { readonly postgres: readonly Target<PostgresProjection>[]; readonly lanes: readonly Target<LaneProjection>[] };
+export type RebuildPlan = {
+  readonly postgres: readonly Target<PostgresProjection>[];
+  readonly lanes: readonly Target<LaneProjection>[];
+};
 
 export type Planning = {
   readonly pool: Pool;
@@ -27,7 +35,10 @@ export type Planning = {
 };
 
 /** Splits projections by where they live, in the order in which they are built. */
-export function byStore(projections: readonly (PostgresProjection | LaneProjection)[]): { postgres: PostgresProjection[]; lanes: LaneProjection[] } {
+export function byStore(projections: readonly (PostgresProjection | LaneProjection)[]): {
+  postgres: PostgresProjection[];
+  lanes: LaneProjection[];
+} {
   return {
     postgres: projections.filter((one) => one.store === 'postgres'),
     lanes: projections.filter((one) => one.store === 'redis'),
@@ -35,13 +46,16 @@ export function byStore(projections: readonly (PostgresProjection | LaneProjecti
 }
 
 /**
- * Takes the right to rebuild some projections, and to keep the models that they read from being rebuilt meanwhile. Throws
- * RebuildRunningError when another process has one of them.
+ * Takes the right to rebuild some projections, and to keep the models that they read from being rebuilt meanwhile.
+ * Throws RebuildRunningError when another process has one of them.
  */
-export async function claimRebuild(leases: Leases, projections: readonly (PostgresProjection | LaneProjection)[]): Promise<void> {
+export async function claimRebuild(
+  leases: Leases,
+  projections: readonly (PostgresProjection | LaneProjection)[],
+): Promise<void> {
   const { lanes } = byStore(projections);
   const names = new Set([...projections.map(({ name }) => name), ...lanes.flatMap(({ reads }) => reads)]);
-  for (const name of [...names].sort()) if (!await leases.takeRebuild(name)) throw new RebuildRunningError(name);
+  for (const name of [...names].sort()) if (!(await leases.takeRebuild(name))) throw new RebuildRunningError(name);
 }
 
 /**
@@ -49,7 +63,10 @@ export async function claimRebuild(leases: Leases, projections: readonly (Postgr
  * this code's version and of this log, and its models are taken up too; else it is thrown away. The caller has claimed
  * the projections.
  */
-export async function planRebuild(planning: Planning, projections: readonly (PostgresProjection | LaneProjection)[]): Promise<RebuildPlan> {
+export async function planRebuild(
+  planning: Planning,
+  projections: readonly (PostgresProjection | LaneProjection)[],
+): Promise<RebuildPlan> {
   const { postgres, lanes } = byStore(projections);
   await refuseUnfinishedReads(planning.pool, projections, lanes);
   const models: Target<PostgresProjection>[] = [];
@@ -57,15 +74,25 @@ export async function planRebuild(planning: Planning, projections: readonly (Pos
   const indexes: Target<LaneProjection>[] = [];
   for (const projection of lanes) {
     const anew = models.find((model) => !model.resumed && projection.reads.includes(model.projection.name));
-    indexes.push(await targetOf(planning, projection, anew === undefined ? undefined : `${anew.projection.name}, which it reads, is built anew`));
+    indexes.push(
+      await targetOf(
+        planning,
+        projection,
+        anew === undefined ? undefined : `${anew.projection.name}, which it reads, is built anew`,
+      ),
+    );
   }
   return { postgres: models, lanes: indexes };
 }
 
-async function targetOf<P extends PostgresProjection | LaneProjection>(planning: Planning, projection: P, obstacle?: string): Promise<Target<P>> {
+async function targetOf<P extends PostgresProjection | LaneProjection>(
+  planning: Planning,
+  projection: P,
+  obstacle?: string,
+): Promise<Target<P>> {
   const { pool, storeId } = planning;
   const left = (await listBuilds(pool, projection.name)).find(({ state }) => state === 'building');
-  const why = left === undefined ? undefined : obstacle ?? whyUseless(left, { version: projection.version, storeId });
+  const why = left === undefined ? undefined : (obstacle ?? whyUseless(left, { version: projection.version, storeId }));
   if (left !== undefined && why === undefined) {
     await letRunAgain(pool, left);
     return { projection, build: left, resumed: true };
@@ -73,12 +100,19 @@ async function targetOf<P extends PostgresProjection | LaneProjection>(planning:
   // Nobody has ever read from it.
   if (left !== undefined) await removeData(pool, left, planning.removeKeys);
   const build = await createBuild(pool, { projection, storeId, state: 'building' });
-  return { projection, build, resumed: false, ...(left !== undefined && why !== undefined && { insteadOf: { build: left, why } }) };
+  return {
+    projection,
+    build,
+    resumed: false,
+    ...(left !== undefined && why !== undefined && { insteadOf: { build: left, why } }),
+  };
 }
 
 function whyUseless(left: Build, { version, storeId }: { version: number; storeId: string }): string | undefined {
   if (left.storeId !== storeId) return 'it was made from another log';
-  return left.version === version ? undefined : `it is of version ${String(left.version)}, the code has ${String(version)}`;
+  return left.version === version
+    ? undefined
+    : `it is of version ${String(left.version)}, the code has ${String(version)}`;
 }
 
 async function letRunAgain(pool: Pool, build: Build): Promise<void> {
@@ -86,10 +120,19 @@ async function letRunAgain(pool: Pool, build: Build): Promise<void> {
 }
 
 // Lanes of a new build read the new builds of their models: one that nobody feeds would hold them up for ever.
-async function refuseUnfinishedReads(pool: Pool, projections: readonly { name: string }[], lanes: readonly LaneProjection[]): Promise<void> {
-  const unfinished = (await listBuilds(pool)).filter(({ state, projection }) => state === 'building' && !projections.some(({ name }) => name === projection));
+async function refuseUnfinishedReads(
+  pool: Pool,
+  projections: readonly { name: string }[],
+  lanes: readonly LaneProjection[],
+): Promise<void> {
+  const unfinished = (await listBuilds(pool)).filter(
+    ({ state, projection }) => state === 'building' && !projections.some(({ name }) => name === projection),
+  );
   for (const { name, reads } of lanes) {
     const missing = unfinished.find(({ projection }) => reads.includes(projection));
-    if (missing !== undefined) throw new Error(`${name} reads ${missing.projection}, whose rebuild was interrupted: run "shutterlog projections rebuild ${missing.projection}" first, or name both`);
+    if (missing !== undefined)
+      throw new Error(
+        `${name} reads ${missing.projection}, whose rebuild was interrupted: run "shutterlog projections rebuild ${missing.projection}" first, or name both`,
+      );
   }
 }

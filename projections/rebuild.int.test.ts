@@ -20,7 +20,9 @@ let world: ProjectorWorld;
 let supervisor: Supervisor | undefined;
 /** Ends with its test whatever the test left running. */
 let over: AbortController;
-beforeAll(async () => { world = await openProjectorWorld(); });
+beforeAll(async () => {
+  world = await openProjectorWorld();
+});
 afterAll(() => world.close());
 beforeEach(async () => {
   over = new AbortController();
@@ -39,7 +41,11 @@ afterEach(async () => {
 const versions = new Map(postgresProjections.map(({ name, version }) => [name, version]));
 const deps = (): RebuildDeps => ({ ...world, versions, redis: () => Promise.reject(new Error('no Redis here')) });
 const options = (projections: readonly PostgresProjection[], change: Partial<RebuildOptions> = {}): RebuildOptions => ({
-  projections, onPoison: 'stop', signal: over.signal, report: () => undefined, ...change,
+  projections,
+  onPoison: 'stop',
+  signal: over.signal,
+  report: () => undefined,
+  ...change,
 });
 
 /** Notes what is under way, so that a test that fails leaves nothing behind. */
@@ -51,14 +57,22 @@ function going<T>(work: Promise<T>): Promise<T> {
 const rebuild = (...args: Parameters<typeof runRebuild>) => going(runRebuild(...args));
 
 async function project(projections: readonly PostgresProjection[]): Promise<Supervisor> {
-  const runner = new Runner({ ...world, limits: { events: 200, bytes: 1e7 }, attempts: 2, firstDelayMs: 1, onPoison: async () => 'stop' });
+  const runner = new Runner({
+    ...world,
+    limits: { events: 200, bytes: 1e7 },
+    attempts: 2,
+    firstDelayMs: 1,
+    onPoison: async () => 'stop',
+  });
   supervisor = new Supervisor({ ...world, projections, runner, intervalMs: 50 });
   await supervisor.start();
   return supervisor;
 }
 
-const follow = (followerId: AccountId, followeeId: AccountId) => happened('AccountFollowed', { followerId, followeeId });
-const manyFollows = (count: number): Fact[] => Array.from({ length: count }, () => follow(newId.account(), newId.account()));
+const follow = (followerId: AccountId, followeeId: AccountId) =>
+  happened('AccountFollowed', { followerId, followeeId });
+const manyFollows = (count: number): Fact[] =>
+  Array.from({ length: count }, () => follow(newId.account(), newId.account()));
 const mixed = (count: number, seed: number): Fact[] => {
   const facts: Fact[] = [];
   for (const fact of eventMix(seed)) {
@@ -68,8 +82,11 @@ const mixed = (count: number, seed: number): Fact[] => {
   return facts;
 };
 
-const liveBuild = async (name: string): Promise<Build | undefined> => (await listBuilds(world.pool, name)).find(({ state }) => state === 'live');
-const rowsIn = async (build: Build, table: string) => (await world.pool.query<{ n: number }>(`select count(*)::int as n from ${quoted(build.location)}.${table}`)).rows[0]!.n;
+const liveBuild = async (name: string): Promise<Build | undefined> =>
+  (await listBuilds(world.pool, name)).find(({ state }) => state === 'live');
+const rowsIn = async (build: Build, table: string) =>
+  (await world.pool.query<{ n: number }>(`select count(*)::int as n from ${quoted(build.location)}.${table}`)).rows[0]!
+    .n;
 /** How many follows there are, told from the log by plain means. */
 const followsInLog = async () => {
   const pairs = new Set<string>();
@@ -77,22 +94,37 @@ const followsInLog = async () => {
     const { followerId, followeeId, blockerId, blockedId, accountId } = data as Record<string, string>;
     if (type === 'AccountFollowed') pairs.add(`${followerId!} ${followeeId!}`);
     if (type === 'FollowEnded') pairs.delete(`${followerId!} ${followeeId!}`);
-    if (type === 'AccountBlocked') for (const pair of [`${blockerId!} ${blockedId!}`, `${blockedId!} ${blockerId!}`]) pairs.delete(pair);
-    if (type === 'AccountErased') [...pairs].filter((pair) => pair.includes(accountId!)).forEach((pair) => { pairs.delete(pair); });
+    if (type === 'AccountBlocked')
+      for (const pair of [`${blockerId!} ${blockedId!}`, `${blockedId!} ${blockerId!}`]) pairs.delete(pair);
+    if (type === 'AccountErased')
+      [...pairs]
+        .filter((pair) => pair.includes(accountId!))
+        .forEach((pair) => {
+          pairs.delete(pair);
+        });
   }
   return pairs.size;
 };
 async function contents(build: Build, projection: PostgresProjection): Promise<unknown[]> {
   const tables: unknown[] = [];
   for (const { table, key, columns } of projection.tables) {
-    tables.push((await world.pool.query(`select ${[...key, ...columns].join(', ')} from ${quoted(build.location)}.${table} order by ${key.join(', ')}`)).rows);
+    tables.push(
+      (
+        await world.pool.query(
+          `select ${[...key, ...columns].join(', ')} from ${quoted(build.location)}.${table} order by ${key.join(', ')}`,
+        )
+      ).rows,
+    );
   }
   return tables;
 }
 const levelWithLog = async (names: readonly string[]) => {
   const head = await world.store.head();
   await eventually('the live builds reach the head', async () => {
-    const { rows } = await world.pool.query<{ position: string }>(`select c.position from projections.checkpoint c join projections.build b on b.id = c.build_id where b.state = 'live' and b.projection = any($1)`, [names]);
+    const { rows } = await world.pool.query<{ position: string }>(
+      `select c.position from projections.checkpoint c join projections.build b on b.id = c.build_id where b.state = 'live' and b.projection = any($1)`,
+      [names],
+    );
     return rows.length === names.length && rows.every(({ position }) => position >= head);
   });
 };
@@ -108,7 +140,9 @@ describe('a rebuild', () => {
     for (const projection of postgresProjections) {
       const now = (await liveBuild(projection.name))!;
       expect(now.id).not.toBe(before.get(projection.name)!.id);
-      expect({ [projection.name]: await contents(now, projection) }).toEqual({ [projection.name]: await contents(before.get(projection.name)!, projection) });
+      expect({ [projection.name]: await contents(now, projection) }).toEqual({
+        [projection.name]: await contents(before.get(projection.name)!, projection),
+      });
     }
   });
 
@@ -121,7 +155,10 @@ describe('a rebuild', () => {
   it('hands readers tables of which PostgreSQL has statistics', async () => {
     await world.append(...manyFollows(30));
     await rebuild(deps(), options([follows]));
-    const { rows } = await world.pool.query<{ reltuples: number }>('select reltuples from pg_class where oid = $1::regclass', [`${quoted((await liveBuild('follows'))!.location)}.follow`]);
+    const { rows } = await world.pool.query<{ reltuples: number }>(
+      'select reltuples from pg_class where oid = $1::regclass',
+      [`${quoted((await liveBuild('follows'))!.location)}.follow`],
+    );
     expect(rows[0]?.reltuples).toBeGreaterThanOrEqual(30);
   });
 
@@ -139,7 +176,13 @@ describe('a rebuild', () => {
     await world.append(...manyFollows(2_000));
     await project([follows]);
     let appending = true;
-    const writers = going(Promise.all([1, 2, 3, 4].map(async () => { while (appending && !over.signal.aborted) await world.append(...manyFollows(3)); })));
+    const writers = going(
+      Promise.all(
+        [1, 2, 3, 4].map(async () => {
+          while (appending && !over.signal.aborted) await world.append(...manyFollows(3));
+        }),
+      ),
+    );
     await rebuild(deps(), options([follows]));
     appending = false;
     await writers;
@@ -155,16 +198,20 @@ describe('a rebuild', () => {
     let reading = true;
     const seen: number[] = [];
     const generations = new Set<string>();
-    const reader = going((async () => {
-      while (reading && !over.signal.aborted) {
-        const builds = await resolveBuilds(world.pool, versions);
-        const { rows } = await world.pool.query<{ n: number; counted: number }>(
-          `select count(*)::int as n, (select followers::int from ${builds.schema('follows')}.follow_count where account_id = $1) as counted from ${builds.schema('follows')}.follow where followee_id = $1`, [star]);
-        expect(rows[0]!.counted).toBe(rows[0]!.n);
-        seen.push(rows[0]!.n);
-        generations.add(`${String(builds.id('follows'))} ${String(builds.id('likes'))}`);
-      }
-    })());
+    const reader = going(
+      (async () => {
+        while (reading && !over.signal.aborted) {
+          const builds = await resolveBuilds(world.pool, versions);
+          const { rows } = await world.pool.query<{ n: number; counted: number }>(
+            `select count(*)::int as n, (select followers::int from ${builds.schema('follows')}.follow_count where account_id = $1) as counted from ${builds.schema('follows')}.follow where followee_id = $1`,
+            [star],
+          );
+          expect(rows[0]!.counted).toBe(rows[0]!.n);
+          seen.push(rows[0]!.n);
+          generations.add(`${String(builds.id('follows'))} ${String(builds.id('likes'))}`);
+        }
+      })(),
+    );
     for (let round = 0; round < 3; round += 1) {
       const writing = going(world.append(...Array.from({ length: 20 }, () => follow(newId.account(), star))));
       await rebuild(deps(), options([follows, likes]));
@@ -183,13 +230,30 @@ describe('a rebuild', () => {
   it('refuses a second one of the same model meanwhile, in one clear line', async () => {
     await world.append(...manyFollows(10));
     let second: unknown;
-    await rebuild(deps(), options([follows], { check: async () => { second = await rebuild(deps(), options([follows])).catch((error: unknown) => error); } }));
-    expect(second).toMatchObject({ name: 'RebuildRunningError', message: 'follows is being rebuilt by another process: wait until it ends, or stop it' });
+    await rebuild(
+      deps(),
+      options([follows], {
+        check: async () => {
+          second = await rebuild(deps(), options([follows])).catch((error: unknown) => error);
+        },
+      }),
+    );
+    expect(second).toMatchObject({
+      name: 'RebuildRunningError',
+      message: 'follows is being rebuilt by another process: wait until it ends, or stop it',
+    });
   });
 
   it('lets another model be rebuilt meanwhile', async () => {
     await world.append(...manyFollows(10));
-    await rebuild(deps(), options([follows], { check: async () => { await rebuild(deps(), options([likes])); } }));
+    await rebuild(
+      deps(),
+      options([follows], {
+        check: async () => {
+          await rebuild(deps(), options([likes]));
+        },
+      }),
+    );
     expect(await liveBuild('likes')).toBeDefined();
     expect(await liveBuild('follows')).toBeDefined();
   });
@@ -197,11 +261,28 @@ describe('a rebuild', () => {
   it('goes on where it was interrupted, and says so', async () => {
     await world.append(...manyFollows(500));
     const stop = new AbortController();
-    await expect(rebuild(deps(), options([follows], { signal: AbortSignal.any([stop.signal, over.signal]), check: async () => { stop.abort(); } }))).rejects.toThrow('goes on where it stopped');
+    await expect(
+      rebuild(
+        deps(),
+        options([follows], {
+          signal: AbortSignal.any([stop.signal, over.signal]),
+          check: async () => {
+            stop.abort();
+          },
+        }),
+      ),
+    ).rejects.toThrow('goes on where it stopped');
     expect(await liveBuild('follows')).toBeUndefined();
     const [left] = await listBuilds(world.pool, 'follows');
     const resumed: boolean[] = [];
-    await rebuild(deps(), options([follows], { planned: (plan) => { resumed.push(...plan.postgres.map((target) => target.resumed)); } }));
+    await rebuild(
+      deps(),
+      options([follows], {
+        planned: (plan) => {
+          resumed.push(...plan.postgres.map((target) => target.resumed));
+        },
+      }),
+    );
     expect(resumed).toEqual([true]);
     expect((await liveBuild('follows'))!.id).toBe(left!.id);
     expect(await rowsIn((await liveBuild('follows'))!, 'follow')).toBe(await followsInLog());
@@ -212,12 +293,18 @@ describe('a rebuild', () => {
     await rebuild(deps(), options([follows]));
     const before = (await liveBuild('follows'))!;
     const poison = newId.account();
-    const fragile: PostgresProjection = { ...follows, apply: async (tx, schema, events) => {
-      if (events.some((event) => event.type === 'AccountFollowed' && event.data.followerId === poison)) throw new Error('cannot be applied');
-      await follows.apply(tx, schema, events);
-    } };
+    const fragile: PostgresProjection = {
+      ...follows,
+      apply: async (tx, schema, events) => {
+        if (events.some((event) => event.type === 'AccountFollowed' && event.data.followerId === poison))
+          throw new Error('cannot be applied');
+        await follows.apply(tx, schema, events);
+      },
+    };
     await world.append(follow(poison, newId.account()), ...manyFollows(5));
-    await expect(rebuild(deps(), options([fragile]))).rejects.toThrow(/follows cannot apply AccountFollowed [0-9a-f-]+ of facts-.*: cannot be applied/);
+    await expect(rebuild(deps(), options([fragile]))).rejects.toThrow(
+      /follows cannot apply AccountFollowed [0-9a-f-]+ of facts-.*: cannot be applied/,
+    );
     expect((await liveBuild('follows'))!.id).toBe(before.id);
     await rebuild(deps(), options([follows]));
     expect(await rowsIn((await liveBuild('follows'))!, 'follow')).toBe(await followsInLog());
@@ -227,7 +314,11 @@ describe('a rebuild', () => {
     await world.append(...manyFollows(20));
     await project([follows]);
     await levelWithLog(['follows']);
-    const build = await createBuild(world.pool, { projection: follows, storeId: world.store.storeId, state: 'building' });
+    const build = await createBuild(world.pool, {
+      projection: follows,
+      storeId: world.store.storeId,
+      state: 'building',
+    });
     expect(await flip(world.pool, [build.id])).toEqual({ behind: ['follows'] });
     expect((await liveBuild('follows'))!.id).not.toBe(build.id);
   });
@@ -240,12 +331,12 @@ describe('a rebuild', () => {
     await rebuild(deps(), options([follows]));
     await world.append(...manyFollows(20));
     await levelWithLog(['follows']);
-    await eventually('the roll-back', async () => await rollBack(world.pool, ['follows']) === 'flipped');
+    await eventually('the roll-back', async () => (await rollBack(world.pool, ['follows'])) === 'flipped');
     expect((await liveBuild('follows'))!.id).toBe(old.id);
     await world.append(...manyFollows(5));
     await levelWithLog(['follows']);
     expect(await rowsIn(old, 'follow')).toBe(await followsInLog());
-    await eventually('forward again', async () => await rollBack(world.pool, ['follows']) === 'flipped');
+    await eventually('forward again', async () => (await rollBack(world.pool, ['follows'])) === 'flipped');
     expect((await liveBuild('follows'))!.id).not.toBe(old.id);
   });
 
@@ -255,7 +346,11 @@ describe('a rebuild', () => {
   });
 
   it('throws away what another version of the code left unfinished', async () => {
-    const stale = await createBuild(world.pool, { projection: { ...follows, version: 99 }, storeId: world.store.storeId, state: 'building' });
+    const stale = await createBuild(world.pool, {
+      projection: { ...follows, version: 99 },
+      storeId: world.store.storeId,
+      state: 'building',
+    });
     await world.append(...manyFollows(5));
     await rebuild(deps(), options([follows]));
     expect((await listBuilds(world.pool)).some(({ id }) => id === stale.id)).toBe(false);
@@ -263,7 +358,11 @@ describe('a rebuild', () => {
   });
 
   it('replaces builds of another log, which projectors refuse to feed', async () => {
-    const foreign = await createBuild(world.pool, { projection: follows, storeId: crypto.randomUUID(), state: 'building' });
+    const foreign = await createBuild(world.pool, {
+      projection: follows,
+      storeId: crypto.randomUUID(),
+      state: 'building',
+    });
     await flip(world.pool, [foreign.id]);
     await world.append(...manyFollows(5));
     const running = await project([follows]);
@@ -281,6 +380,8 @@ describe('a rebuild', () => {
     const old = (await liveBuild('follows'))!;
     await rebuild(deps(), options([{ ...follows, version: 2 }]));
     expect((await resolveBuilds(world.pool, new Map([['follows', 1]]))).id('follows')).toBe(old.id);
-    expect((await resolveBuilds(world.pool, new Map([['follows', 2]]))).id('follows')).toBe((await liveBuild('follows'))!.id);
+    expect((await resolveBuilds(world.pool, new Map([['follows', 2]]))).id('follows')).toBe(
+      (await liveBuild('follows'))!.id,
+    );
   });
 });

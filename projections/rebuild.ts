@@ -32,7 +32,12 @@ export type RebuildDeps = Pick<ReplayDeps, 'parallel'> & {
 
 /** `replaying` counts events of the log, `filling` and `comparing` keys, `switching` models. */
 export type RebuildStep = 'replaying' | 'filling' | 'comparing' | 'switching';
-export type RebuildProgress = { readonly step: RebuildStep; readonly done: number; readonly total: number; readonly estimated: boolean };
+export type RebuildProgress = {
+  readonly step: RebuildStep;
+  readonly done: number;
+  readonly total: number;
+  readonly estimated: boolean;
+};
 
 export type RebuildOptions = {
   readonly projections: readonly (PostgresProjection | LaneProjection)[];
@@ -68,29 +73,47 @@ const LOOK_EVERY_MS = 50;
 const HOLD_EVERY_MS = 2_500;
 
 /**
- * Builds projections anew beside the ones that readers use, lets them catch up with the log while it grows, and switches
- * all of them in one row. Killed anywhere, the next rebuild goes on where this one stood. Throws RebuildRunningError,
- * RebuildStoppedError, RebuildDiffersError or RebuildInterruptedError; readers then keep what they have.
+ * Builds projections anew beside the ones that readers use, lets them catch up with the log while it grows, and
+ * switches all of them in one row. Killed anywhere, the next rebuild goes on where this one stood. Throws
+ * RebuildRunningError, RebuildStoppedError, RebuildDiffersError or RebuildInterruptedError; readers then keep what they
+ * have.
  */
 export async function rebuild(deps: RebuildDeps, options: RebuildOptions): Promise<Rebuilt> {
   const started = performance.now();
   let lost = false;
-  const leases = await Leases.open(deps.databaseUrl, { onLost: () => { lost = true; } });
+  const leases = await Leases.open(deps.databaseUrl, {
+    onLost: () => {
+      lost = true;
+    },
+  });
   const replay = new Replay(deps, options.onPoison);
   const mayGoOn = () => {
-    if (options.signal.aborted) throw new RebuildInterruptedError('interrupted: the same command goes on where it stopped');
-    if (lost) throw new RebuildInterruptedError('PostgreSQL went away, and with it the right to rebuild: the same command goes on where it stopped');
+    if (options.signal.aborted)
+      throw new RebuildInterruptedError('interrupted: the same command goes on where it stopped');
+    if (lost)
+      throw new RebuildInterruptedError(
+        'PostgreSQL went away, and with it the right to rebuild: the same command goes on where it stopped',
+      );
     refuseStopped(replay.stops);
   };
   try {
     await claimRebuild(leases, options.projections);
-    const removeData = async (prefix: string) => { await removeKeys(await deps.redis(), prefix); };
-    const plan = await planRebuild({ pool: deps.pool, storeId: deps.store.storeId, leases, removeKeys: removeData }, options.projections);
+    const removeData = async (prefix: string) => {
+      await removeKeys(await deps.redis(), prefix);
+    };
+    const plan = await planRebuild(
+      { pool: deps.pool, storeId: deps.store.storeId, leases, removeKeys: removeData },
+      options.projections,
+    );
     options.planned?.(plan);
-    for (const { build } of plan.postgres) if (!await leases.take(build.id)) throw new RebuildRunningError(build.projection);
+    for (const { build } of plan.postgres)
+      if (!(await leases.take(build.id))) throw new RebuildRunningError(build.projection);
     await replay.start(plan.postgres, options);
     await replay.catchUp(options.report, mayGoOn);
-    await analyzeBuilds(deps.pool, plan.postgres.map(({ build }) => build));
+    await analyzeBuilds(
+      deps.pool,
+      plan.postgres.map(({ build }) => build),
+    );
     const lanes = await buildLanes(deps, plan, options);
     try {
       if (options.verify === true) await checkPlan(deps, plan, { ...options, replay, mayGoOn });
@@ -99,7 +122,11 @@ export async function rebuild(deps: RebuildDeps, options: RebuildOptions): Promi
     } finally {
       await lanes?.close();
     }
-    return { builds: [...plan.postgres, ...plan.lanes].map(({ build }) => build), events: replay.events, seconds: (performance.now() - started) / 1_000 };
+    return {
+      builds: [...plan.postgres, ...plan.lanes].map(({ build }) => build),
+      events: replay.events,
+      seconds: (performance.now() - started) / 1_000,
+    };
   } finally {
     await replay.close();
     // The leases end with the connection, and projectors that wait for them take over at once.
@@ -113,10 +140,19 @@ export function refuseStopped(stops: readonly { projection: string; at: StoppedA
   if (first !== undefined) throw new RebuildStoppedError(first.projection, first.at);
 }
 
-async function buildLanes(deps: RebuildDeps, plan: RebuildPlan, { report, signal }: RebuildOptions): Promise<{ close(): Promise<void> } | undefined> {
+async function buildLanes(
+  deps: RebuildDeps,
+  plan: RebuildPlan,
+  { report, signal }: RebuildOptions,
+): Promise<{ close(): Promise<void> } | undefined> {
   if (plan.lanes.length === 0) return undefined;
   const redis = await deps.redis();
-  await fillLanes({ ...deps, redis }, plan.lanes, { signal, report: (keys) => { report({ step: 'filling', done: keys, total: keys, estimated: true }); } });
+  await fillLanes({ ...deps, redis }, plan.lanes, {
+    signal,
+    report: (keys) => {
+      report({ step: 'filling', done: keys, total: keys, estimated: true });
+    },
+  });
   return followLanes({ ...deps, redis }, plan.lanes);
 }
 
@@ -126,11 +162,16 @@ async function switchReaders({ pool }: RebuildDeps, plan: RebuildPlan, { report,
   const ids = [...plan.postgres, ...plan.lanes].map(({ build }) => build.id);
   for (let holdAt = 0; ;) {
     mayGoOn();
-    refuseStopped((await listBuilds(pool)).filter(({ id }) => ids.includes(id)).flatMap(({ projection, stopped }) => (stopped === undefined ? [] : [{ projection, at: stopped }])));
+    refuseStopped(
+      (await listBuilds(pool))
+        .filter(({ id }) => ids.includes(id))
+        .flatMap(({ projection, stopped }) => (stopped === undefined ? [] : [{ projection, at: stopped }])),
+    );
     const holds = performance.now() >= holdAt;
     const outcome = await flip(pool, ids, { holdMs: holds ? HOLD_MS : 0 });
     if (outcome === 'flipped') return;
-    // Live builds that were held in vain get time to go on: new ones that are far behind shall not cost readers freshness.
+    // Live builds that were held in vain get time to go on: new ones that are far behind shall not cost readers
+    // freshness.
     if (holds) holdAt = performance.now() + HOLD_EVERY_MS;
     report({ step: 'switching', done: ids.length - outcome.behind.length, total: ids.length, estimated: false });
     await delay(LOOK_EVERY_MS);

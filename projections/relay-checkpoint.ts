@@ -14,7 +14,11 @@ export type RelayPlace = { readonly position: Position; readonly told: readonly 
 /** Where a relay stands in the log of `storeId`, and under which epoch it may say so. */
 export type RelayCheckpoint = RelayPlace & { readonly storeId: string; readonly epoch: string };
 
-const Row = z.object({ epoch: z.coerce.string(), position: Position, told: z.array(Position).length(LANES).nullable() });
+const Row = z.object({
+  epoch: z.coerce.string(),
+  position: Position,
+  told: z.array(Position).length(LANES).nullable(),
+});
 
 /**
  * Takes the relay's place over from whoever had it. The first relay of a log begins where the lane that is furthest
@@ -34,13 +38,23 @@ export async function takeRelay(sql: Sql, storeId: string): Promise<RelayCheckpo
 }
 
 /** Notes what is in Kafka. Throws StaleRelayError. */
-export async function moveRelay(sql: Sql, { storeId, epoch }: Pick<RelayCheckpoint, 'storeId' | 'epoch'>, { position, told }: RelayPlace): Promise<void> {
-  const { rowCount } = await sql.query('update projections.relay set position = $3, told = $4, moved_at = now() where store_id = $1 and epoch = $2', [storeId, epoch, position, told]);
+export async function moveRelay(
+  sql: Sql,
+  { storeId, epoch }: Pick<RelayCheckpoint, 'storeId' | 'epoch'>,
+  { position, told }: RelayPlace,
+): Promise<void> {
+  const { rowCount } = await sql.query(
+    'update projections.relay set position = $3, told = $4, moved_at = now() where store_id = $1 and epoch = $2',
+    [storeId, epoch, position, told],
+  );
   if (rowCount !== 1) throw new StaleRelayError('another relay publishes to Kafka by now');
 }
 
 /** Up to where a log is in Kafka; undefined when no relay ever ran. */
 export async function relayPosition(sql: Sql, storeId: string): Promise<Position | undefined> {
-  const { rows } = await sql.query<Record<string, unknown>>('select position from projections.relay where store_id = $1', [storeId]);
+  const { rows } = await sql.query<Record<string, unknown>>(
+    'select position from projections.relay where store_id = $1',
+    [storeId],
+  );
   return rows[0] === undefined ? undefined : Position.parse(rows[0]['position']);
 }

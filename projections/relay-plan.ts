@@ -9,7 +9,10 @@ export const IDLE_MS = 100;
 
 type Partition = { lane: number; sent: Position; at: number };
 
-/** Which messages go to which partitions: one relay's memory of what it has told each of them. Times are of one monotonic clock. */
+/**
+ * Which messages go to which partitions: one relay's memory of what it has told each of them. Times are of one
+ * monotonic clock.
+ */
 export class RelayPlan {
   readonly #storeId: string;
   readonly #partitions: readonly Partition[];
@@ -44,10 +47,15 @@ export class RelayPlan {
 
   /** Tells how far the log has come where nothing was said for IDLE_MS. */
   watermarks(now: number): Message[] {
-    return this.#partitions.filter(({ sent, at }) => sent < this.#position && now - at >= IDLE_MS).flatMap(({ lane }) => this.#tell(lane, now));
+    return this.#partitions
+      .filter(({ sent, at }) => sent < this.#position && now - at >= IDLE_MS)
+      .flatMap(({ lane }) => this.#tell(lane, now));
   }
 
-  /** Tells every partition how far the log is: the first words of a relay, whose predecessor may have died before it did. */
+  /**
+   * Tells every partition how far the log is: the first words of a relay, whose predecessor may have died before it
+   * did.
+   */
   greetings(now: number): Message[] {
     return this.#partitions.flatMap(({ lane }) => this.#tell(lane, now));
   }
@@ -58,6 +66,13 @@ export class RelayPlan {
     const after = partition.sent;
     partition.sent = this.#position;
     partition.at = now;
-    return [encodeMessage(lane, { storeId: this.#storeId, after, position: this.#position, ...(recorded === undefined ? {} : { recorded }) })];
+    return [
+      encodeMessage(lane, {
+        storeId: this.#storeId,
+        after,
+        position: this.#position,
+        ...(recorded === undefined ? {} : { recorded }),
+      }),
+    ];
   }
 }

@@ -43,7 +43,12 @@ const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5_000;
 const LEAD_POLL_MS = 500;
 
-type State = { trouble: string | undefined; leads: boolean; published: Position | undefined; waitingSince: number | undefined };
+type State = {
+  trouble: string | undefined;
+  leads: boolean;
+  published: Position | undefined;
+  waitingSince: number | undefined;
+};
 
 /**
  * Publishes the log to Kafka in whichever process has the lead, each event to the partition of each of its owners, at
@@ -54,10 +59,18 @@ export function startRelay(options: RelayOptions): Relay {
   const state: State = { trouble: undefined, leads: false, published: undefined, waitingSince: undefined };
   const running = keepLeading(options, state, closing.signal);
   return {
-    get trouble() { return state.trouble; },
-    get leads() { return state.leads; },
-    get position() { return state.published; },
-    get lagSeconds() { return state.waitingSince === undefined ? 0 : Math.max(0, (Date.now() - state.waitingSince) / 1_000); },
+    get trouble() {
+      return state.trouble;
+    },
+    get leads() {
+      return state.leads;
+    },
+    get position() {
+      return state.published;
+    },
+    get lagSeconds() {
+      return state.waitingSince === undefined ? 0 : Math.max(0, (Date.now() - state.waitingSince) / 1_000);
+    },
     close: async () => {
       closing.abort();
       await running;
@@ -72,7 +85,8 @@ async function keepLeading(options: RelayOptions, state: State, signal: AbortSig
       failures = 0;
     } catch (error) {
       failures = state.published === undefined ? failures + 1 : 1;
-      if (!signal.aborted && state.trouble !== describe(error)) options.log.warn({ err: error }, 'the log is not published to Kafka at the moment');
+      if (!signal.aborted && state.trouble !== describe(error))
+        options.log.warn({ err: error }, 'the log is not published to Kafka at the moment');
       state.trouble = describe(error);
     }
     state.leads = false;
@@ -83,9 +97,13 @@ async function keepLeading(options: RelayOptions, state: State, signal: AbortSig
 
 async function leadOnce(options: RelayOptions, state: State, signal: AbortSignal): Promise<void> {
   const lost = new AbortController();
-  const leases = await Leases.open(options.databaseUrl, { onLost: () => { lost.abort(); } });
+  const leases = await Leases.open(options.databaseUrl, {
+    onLost: () => {
+      lost.abort();
+    },
+  });
   try {
-    state.leads = options.uninvited === true || await leases.takeRelay();
+    state.leads = options.uninvited === true || (await leases.takeRelay());
     if (!state.leads) {
       state.trouble = undefined;
       return;
@@ -97,7 +115,11 @@ async function leadOnce(options: RelayOptions, state: State, signal: AbortSignal
 }
 
 // The producer fences the relay before it, so that what the checkpoint says afterwards stays true.
-async function publishLog({ kafka, prefix, pool, store, log }: RelayOptions, state: State, signal: AbortSignal): Promise<void> {
+async function publishLog(
+  { kafka, prefix, pool, store, log }: RelayOptions,
+  state: State,
+  signal: AbortSignal,
+): Promise<void> {
   const topic = domainEventsTopic(prefix);
   await ensureTopics(kafka, [topic]);
   const publisher = await openPublisher(kafka, { topic: topic.topic, transactionalId: `${prefix}relay` });
@@ -106,28 +128,51 @@ async function publishLog({ kafka, prefix, pool, store, log }: RelayOptions, sta
   try {
     const checkpoint = await takeRelay(pool, store.storeId);
     const plan = new RelayPlan(checkpoint);
-    const published = async (messages: readonly Message[]) => publish({ publisher, pool, checkpoint, state }, messages, plan.place);
+    const published = async (messages: readonly Message[]) =>
+      publish({ publisher, pool, checkpoint, state }, messages, plan.place);
     await published(plan.greetings(performance.now()));
     log.info({ position: checkpoint.position }, 'publishing the log to Kafka');
-    await follow(gather(store.subscribe({ after: checkpoint.position, signal: until }), LIMITS), { plan, published, state, signal: until });
+    await follow(gather(store.subscribe({ after: checkpoint.position, signal: until }), LIMITS), {
+      plan,
+      published,
+      state,
+      signal: until,
+    });
   } finally {
     reading.abort();
     await publisher.close();
   }
 }
 
-type Publishing = { readonly publisher: Publisher; readonly pool: Pool; readonly checkpoint: RelayCheckpoint; readonly state: State };
+type Publishing = {
+  readonly publisher: Publisher;
+  readonly pool: Pool;
+  readonly checkpoint: RelayCheckpoint;
+  readonly state: State;
+};
 
-async function publish({ publisher, pool, checkpoint, state }: Publishing, messages: readonly Message[], place: RelayPlace): Promise<void> {
+async function publish(
+  { publisher, pool, checkpoint, state }: Publishing,
+  messages: readonly Message[],
+  place: RelayPlace,
+): Promise<void> {
   if (messages.length > 0) await publisher.publish(messages);
   await moveRelay(pool, checkpoint, place);
   state.published = place.position;
   state.trouble = undefined;
 }
 
-type Following = { readonly plan: RelayPlan; readonly published: (messages: readonly Message[]) => Promise<void>; readonly state: State; readonly signal: AbortSignal };
+type Following = {
+  readonly plan: RelayPlan;
+  readonly published: (messages: readonly Message[]) => Promise<void>;
+  readonly state: State;
+  readonly signal: AbortSignal;
+};
 
-async function follow(groups: AsyncGenerator<readonly RecordedEvent[]>, { plan, published, state, signal }: Following): Promise<void> {
+async function follow(
+  groups: AsyncGenerator<readonly RecordedEvent[]>,
+  { plan, published, state, signal }: Following,
+): Promise<void> {
   let next = groups.next();
   // It is awaited below, but an error may come while a watermark is under way.
   next.catch(() => undefined);
@@ -150,7 +195,9 @@ async function follow(groups: AsyncGenerator<readonly RecordedEvent[]>, { plan, 
 async function soonest<T>(next: Promise<T>, owes: boolean, signal: AbortSignal): Promise<T | 'idle'> {
   if (!owes) return next;
   const waiting = new AbortController();
-  const idle = delay<'idle'>(IDLE_MS, 'idle', { signal: AbortSignal.any([signal, waiting.signal]) }).catch((): 'idle' => 'idle');
+  const idle = delay<'idle'>(IDLE_MS, 'idle', { signal: AbortSignal.any([signal, waiting.signal]) }).catch(
+    (): 'idle' => 'idle',
+  );
   try {
     return await Promise.race([next, idle]);
   } finally {

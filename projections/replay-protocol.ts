@@ -1,10 +1,16 @@
 import { z } from 'zod';
 import { Position } from '../domain/position.ts';
 
-/** Events in a range, system events included: enough to write set-based, few enough that some ranges for each thread fit into memory. */
+/**
+ * Events in a range, system events included: enough to write set-based, few enough that some ranges for each thread fit
+ * into memory.
+ */
 export const RANGE_EVENTS = 10_000;
 
-/** What a replay thread is started with: where its stores are, which builds it helps to fill, and where each of them ends. */
+/**
+ * What a replay thread is started with: where its stores are, which builds it helps to fill, and where each of them
+ * ends.
+ */
 export const ReplayTask = z.object({
   databaseUrl: z.string(),
   eventStoreUrl: z.string(),
@@ -13,7 +19,10 @@ export const ReplayTask = z.object({
 });
 export type ReplayTask = z.infer<typeof ReplayTask>;
 
-/** `range`: read these events. `turn`: all before the range is in the build; apply the range there. `forget`: all builds have it. */
+/**
+ * `range`: read these events. `turn`: all before the range is in the build; apply the range there. `forget`: all builds
+ * have it.
+ */
 export const ToReplayThread = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('range'), index: z.int(), after: Position, until: Position }),
   z.object({ kind: z.literal('turn'), index: z.int(), buildId: z.int(), position: Position, events: z.int() }),

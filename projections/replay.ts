@@ -21,10 +21,20 @@ export type ReplayDeps = {
   readonly keys: DataKeys;
   readonly log: Log;
   /** Lets a long log be read by several threads, each with its own connections; without it one does all. */
-  readonly parallel?: { readonly threads: number; readonly eventStoreUrl: string; readonly databaseUrl: string; readonly masterKey: string };
+  readonly parallel?: {
+    readonly threads: number;
+    readonly eventStoreUrl: string;
+    readonly databaseUrl: string;
+    readonly masterKey: string;
+  };
 };
 
-type Standing = { readonly build: Build; readonly projection: PostgresProjection; readonly position: Position; readonly events: number };
+type Standing = {
+  readonly build: Build;
+  readonly projection: PostgresProjection;
+  readonly position: Position;
+  readonly events: number;
+};
 
 type Report = (progress: { step: 'replaying'; done: number; total: number; estimated: boolean }) => void;
 
@@ -43,7 +53,19 @@ export class Replay {
 
   constructor(deps: ReplayDeps, onPoison: OnPoison) {
     this.#deps = deps;
-    this.#runner = new Runner({ ...deps, limits: GROUP, onPoison: async () => onPoison, attempts: 3, firstDelayMs: 20, alongside: announceChanges }, (fed, at) => { this.#stops.push({ projection: fed.projection.name, at }); });
+    this.#runner = new Runner(
+      {
+        ...deps,
+        limits: GROUP,
+        onPoison: async () => onPoison,
+        attempts: 3,
+        firstDelayMs: 20,
+        alongside: announceChanges,
+      },
+      (fed, at) => {
+        this.#stops.push({ projection: fed.projection.name, at });
+      },
+    );
   }
 
   /** The events that stopped builds. */
@@ -57,7 +79,10 @@ export class Replay {
   }
 
   /** Feeds builds from where they stand; those of a long log first in parallel, before it resolves. */
-  async start(targets: readonly Target<PostgresProjection>[], rush: { report: Report; signal: AbortSignal }): Promise<void> {
+  async start(
+    targets: readonly Target<PostgresProjection>[],
+    rush: { report: Report; signal: AbortSignal },
+  ): Promise<void> {
     const standing = await this.#standing(targets);
     this.#firstEvents ??= Math.min(...standing.map(({ events }) => events));
     await this.#rush(standing, rush);
@@ -65,23 +90,44 @@ export class Replay {
   }
 
   async #standing(targets: readonly Target<PostgresProjection>[]): Promise<Standing[]> {
-    const checkpoints = await readCheckpoints(this.#deps.pool, targets.map(({ build }) => build.id));
+    const checkpoints = await readCheckpoints(
+      this.#deps.pool,
+      targets.map(({ build }) => build.id),
+    );
     return targets.map(({ build, projection }) => {
       const checkpoint = checkpoints.get(build.id);
-      if (checkpoint === undefined) throw new Error(`build ${String(build.id)} of ${build.projection} has no checkpoint`);
+      if (checkpoint === undefined)
+        throw new Error(`build ${String(build.id)} of ${build.projection} has no checkpoint`);
       return { build, projection, position: checkpoint.position, events: checkpoint.events };
     });
   }
 
-  async #rush(standing: readonly Standing[], { report, signal }: { report: Report; signal: AbortSignal }): Promise<void> {
+  async #rush(
+    standing: readonly Standing[],
+    { report, signal }: { report: Report; signal: AbortSignal },
+  ): Promise<void> {
     const { parallel, store, log } = this.#deps;
     // Threads know the projections of the catalog only.
     if (parallel === undefined || !standing.every(({ projection }) => postgresProjections.includes(projection))) return;
     const { threads, ...task } = parallel;
     const total = await this.#estimate(await store.head());
     await replayInParallel(
-      { store, log, task, threads, signal, report: (done) => { report({ step: 'replaying', done, total: Math.max(done, total), estimated: true }); } },
-      standing.map(({ build, position, events }) => ({ buildId: build.id, position, events, until: build.untilPosition })),
+      {
+        store,
+        log,
+        task,
+        threads,
+        signal,
+        report: (done) => {
+          report({ step: 'replaying', done, total: Math.max(done, total), estimated: true });
+        },
+      },
+      standing.map(({ build, position, events }) => ({
+        buildId: build.id,
+        position,
+        events,
+        until: build.untilPosition,
+      })),
     );
   }
 
@@ -105,7 +151,12 @@ export class Replay {
       if (states.length === 0) return;
       const arrived = states.every(({ position, build }) => position >= (build.untilPosition ?? head));
       const done = this.#done();
-      report({ step: 'replaying', done, total: arrived ? done : Math.max(done, await this.#estimate(head)), estimated: !arrived });
+      report({
+        step: 'replaying',
+        done,
+        total: arrived ? done : Math.max(done, await this.#estimate(head)),
+        estimated: !arrived,
+      });
       if (arrived) return;
       await delay(LOOK_EVERY_MS);
     }
@@ -128,9 +179,18 @@ export class Replay {
 
   async #estimate(head: Position): Promise<number> {
     if (performance.now() - this.#total.at < TOTAL_EVERY_MS) return this.#total.events;
-    const { rows } = await this.#deps.pool.query<{ position: Counted['position']; events: string }>('select position, events from projections.checkpoint where store_id = $1 order by events desc limit 1', [this.#deps.store.storeId]);
+    const { rows } = await this.#deps.pool.query<{ position: Counted['position']; events: string }>(
+      'select position, events from projections.checkpoint where store_id = $1 order by events desc limit 1',
+      [this.#deps.store.storeId],
+    );
     const [farthest] = rows;
-    this.#total = { events: farthest === undefined ? 0 : estimateTotal({ position: farthest.position, events: Number(farthest.events) }, head), at: performance.now() };
+    this.#total = {
+      events:
+        farthest === undefined
+          ? 0
+          : estimateTotal({ position: farthest.position, events: Number(farthest.events) }, head),
+      at: performance.now(),
+    };
     return this.#total.events;
   }
 }

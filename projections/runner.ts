@@ -39,8 +39,11 @@ export class Runner {
    * Starts to feed builds from their checkpoints. Throws StoreMismatchError for one that was made from another log. The
    * caller holds their leases; two runners with one build by mistake slow each other down but write nothing twice.
    */
-  attach(builds: readonly { build: Build; projection: PostgresProjection; position: Position; events: number }[]): void {
-    for (const { build } of builds) if (build.storeId !== this.#deps.store.storeId) throw new StoreMismatchError(build, this.#deps.store.storeId);
+  attach(
+    builds: readonly { build: Build; projection: PostgresProjection; position: Position; events: number }[],
+  ): void {
+    for (const { build } of builds)
+      if (build.storeId !== this.#deps.store.storeId) throw new StoreMismatchError(build, this.#deps.store.storeId);
     for (const one of [...builds].sort((a, b) => a.events - b.events)) {
       this.#stopped.delete(one.build.id);
       this.#place({ ...one, handled: new Set<string>(one.projection.handles) });
@@ -59,7 +62,14 @@ export class Runner {
   /** The builds that are fed, or were until an event stopped them. */
   states(): FedState[] {
     const fed = [...this.#feeds].flatMap((feed) => [...feed.members.values()].map((one) => stateIn(feed, one)));
-    const stopped = [...this.#stopped.values()].map(({ fed: { build, position, events }, at }) => ({ build, position, events, state: 'stopped' as const, trouble: at.error, stopped: at }));
+    const stopped = [...this.#stopped.values()].map(({ fed: { build, position, events }, at }) => ({
+      build,
+      position,
+      events,
+      state: 'stopped' as const,
+      trouble: at.error,
+      stopped: at,
+    }));
     return [...fed, ...stopped];
   }
 
@@ -70,7 +80,9 @@ export class Runner {
   }
 
   #place(fed: Fed): void {
-    const host = [...this.#feeds].find((feed) => feed.carefulUntil === undefined && mayJoin(feed, fed) && isNear(feed, fed));
+    const host = [...this.#feeds].find(
+      (feed) => feed.carefulUntil === undefined && mayJoin(feed, fed) && isNear(feed, fed),
+    );
     if (host === undefined) this.#begin(fed);
     else host.members.set(fed.build.id, fed);
   }
@@ -81,7 +93,9 @@ export class Runner {
     feed.members.set(fed.build.id, fed);
     this.#feeds.add(feed);
     // Builds that are attached in the same turn join before the subscription is opened.
-    queueMicrotask(() => { feed.start(); });
+    queueMicrotask(() => {
+      feed.start();
+    });
   }
 
   async #end(feed: Feed): Promise<void> {
@@ -90,11 +104,18 @@ export class Runner {
   }
 
   readonly #listener: FeedListener = {
-    faltered: (fed, upTo) => { this.#begin(fed, upTo); },
+    faltered: (fed, upTo) => {
+      this.#begin(fed, upTo);
+    },
     stopped: (fed, at) => {
       this.#stopped.set(fed.build.id, { fed, at });
-      this.#deps.log.error({ projection: fed.projection.name, build: fed.build.id, event: at }, 'a projection stopped at an event that it cannot apply');
-      setStopped(this.#deps.pool, fed.build.id, at).catch((error: unknown) => { this.#deps.log.error({ err: error }, 'the stop could not be noted'); });
+      this.#deps.log.error(
+        { projection: fed.projection.name, build: fed.build.id, event: at },
+        'a projection stopped at an event that it cannot apply',
+      );
+      setStopped(this.#deps.pool, fed.build.id, at).catch((error: unknown) => {
+        this.#deps.log.error({ err: error }, 'the stop could not be noted');
+      });
       this.#onStopped(fed, at);
       this.#dropEmpty();
     },
@@ -111,7 +132,9 @@ export class Runner {
   // Between two groups of its own a feed hands its builds to one that has taken nothing beyond what they have handled.
   #merge(feed: Feed): void {
     if (feed.carefulUntil !== undefined) return;
-    const host = [...this.#feeds].find((other) => other !== feed && other.carefulUntil === undefined && other.open && other.claimed <= feed.claimed);
+    const host = [...this.#feeds].find(
+      (other) => other !== feed && other.carefulUntil === undefined && other.open && other.claimed <= feed.claimed,
+    );
     if (host === undefined) return;
     for (const fed of [...feed.members.values()]) {
       if (!mayJoin(host, fed)) continue;
@@ -135,5 +158,12 @@ function isNear(feed: Feed, fed: Fed): boolean {
 
 function stateIn(feed: Feed, { build, position, events }: Fed): FedState {
   const retrying = feed.trouble !== undefined || feed.carefulUntil !== undefined;
-  return { build, position, events, state: retrying ? 'retrying' : 'following', trouble: feed.trouble, stopped: undefined };
+  return {
+    build,
+    position,
+    events,
+    state: retrying ? 'retrying' : 'following',
+    trouble: feed.trouble,
+    stopped: undefined,
+  };
 }

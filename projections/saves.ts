@@ -7,7 +7,9 @@ import { countTable } from './rows.ts';
 const handles = ['PostSaved', 'PostUnsaved', 'PostDeleted', 'AccountErased'] as const;
 type Handled = EventOfType<(typeof handles)[number]>;
 
-/** Who keeps which post, and how many do. A deleted post leaves every collection; an erased account's collection goes. */
+/**
+ * Who keeps which post, and how many do. A deleted post leaves every collection; an erased account's collection goes.
+ */
 export const saves: PostgresProjection = {
   store: 'postgres',
   name: 'saves',
@@ -38,10 +40,15 @@ const tableIn = (schema: string): PairTable => ({
 
 function factOf(event: Handled): PairFact {
   switch (event.type) {
-    case 'PostSaved': return { left: event.data.postId, right: event.data.accountId, since: event.meta.occurredAt };
-    case 'PostUnsaved': return { left: event.data.postId, right: event.data.accountId, since: null };
-    case 'PostDeleted': return { gone: event.data.postId, column: 'post_id' };
-    case 'AccountErased': return { gone: event.data.accountId, column: 'account_id' };
-    default: return unreachable(event);
+    case 'PostSaved':
+      return { left: event.data.postId, right: event.data.accountId, since: event.meta.occurredAt };
+    case 'PostUnsaved':
+      return { left: event.data.postId, right: event.data.accountId, since: null };
+    case 'PostDeleted':
+      return { gone: event.data.postId, column: 'post_id' };
+    case 'AccountErased':
+      return { gone: event.data.accountId, column: 'account_id' };
+    default:
+      return unreachable(event);
   }
 }

@@ -11,7 +11,9 @@ export async function prepareProjectionTables(pool: Pool): Promise<void> {
     // "if not exists" alone still fails when two processes create at the same moment.
     await tx.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [SCHEMA_LOCK]);
     await tx.query('create schema if not exists projections');
-    await tx.query('create table if not exists projections.migration (number int primary key, applied_at timestamptz not null default now())');
+    await tx.query(
+      'create table if not exists projections.migration (number int primary key, applied_at timestamptz not null default now())',
+    );
     const { rows } = await tx.query<{ number: number }>('select number from projections.migration');
     for (const [index, statements] of MIGRATIONS.entries()) {
       if (rows.some(({ number }) => number === index + 1)) continue;

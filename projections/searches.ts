@@ -12,7 +12,13 @@ type Ranked = { readonly rank: number; readonly weight: string };
 
 export type FoundUser = ListedUser & Ranked;
 export type FoundHashtag = Ranked & { readonly tag: string; readonly posts: string };
-export type FoundLocation = Ranked & { readonly location_id: string; readonly name: string; readonly lat: number; readonly lng: number; readonly posts: string };
+export type FoundLocation = Ranked & {
+  readonly location_id: string;
+  readonly name: string;
+  readonly lat: number;
+  readonly lng: number;
+  readonly posts: string;
+};
 
 type Search = { readonly viewer: AccountId; readonly text: string; readonly page: Page<RankPlace> };
 
@@ -21,7 +27,10 @@ const RANKED_AT_MOST = 1_000;
 /** Shorter texts are looked for at the beginning of words alone. */
 const ANYWHERE_FROM = 3;
 
-/** Accounts whose username or full name matches, without those that the viewer may not meet: the exact name first, then beginnings, then the rest; the most followed first. */
+/**
+ * Accounts whose username or full name matches, without those that the viewer may not meet: the exact name first, then
+ * beginnings, then the rest; the most followed first.
+ */
 export async function searchUsers({ sql, builds }: ReadContext, { viewer, text, page }: Search): Promise<FoundUser[]> {
   const asked = searchable(text.replace(/^@/, ''));
   if (asked === '') return [];
@@ -46,8 +55,14 @@ export async function searchUsers({ sql, builds }: ReadContext, { viewer, text, 
   return rows;
 }
 
-/** Hashtags that begin with a text, then those that contain it; the most used first. Only tags that a public account uses. */
-export async function searchHashtags({ sql, builds }: ReadContext, { text, page }: Omit<Search, 'viewer'>): Promise<FoundHashtag[]> {
+/**
+ * Hashtags that begin with a text, then those that contain it; the most used first. Only tags that a public account
+ * uses.
+ */
+export async function searchHashtags(
+  { sql, builds }: ReadContext,
+  { text, page }: Omit<Search, 'viewer'>,
+): Promise<FoundHashtag[]> {
   const asked = normaliseHashtag(text.trim());
   if (asked === '') return [];
   const hashtags = builds.schema('hashtags');
@@ -63,13 +78,21 @@ export async function searchHashtags({ sql, builds }: ReadContext, { text, page 
        select from ${hashtags}.post_hashtag p join ${builds.schema('accounts')}.account a on a.account_id = p.author_id
        where p.tag = found.tag and a.status = 'active' and not a.is_private)
      order by rank, -weight, tag limit $7`,
-    [asked, startingWith(asked), [...asked].length >= ANYWHERE_FROM ? containing(asked) : startingWith(asked), ...afterRank(page)],
+    [
+      asked,
+      startingWith(asked),
+      [...asked].length >= ANYWHERE_FROM ? containing(asked) : startingWith(asked),
+      ...afterRank(page),
+    ],
   );
   return rows;
 }
 
 /** Places of posts that the viewer may see whose name matches; the most used first. */
-export async function searchLocations({ sql, builds }: ReadContext, { viewer, text, page }: Search): Promise<FoundLocation[]> {
+export async function searchLocations(
+  { sql, builds }: ReadContext,
+  { viewer, text, page }: Search,
+): Promise<FoundLocation[]> {
   const asked = searchable(text);
   if (asked === '') return [];
   const { rows } = await sql.query<FoundLocation>(
@@ -84,7 +107,13 @@ export async function searchLocations({ sql, builds }: ReadContext, { viewer, te
      ) found
      where (rank, -weight, location_id) > ($5::int, -($6::bigint), $7)
      order by rank, -weight, location_id limit $8`,
-    [viewer, asked, startingWith(asked), [...asked].length >= ANYWHERE_FROM ? containing(asked) : startingWith(asked), ...afterRank(page)],
+    [
+      viewer,
+      asked,
+      startingWith(asked),
+      [...asked].length >= ANYWHERE_FROM ? containing(asked) : startingWith(asked),
+      ...afterRank(page),
+    ],
   );
   return rows;
 }

@@ -46,17 +46,27 @@ async function killAndRestart(victim: ServerName): Promise<void> {
   await servers.restart(victim);
 }
 
-type Rebuilding = { readonly child: ChildProcess; readonly planned: Promise<unknown>; readonly ended: Promise<{ ok: boolean; said: string }> };
+type Rebuilding = {
+  readonly child: ChildProcess;
+  readonly planned: Promise<unknown>;
+  readonly ended: Promise<{ ok: boolean; said: string }>;
+};
 
 function startRebuild(): Rebuilding {
-  const child = spawn(process.execPath, [SCRIPT, servers.databaseUrl, servers.eventStoreUrl, servers.redisUrl], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [SCRIPT, servers.databaseUrl, servers.eventStoreUrl, servers.redisUrl], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   let said = '';
-  child.stdout.on('data', (chunk: Buffer) => { said += chunk.toString(); });
+  child.stdout.on('data', (chunk: Buffer) => {
+    said += chunk.toString();
+  });
   const ended = (once(child, 'close') as Promise<[number | null]>).then(([code]) => ({ ok: code === 0, said }));
   return { child, ended, planned: Promise.race([once(child.stdout, 'data'), ended]) };
 }
 
-async function withStores<T>(work: (stores: { pool: Pool; store: EventStore; redis: RedisClient }) => Promise<T>): Promise<T> {
+async function withStores<T>(
+  work: (stores: { pool: Pool; store: EventStore; redis: RedisClient }) => Promise<T>,
+): Promise<T> {
   const pool = openPool(servers.databaseUrl, { size: 6, name: 'servers-killed' });
   const redis = openRedis(servers.redisUrl);
   const store = await openEventStore(servers.eventStoreUrl);
@@ -70,28 +80,44 @@ async function withStores<T>(work: (stores: { pool: Pool; store: EventStore; red
   }
 }
 
-const liveTables = () => withStores(async ({ pool }) => {
-  const live = (await listBuilds(pool)).filter(({ state }) => state === 'live');
-  const tables: Record<string, unknown> = {};
-  for (const projection of postgresProjections) {
-    const build = live.find((one) => one.projection === projection.name)!;
-    for (const { table, key, columns } of projection.tables) {
-      tables[`${projection.name}.${table}`] = (await pool.query(`select ${[...key, ...columns].join(', ')} from ${quoted(build.location)}.${table} order by ${key.join(', ')}`)).rows;
+const liveTables = () =>
+  withStores(async ({ pool }) => {
+    const live = (await listBuilds(pool)).filter(({ state }) => state === 'live');
+    const tables: Record<string, unknown> = {};
+    for (const projection of postgresProjections) {
+      const build = live.find((one) => one.projection === projection.name)!;
+      for (const { table, key, columns } of projection.tables) {
+        tables[`${projection.name}.${table}`] = (
+          await pool.query(
+            `select ${[...key, ...columns].join(', ')} from ${quoted(build.location)}.${table} order by ${key.join(', ')}`,
+          )
+        ).rows;
+      }
     }
-  }
-  return tables;
-});
+    return tables;
+  });
 
 /** Makes everybody's feed, as reading would: a rebuild fills what readers use. */
-const readAllFeeds = () => withStores(async ({ pool, redis }) => {
-  const builds = await resolveBuilds(pool, codeVersions);
-  const prefix = builds.prefix(homeFeed.name);
-  const { entries, keys, define } = definedFeeds(homeFeeds);
-  const indexes = createSortedIndexes(redis, { prefix: `${prefix}:`, buckets: BUCKETS });
-  const { rows } = await pool.query<{ id: string }>(`select account_id as id from ${builds.schema('accounts')}.account where status = 'active'`);
-  const keyOf = keysOf(prefix, keys);
-  await fillAbsent(indexes, rows.map(({ id }) => ({ id, key: keyOf(id) })), { limit: entries, compute: (ids) => define({ read: { sql: pool, builds }, indexes, prefix, now: () => new Date() }, ids, new Date()) });
-});
+const readAllFeeds = () =>
+  withStores(async ({ pool, redis }) => {
+    const builds = await resolveBuilds(pool, codeVersions);
+    const prefix = builds.prefix(homeFeed.name);
+    const { entries, keys, define } = definedFeeds(homeFeeds);
+    const indexes = createSortedIndexes(redis, { prefix: `${prefix}:`, buckets: BUCKETS });
+    const { rows } = await pool.query<{ id: string }>(
+      `select account_id as id from ${builds.schema('accounts')}.account where status = 'active'`,
+    );
+    const keyOf = keysOf(prefix, keys);
+    await fillAbsent(
+      indexes,
+      rows.map(({ id }) => ({ id, key: keyOf(id) })),
+      {
+        limit: entries,
+        compute: (ids) =>
+          define({ read: { sql: pool, builds }, indexes, prefix, now: () => new Date() }, ids, new Date()),
+      },
+    );
+  });
 
 /** How long a rebuild that nobody disturbs works, in ms: the kills come within it, however fast the machine is. */
 async function runsFor(): Promise<number> {
@@ -112,32 +138,39 @@ async function rebuildToTheEnd(): Promise<string> {
 }
 
 describe('a rebuild of all models', () => {
-  it('ends right after it, PostgreSQL, Redis or the event store was killed at random moments', async () => {
-    const runs = await runsFor();
-    const expected = await liveTables();
-    await readAllFeeds();
-    let resumed = 0;
-    for (let kill = 0; kill < KILLS; kill += 1) {
-      const { child, planned, ended } = startRebuild();
-      await planned;
-      // The first is killed at its start, so that at least one is resumed.
-      await Promise.race([delay(kill === 0 ? 0 : Math.random() * runs), ended]);
-      const victim = VICTIMS[kill % VICTIMS.length] ?? 'rebuild';
-      if (victim === 'rebuild') child.kill('SIGKILL');
-      else await killAndRestart(victim);
-      const { said } = await ended;
-      if (RESUMED.test(said)) resumed += 1;
-    }
-    if (RESUMED.test(await rebuildToTheEnd())) resumed += 1;
-    expect(await liveTables()).toEqual(expected);
-    expect(resumed).toBeGreaterThan(0);
-    await withStores(async ({ pool, store, redis }) => {
-      const builds = await listBuilds(pool);
-      expect(builds.filter(({ state }) => state === 'building')).toEqual([]);
-      for (const projection of laneProjections) {
-        const { differences } = await verifyLanes({ pool, redis, store, versions: codeVersions }, projection, { signal: new AbortController().signal, report: () => undefined });
-        expect(differences).toEqual([]);
+  it(
+    'ends right after it, PostgreSQL, Redis or the event store was killed at random moments',
+    async () => {
+      const runs = await runsFor();
+      const expected = await liveTables();
+      await readAllFeeds();
+      let resumed = 0;
+      for (let kill = 0; kill < KILLS; kill += 1) {
+        const { child, planned, ended } = startRebuild();
+        await planned;
+        // The first is killed at its start, so that at least one is resumed.
+        await Promise.race([delay(kill === 0 ? 0 : Math.random() * runs), ended]);
+        const victim = VICTIMS[kill % VICTIMS.length] ?? 'rebuild';
+        if (victim === 'rebuild') child.kill('SIGKILL');
+        else await killAndRestart(victim);
+        const { said } = await ended;
+        if (RESUMED.test(said)) resumed += 1;
       }
-    });
-  }, LIMIT_MS);
+      if (RESUMED.test(await rebuildToTheEnd())) resumed += 1;
+      expect(await liveTables()).toEqual(expected);
+      expect(resumed).toBeGreaterThan(0);
+      await withStores(async ({ pool, store, redis }) => {
+        const builds = await listBuilds(pool);
+        expect(builds.filter(({ state }) => state === 'building')).toEqual([]);
+        for (const projection of laneProjections) {
+          const { differences } = await verifyLanes({ pool, redis, store, versions: codeVersions }, projection, {
+            signal: new AbortController().signal,
+            report: () => undefined,
+          });
+          expect(differences).toEqual([]);
+        }
+      });
+    },
+    LIMIT_MS,
+  );
 });

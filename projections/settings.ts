@@ -7,7 +7,12 @@ import type { OnPoison } from './poison.ts';
 export type Setting = { readonly paused: boolean; readonly onPoison: OnPoison; readonly skips: ReadonlySet<string> };
 
 const DEFAULTS: Setting = { paused: false, onPoison: 'stop', skips: new Set() };
-const SettingRow = z.object({ projection: z.string(), paused: z.boolean(), on_poison: z.enum(['stop', 'park']), skips: z.array(z.string()) });
+const SettingRow = z.object({
+  projection: z.string(),
+  paused: z.boolean(),
+  on_poison: z.enum(['stop', 'park']),
+  skips: z.array(z.string()),
+});
 
 /** Tells the setting of any projection. */
 export async function readSettings(sql: Sql): Promise<(projection: string) => Setting> {
@@ -16,10 +21,12 @@ export async function readSettings(sql: Sql): Promise<(projection: string) => Se
      from (select projection from projections.setting union select projection from projections.skip) n left join projections.setting s using (projection)`,
     [DEFAULTS.paused, DEFAULTS.onPoison],
   );
-  const settings = new Map(rows.map((raw) => {
-    const row = SettingRow.parse(raw);
-    return [row.projection, { paused: row.paused, onPoison: row.on_poison, skips: new Set(row.skips) }];
-  }));
+  const settings = new Map(
+    rows.map((raw) => {
+      const row = SettingRow.parse(raw);
+      return [row.projection, { paused: row.paused, onPoison: row.on_poison, skips: new Set(row.skips) }];
+    }),
+  );
   return (projection) => settings.get(projection) ?? DEFAULTS;
 }
 
@@ -29,7 +36,11 @@ export function poisonRule(setting: Setting, eventId: string): OnPoison {
 }
 
 /** Changes a projection's setting and wakes the projectors. */
-export async function writeSetting(sql: Sql, projection: string, change: Partial<Omit<Setting, 'skips'>>): Promise<void> {
+export async function writeSetting(
+  sql: Sql,
+  projection: string,
+  change: Partial<Omit<Setting, 'skips'>>,
+): Promise<void> {
   await sql.query(
     `insert into projections.setting as s (projection, paused, on_poison) values ($1, coalesce($2::boolean, $4), coalesce($3, $5))
      on conflict (projection) do update set paused = coalesce($2::boolean, s.paused), on_poison = coalesce($3, s.on_poison)`,

@@ -23,17 +23,25 @@ export type SideBuildOptions = {
 
 /**
  * Builds models as they were at a place of the log, beside everything else: no reader sees them, nobody feeds them on.
- * They stay until they are dropped. An interrupted one is removed by the next sweep. On Redis these are the keys that the
- * live build holds now, as the definition gives them over the models as they were then, at the time of the place.
+ * They stay until they are dropped. An interrupted one is removed by the next sweep. On Redis these are the keys that
+ * the live build holds now, as the definition gives them over the models as they were then, at the time of the place.
  */
 export async function buildAside(deps: RebuildDeps, options: SideBuildOptions): Promise<Build[]> {
   const { pool, store } = deps;
   const { postgres, lanes } = byStore(options.projections);
-  const needed = postgresProjections.filter(({ name }) => lanes.some(({ reads }) => reads.includes(name)) && !postgres.some((one) => one.name === name));
+  const needed = postgresProjections.filter(
+    ({ name }) => lanes.some(({ reads }) => reads.includes(name)) && !postgres.some((one) => one.name === name),
+  );
   const leases = await Leases.open(deps.databaseUrl);
   const replay = new Replay(deps, options.onPoison);
   const make = async <P extends PostgresProjection | LaneProjection>(projection: P): Promise<Target<P>> => {
-    const build = await createBuild(pool, { projection, storeId: store.storeId, state: 'side', until: options.until.position, temporary: true });
+    const build = await createBuild(pool, {
+      projection,
+      storeId: store.storeId,
+      state: 'side',
+      until: options.until.position,
+      temporary: true,
+    });
     await leases.take(build.id);
     return { projection, build, resumed: false };
   };
@@ -48,7 +56,12 @@ export async function buildAside(deps: RebuildDeps, options: SideBuildOptions): 
     await replay.catchUp(options.report, mayGoOn);
     const indexes: Target<LaneProjection>[] = [];
     for (const projection of lanes) indexes.push(await make(projection));
-    if (indexes.length > 0) await fillAside({ ...deps, redis: await deps.redis() }, indexes, { ...options, at: options.until.at, models: new Map(models.map(({ build }) => [build.projection, build])) });
+    if (indexes.length > 0)
+      await fillAside({ ...deps, redis: await deps.redis() }, indexes, {
+        ...options,
+        at: options.until.at,
+        models: new Map(models.map(({ build }) => [build.projection, build])),
+      });
     mayGoOn();
     const builds = [...models, ...indexes].map(({ build }) => build);
     await keep(pool, builds, options.until.position);
@@ -75,8 +88,8 @@ export type PlaceInLog = { readonly position: Position; readonly at: Date };
 const A_TIME = /^\d{4}-\d\d-\d\d/;
 
 /**
- * The newest event at or before a position or a time of recording, as its position, and its time or the one that was asked
- * for; the start of the log when there is none. Undefined when the text is neither.
+ * The newest event at or before a position or a time of recording, as its position, and its time or the one that was
+ * asked for; the start of the log when there is none. Undefined when the text is neither.
  */
 export async function placeInLog(store: Pick<ReadableLog, 'readAll'>, text: string): Promise<PlaceInLog | undefined> {
   const position = Position.safeParse(text);
@@ -88,7 +101,11 @@ export async function placeInLog(store: Pick<ReadableLog, 'readAll'>, text: stri
 }
 
 // From the end, because what people look into is mostly recent.
-async function newestWhere(store: Pick<ReadableLog, 'readAll'>, holds: (event: { position: Position; createdAt: Date }) => boolean): Promise<PlaceInLog> {
-  for await (const { position, createdAt } of store.readAll({ backwards: true })) if (holds({ position, createdAt })) return { position, at: createdAt };
+async function newestWhere(
+  store: Pick<ReadableLog, 'readAll'>,
+  holds: (event: { position: Position; createdAt: Date }) => boolean,
+): Promise<PlaceInLog> {
+  for await (const { position, createdAt } of store.readAll({ backwards: true }))
+    if (holds({ position, createdAt })) return { position, at: createdAt };
   return { position: START_OF_LOG, at: new Date(0) };
 }

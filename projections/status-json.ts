@@ -2,7 +2,15 @@ import type { StoppedAt } from './build-store.ts';
 import type { BuildStatus, ProjectionStatus } from './status.ts';
 
 /** A projection's status as `projections status --json` and the projector's health show it. */
-export function presentStatus({ entry, live, others, state, head, stopped, deadLetters }: ProjectionStatus): Record<string, unknown> {
+export function presentStatus({
+  entry,
+  live,
+  others,
+  state,
+  head,
+  stopped,
+  deadLetters,
+}: ProjectionStatus): Record<string, unknown> {
   return {
     name: entry.name,
     store: entry.store,
@@ -16,7 +24,16 @@ export function presentStatus({ entry, live, others, state, head, stopped, deadL
   };
 }
 
-const NO_BUILD = { build: null, live_version: null, location: null, checkpoint: null, lag_events: null, lag_seconds: null, estimated: false, events_per_second: 0 };
+const NO_BUILD = {
+  build: null,
+  live_version: null,
+  location: null,
+  checkpoint: null,
+  lag_events: null,
+  lag_seconds: null,
+  estimated: false,
+  events_per_second: 0,
+};
 
 function presentLive({ build, checkpoint, lag, perSecond }: BuildStatus): Record<string, unknown> {
   return {

@@ -11,8 +11,8 @@ import { readSettings } from './settings.ts';
 export type CatalogEntry = { readonly name: string; readonly version: number; readonly store: 'postgres' | 'redis' };
 
 /**
- * `following`: fed. `paused`: an operator stopped it. `stopped`: an event stopped it. `refused`: it was built from another
- * log. `outdated`: the code has a newer version. `unfed`: no projector has it. `missing`: never built.
+ * `following`: fed. `paused`: an operator stopped it. `stopped`: an event stopped it. `refused`: it was built from
+ * another log. `outdated`: the code has a newer version. `unfed`: no projector has it. `missing`: never built.
  */
 export type ProjectionState = 'following' | 'paused' | 'stopped' | 'refused' | 'outdated' | 'unfed' | 'missing';
 
@@ -36,7 +36,12 @@ export type ProjectionStatus = {
   readonly deadLetters: number;
 };
 
-export type StatusSource = { readonly pool: Pool; readonly store: Pick<EventStore, 'storeId' | 'head' | 'readAll'>; readonly catalog: readonly CatalogEntry[]; readonly now: () => Date };
+export type StatusSource = {
+  readonly pool: Pool;
+  readonly store: Pick<EventStore, 'storeId' | 'head' | 'readAll'>;
+  readonly catalog: readonly CatalogEntry[];
+  readonly now: () => Date;
+};
 
 const SHOWN: readonly BuildState[] = ['live', 'building', 'previous', 'side'];
 const RATE_OVER_MS = 400;
@@ -45,18 +50,40 @@ const RATE_OVER_MS = 400;
 export async function projectionStatus(source: StatusSource): Promise<ProjectionStatus[]> {
   const { pool, store, catalog, now } = source;
   const builds = (await listBuilds(pool)).filter(({ state }) => SHOWN.includes(state));
-  const [setting, deadLetters, first] = await Promise.all([readSettings(pool), countDeadLetters(pool), readPlaces(pool)]);
-  const { head, lags } = await measureLags(store, builds.map(({ id }) => placeOf(first, id).position), farthest(builds, first, store.storeId), now());
-  const rates = await measureRates(pool, first, [...lags.values()].some(({ events }) => events > 0));
+  const [setting, deadLetters, first] = await Promise.all([
+    readSettings(pool),
+    countDeadLetters(pool),
+    readPlaces(pool),
+  ]);
+  const { head, lags } = await measureLags(
+    store,
+    builds.map(({ id }) => placeOf(first, id).position),
+    farthest(builds, first, store.storeId),
+    now(),
+  );
+  const rates = await measureRates(
+    pool,
+    first,
+    [...lags.values()].some(({ events }) => events > 0),
+  );
   const statusOf = (build: Build): BuildStatus => {
     const { position, events, fed } = placeOf(first, build.id);
-    return { build, checkpoint: position, events, fed, lag: lags.get(position) ?? { events: 0, estimated: false, seconds: 0 }, perSecond: rates.get(build.id) ?? 0 };
+    return {
+      build,
+      checkpoint: position,
+      events,
+      fed,
+      lag: lags.get(position) ?? { events: 0, estimated: false, seconds: 0 },
+      perSecond: rates.get(build.id) ?? 0,
+    };
   };
   return catalog.map((entry) => {
     const own = builds.filter(({ projection }) => projection === entry.name).map(statusOf);
     const live = own.find(({ build }) => build.state === 'live');
     return {
-      entry, head, live,
+      entry,
+      head,
+      live,
       state: stateOf(entry, live, { storeId: store.storeId, paused: setting(entry.name).paused }),
       others: own.filter((one) => one !== live),
       stopped: live?.build.stopped,
@@ -69,7 +96,11 @@ function placeOf(places: ReadonlyMap<number, BuildPlace>, buildId: number): Buil
   return places.get(buildId) ?? { position: START_OF_LOG, events: 0, fed: false };
 }
 
-function stateOf(entry: CatalogEntry, live: BuildStatus | undefined, { storeId, paused }: { storeId: string; paused: boolean }): ProjectionState {
+function stateOf(
+  entry: CatalogEntry,
+  live: BuildStatus | undefined,
+  { storeId, paused }: { storeId: string; paused: boolean },
+): ProjectionState {
   if (live === undefined) return 'missing';
   if (live.build.storeId !== storeId) return 'refused';
   if (live.build.stopped !== undefined) return 'stopped';
@@ -80,20 +111,33 @@ function stateOf(entry: CatalogEntry, live: BuildStatus | undefined, { storeId, 
 
 // The build that has counted the most events tells how many a place farther on stands for.
 function farthest(builds: readonly Build[], places: ReadonlyMap<number, BuildPlace>, storeId: string): BuildPlace {
-  return builds.filter((build) => build.storeId === storeId).map(({ id }) => placeOf(places, id)).reduce((most, place) => (place.events > most.events ? place : most), placeOf(places, -1));
+  return builds
+    .filter((build) => build.storeId === storeId)
+    .map(({ id }) => placeOf(places, id))
+    .reduce((most, place) => (place.events > most.events ? place : most), placeOf(places, -1));
 }
 
-async function measureRates(pool: Pool, before: ReadonlyMap<number, BuildPlace>, moving: boolean): Promise<Map<number, number>> {
+async function measureRates(
+  pool: Pool,
+  before: ReadonlyMap<number, BuildPlace>,
+  moving: boolean,
+): Promise<Map<number, number>> {
   if (!moving) return new Map();
   const started = performance.now();
   await delay(RATE_OVER_MS);
   const after = await readPlaces(pool);
   const seconds = (performance.now() - started) / 1_000;
-  return new Map([...after].map(([id, { events }]) => [id, Math.max(0, Math.round((events - placeOf(before, id).events) / seconds))]));
+  return new Map(
+    [...after].map(([id, { events }]) => [
+      id,
+      Math.max(0, Math.round((events - placeOf(before, id).events) / seconds)),
+    ]),
+  );
 }
 
 async function countDeadLetters(pool: Pool): Promise<Map<string, number>> {
   const { rows } = await pool.query<{ projection: string; letters: number }>(
-    `select d.projection, count(*)::int as letters from projections.dead_letter d join projections.build b on b.id = d.build_id where b.state = 'live' group by d.projection`);
+    `select d.projection, count(*)::int as letters from projections.dead_letter d join projections.build b on b.id = d.build_id where b.state = 'live' group by d.projection`,
+  );
   return new Map(rows.map(({ projection, letters }) => [projection, letters]));
 }

@@ -11,8 +11,16 @@ let standing: Parameters<typeof showStops>[0];
 let now = 0;
 beforeAll(async () => {
   telemetry = startTelemetry({ process: 'stop-metrics-test' });
-  scrape = await listen((request, response) => { telemetry.metricsHandler(request, response); }, { port: 0, host: '127.0.0.1', drainLimitMs: 100 });
-  showStops(() => standing(), () => now);
+  scrape = await listen(
+    (request, response) => {
+      telemetry.metricsHandler(request, response);
+    },
+    { port: 0, host: '127.0.0.1', drainLimitMs: 100 },
+  );
+  showStops(
+    () => standing(),
+    () => now,
+  );
 });
 afterAll(async () => {
   await scrape.close();
@@ -20,13 +28,29 @@ afterAll(async () => {
 });
 
 type Stop = NonNullable<ProjectionStatus['stopped']>;
-const follows = (state: 'following' | 'stopped', stopped?: string) => () => [{ entry: { name: 'follows' }, state, stopped: stopped === undefined ? undefined : stopAt(stopped) }];
-const stopAt = (eventId: string): Stop => ({ eventId, type: 'AccountFollowed', streamId: 'follow-x', position: '0'.repeat(32), error: 'it cannot be read', attempts: 5, at: new Date(0).toISOString() });
+const follows = (state: 'following' | 'stopped', stopped?: string) => () => [
+  { entry: { name: 'follows' }, state, stopped: stopped === undefined ? undefined : stopAt(stopped) },
+];
+const stopAt = (eventId: string): Stop => ({
+  eventId,
+  type: 'AccountFollowed',
+  streamId: 'follow-x',
+  position: '0'.repeat(32),
+  error: 'it cannot be read',
+  attempts: 5,
+  at: new Date(0).toISOString(),
+});
 
 /** What a scraper gets: for each series the event in its labels, if any, and the value. */
 async function series(): Promise<Record<string, number>> {
   const text = await (await fetch(`http://127.0.0.1:${String(scrape.port)}/metrics`)).text();
-  return Object.fromEntries([...text.matchAll(/^projection_stopped\{projection="follows"(?:,event_type="AccountFollowed",event_id="(\w+)")?[^}]*\} (\S+)/gm)].map(([, event = 'none', value]) => [event, Number(value)]));
+  return Object.fromEntries(
+    [
+      ...text.matchAll(
+        /^projection_stopped\{projection="follows"(?:,event_type="AccountFollowed",event_id="(\w+)")?[^}]*\} (\S+)/gm,
+      ),
+    ].map(([, event = 'none', value]) => [event, Number(value)]),
+  );
 }
 
 it('a stop is told as 0 for an hour after its end, then no more, however many there were', async () => {

@@ -7,7 +7,9 @@ import type { PostgresProjection } from './projection.ts';
 const handles = ['StoryPosted', 'StoryPublished', 'StoryRejected', 'StoryDeleted', 'AccountErased'] as const;
 type Handled = EventOfType<(typeof handles)[number]>;
 
-/** Stories with the time they expire at (readers compare it with the clock). An erased account's stories are deleted. */
+/**
+ * Stories with the time they expire at (readers compare it with the clock). An erased account's stories are deleted.
+ */
 export const stories: PostgresProjection = {
   store: 'postgres',
   name: 'stories',
@@ -31,11 +33,23 @@ export const stories: PostgresProjection = {
     create index on ${schema}.story (author_id, posted_at desc);
     create index on ${schema}.story (media_id);`,
   apply,
-  tables: [{
-    table: 'story',
-    key: ['story_id'],
-    columns: ['author_id', 'media_id', 'duration_ms', 'audience', 'status', 'reason', 'posted_at', 'published_at', 'expires_at'],
-  }],
+  tables: [
+    {
+      table: 'story',
+      key: ['story_id'],
+      columns: [
+        'author_id',
+        'media_id',
+        'duration_ms',
+        'audience',
+        'status',
+        'reason',
+        'posted_at',
+        'published_at',
+        'expires_at',
+      ],
+    },
+  ],
 };
 
 type StoryRow = {
@@ -56,20 +70,27 @@ type StoryEvent = Exclude<Handled, { type: 'AccountErased' }>;
 async function apply(tx: Sql, schema: string, events: readonly DomainEvent[]): Promise<void> {
   const table = `${schema}.story`;
   // An erasure touches rows that it does not name, so it may not be mixed with the changes around it.
-  for (const run of runsOf(declaredOf(handles, events), (event) => (event.type === 'AccountErased' ? 'erased' : 'changed'))) {
+  for (const run of runsOf(declaredOf(handles, events), (event) =>
+    event.type === 'AccountErased' ? 'erased' : 'changed',
+  )) {
     const changes = run.events.filter((event) => event.type !== 'AccountErased');
-    const folded = await foldRows<StoryRow, StoryEvent>(tx, { table, key: 'story_id', keyOf: (event) => event.data.storyId, step }, changes);
+    const folded = await foldRows<StoryRow, StoryEvent>(
+      tx,
+      { table, key: 'story_id', keyOf: (event) => event.data.storyId, step },
+      changes,
+    );
     await writeFolded(tx, { table, key: ['story_id'] }, folded);
-    await erase(tx, table, run.events.flatMap((event) => (event.type === 'AccountErased' ? event.data.accountId : [])));
+    await erase(
+      tx,
+      table,
+      run.events.flatMap((event) => (event.type === 'AccountErased' ? event.data.accountId : [])),
+    );
   }
 }
 
 async function erase(tx: Sql, table: string, authors: readonly string[]): Promise<void> {
   if (authors.length === 0) return;
-  await tx.query(
-    `update ${table} set status = 'deleted', reason = null where author_id = any($1::text[])`,
-    [authors],
-  );
+  await tx.query(`update ${table} set status = 'deleted', reason = null where author_id = any($1::text[])`, [authors]);
 }
 
 function step(row: StoryRow | undefined, event: StoryEvent): StoryRow | undefined {
@@ -80,10 +101,18 @@ function step(row: StoryRow | undefined, event: StoryEvent): StoryRow | undefine
 function changeBy(event: Exclude<StoryEvent, { type: 'StoryPosted' }>): Partial<StoryRow> {
   switch (event.type) {
     case 'StoryPublished':
-      return { status: 'published', audience: event.data.audience, published_at: new Date(event.data.publishedAt), expires_at: new Date(event.data.expiresAt) };
-    case 'StoryRejected': return { status: 'rejected', reason: event.data.reason };
-    case 'StoryDeleted': return { status: 'deleted', reason: null };
-    default: return unreachable(event);
+      return {
+        status: 'published',
+        audience: event.data.audience,
+        published_at: new Date(event.data.publishedAt),
+        expires_at: new Date(event.data.expiresAt),
+      };
+    case 'StoryRejected':
+      return { status: 'rejected', reason: event.data.reason };
+    case 'StoryDeleted':
+      return { status: 'deleted', reason: null };
+    default:
+      return unreachable(event);
   }
 }
 

@@ -21,7 +21,12 @@ export type StoryCard = {
 export const STORY_CARD_MODELS = ['stories', 'story-views', 'accounts', 'follows', 'relationships', 'media'] as const;
 
 /** The cards of those of `storyIds` that the viewer may see at `now`, in the order given. */
-export async function storyCards(read: ReadContext, viewer: AccountId, storyIds: readonly StoryId[], now: Date): Promise<StoryCard[]> {
+export async function storyCards(
+  read: ReadContext,
+  viewer: AccountId,
+  storyIds: readonly StoryId[],
+  now: Date,
+): Promise<StoryCard[]> {
   if (storyIds.length === 0) return [];
   const cards = await select(read, 's.story_id = any($3::text[])', '', [viewer, now, storyIds]);
   const byId = new Map(cards.map((card) => [card.story_id, card]));
@@ -29,12 +34,21 @@ export async function storyCards(read: ReadContext, viewer: AccountId, storyIds:
 }
 
 /** An author's stories that the viewer may see at `now`, oldest first, as they are watched. */
-export function storiesByAuthor(read: ReadContext, viewer: AccountId, author: AccountId, now: Date): Promise<StoryCard[]> {
+export function storiesByAuthor(
+  read: ReadContext,
+  viewer: AccountId,
+  author: AccountId,
+  now: Date,
+): Promise<StoryCard[]> {
   return select(read, 's.author_id = $3', 'order by s.published_at, s.story_id limit 500', [viewer, now, author]);
 }
 
 /** How many saw one's own published story; undefined when there is none that is the author's, expired ones included. */
-export async function viewsOfOwnStory({ sql, builds }: ReadContext, author: AccountId, storyId: StoryId): Promise<number | undefined> {
+export async function viewsOfOwnStory(
+  { sql, builds }: ReadContext,
+  author: AccountId,
+  storyId: StoryId,
+): Promise<number | undefined> {
   const { rows } = await sql.query<{ views: string }>(
     `select coalesce(c.views, 0) as views
      from ${builds.schema('stories')}.story s left join ${builds.schema('story-views')}.story_view_count c on c.story_id = s.story_id
@@ -46,8 +60,16 @@ export async function viewsOfOwnStory({ sql, builds }: ReadContext, author: Acco
 
 type StoryRow = Omit<StoryCard, 'author' | 'views'> & UserCard & { readonly views: string };
 
-async function select({ sql, builds }: ReadContext, where: string, order: string, values: readonly unknown[]): Promise<StoryCard[]> {
-  const { rows } = await sql.query<StoryRow>(`${selectStories(builds)} where ${where} and ${maySeeStory(builds, '$1', { story: 's', author: 'a', now: '$2::timestamptz' })} ${order}`, [...values]);
+async function select(
+  { sql, builds }: ReadContext,
+  where: string,
+  order: string,
+  values: readonly unknown[],
+): Promise<StoryCard[]> {
+  const { rows } = await sql.query<StoryRow>(
+    `${selectStories(builds)} where ${where} and ${maySeeStory(builds, '$1', { story: 's', author: 'a', now: '$2::timestamptz' })} ${order}`,
+    [...values],
+  );
   return rows.map(({ account_id, username, full_name, is_private, is_verified, picture, ...row }) => ({
     ...row,
     author: { account_id, username, full_name, is_private, is_verified, picture },

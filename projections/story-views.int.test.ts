@@ -5,7 +5,9 @@ import { happened, openProjectionSpec, type ProjectionSpec } from '../testing/pr
 import { storyViews } from './story-views.ts';
 
 let spec: ProjectionSpec;
-beforeAll(async () => { spec = await openProjectionSpec(storyViews); });
+beforeAll(async () => {
+  spec = await openProjectionSpec(storyViews);
+});
 afterAll(() => spec.close());
 
 const [authorId, ann, ben] = several.accounts(3) as [AccountId, AccountId, AccountId];
@@ -16,11 +18,21 @@ describe('story views', () => {
   it('counts every viewer once', async () => {
     const { tables } = await spec.project([viewed(story, ann), viewed(story, ben), viewed(other, ann)]);
     expect(tables['story_view']).toHaveLength(3);
-    expect(tables['story_view_count']).toEqual([{ story_id: story, views: '2' }, { story_id: other, views: '1' }]);
+    expect(tables['story_view_count']).toEqual([
+      { story_id: story, views: '2' },
+      { story_id: other, views: '1' },
+    ]);
   });
 
   it('forgets the viewers of a deleted story and the views of an erased account', async () => {
-    const { tables } = await spec.project([viewed(story, ann), viewed(story, ben), viewed(other, ann), viewed(other, ben), happened('StoryDeleted', { storyId: story, authorId }), erased(ben)]);
+    const { tables } = await spec.project([
+      viewed(story, ann),
+      viewed(story, ben),
+      viewed(other, ann),
+      viewed(other, ben),
+      happened('StoryDeleted', { storyId: story, authorId }),
+      erased(ben),
+    ]);
     expect(tables['story_view']).toMatchObject([{ story_id: other, account_id: ann }]);
     expect(tables['story_view_count']).toEqual([{ story_id: other, views: '1' }]);
   });

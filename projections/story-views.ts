@@ -8,7 +8,9 @@ import { countTable } from './rows.ts';
 const handles = ['StoryViewed', 'StoryDeleted', 'AccountErased'] as const;
 type Handled = EventOfType<(typeof handles)[number]>;
 
-/** Who saw which story, and how many did. A deleted story loses its viewers; an erased account is no viewer any more. */
+/**
+ * Who saw which story, and how many did. A deleted story loses its viewers; an erased account is no viewer any more.
+ */
 export const storyViews: PostgresProjection = {
   store: 'postgres',
   name: 'story-views',
@@ -40,15 +42,22 @@ const tableIn = (schema: string): PairTable => ({
 
 function factOf(event: Handled): PairFact {
   switch (event.type) {
-    case 'StoryViewed': return { left: event.data.storyId, right: event.data.accountId, since: event.meta.occurredAt };
-    case 'StoryDeleted': return { gone: event.data.storyId, column: 'story_id' };
-    case 'AccountErased': return { gone: event.data.accountId, column: 'account_id' };
-    default: return unreachable(event);
+    case 'StoryViewed':
+      return { left: event.data.storyId, right: event.data.accountId, since: event.meta.occurredAt };
+    case 'StoryDeleted':
+      return { gone: event.data.storyId, column: 'story_id' };
+    case 'AccountErased':
+      return { gone: event.data.accountId, column: 'account_id' };
+    default:
+      return unreachable(event);
   }
 }
 
 /** How many accounts saw a story. */
 export async function storyViewCount({ sql, builds }: ReadContext, storyId: StoryId): Promise<number> {
-  const { rows } = await sql.query<{ views: string }>(`select views from ${builds.schema('story-views')}.story_view_count where story_id = $1`, [storyId]);
+  const { rows } = await sql.query<{ views: string }>(
+    `select views from ${builds.schema('story-views')}.story_view_count where story_id = $1`,
+    [storyId],
+  );
   return Number(rows[0]?.views ?? 0);
 }

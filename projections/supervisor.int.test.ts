@@ -26,12 +26,24 @@ const SCRIPT = fileURLToPath(new URL('../testing/projection-process.ts', import.
 
 let world: ProjectorWorld;
 const running: Supervisor[] = [];
-beforeAll(async () => { world = await openProjectorWorld(); });
+beforeAll(async () => {
+  world = await openProjectorWorld();
+});
 afterAll(() => world.close());
-afterEach(async () => { for (const supervisor of running.splice(0)) await supervisor.close(); });
+afterEach(async () => {
+  for (const supervisor of running.splice(0)) await supervisor.close();
+});
 
-async function supervise(projections: readonly PostgresProjection[]): Promise<{ supervisor: Supervisor; runner: Runner }> {
-  const runner = new Runner({ ...world, limits: { events: 100, bytes: 1e7 }, attempts: 2, firstDelayMs: 1, onPoison: async () => 'stop' });
+async function supervise(
+  projections: readonly PostgresProjection[],
+): Promise<{ supervisor: Supervisor; runner: Runner }> {
+  const runner = new Runner({
+    ...world,
+    limits: { events: 100, bytes: 1e7 },
+    attempts: 2,
+    firstDelayMs: 1,
+    onPoison: async () => 'stop',
+  });
   const supervisor = new Supervisor({ ...world, projections, runner, intervalMs: 40 });
   running.push(supervisor);
   await supervisor.start();
@@ -40,13 +52,24 @@ async function supervise(projections: readonly PostgresProjection[]): Promise<{ 
 
 const follow = () => happened('AccountFollowed', { followerId: newId.account(), followeeId: newId.account() });
 const live = async (name: string) => (await listBuilds(world.pool, name)).find(({ state }) => state === 'live')!;
-const positionOf = async (id: number) => (await world.pool.query<{ position: string }>('select position from projections.checkpoint where build_id = $1', [id])).rows[0]!.position;
-const level = async (name: string) => { const head = await world.store.head(); await eventually(`${name} reaches the head`, async () => await positionOf((await live(name)).id) >= head); };
-const status = async (catalog: readonly PostgresProjection[]) => projectionStatus({ pool: world.pool, store: world.store, catalog, now: () => new Date() });
+const positionOf = async (id: number) =>
+  (
+    await world.pool.query<{ position: string }>('select position from projections.checkpoint where build_id = $1', [
+      id,
+    ])
+  ).rows[0]!.position;
+const level = async (name: string) => {
+  const head = await world.store.head();
+  await eventually(`${name} reaches the head`, async () => (await positionOf((await live(name)).id)) >= head);
+};
+const status = async (catalog: readonly PostgresProjection[]) =>
+  projectionStatus({ pool: world.pool, store: world.store, catalog, now: () => new Date() });
 
 describe('the supervisor', () => {
   it('makes the first builds on a log with a history, and readers find them', async () => {
-    await expect(resolveBuilds(world.pool, new Map()).then((builds) => builds.schema('follows'))).rejects.toThrow(NoLiveBuildError);
+    await expect(resolveBuilds(world.pool, new Map()).then((builds) => builds.schema('follows'))).rejects.toThrow(
+      NoLiveBuildError,
+    );
     await world.append(follow(), follow());
     await supervise([follows, likes]);
     await level('follows');
@@ -59,7 +82,9 @@ describe('the supervisor', () => {
     const listener = new ChangesListener(world.databaseUrl);
     listener.start();
     await eventually('it listens', () => listener.complete);
-    listener.onChanges((changes) => { heard.push(changes); });
+    listener.onChanges((changes) => {
+      heard.push(changes);
+    });
     await supervise([follows, likes]);
     await eventually('it hears', () => heard.includes('all'));
     await listener.close();
@@ -69,11 +94,14 @@ describe('the supervisor', () => {
     await Promise.all([1, 2, 3, 4].map(() => prepareProjectionTables(world.pool)));
     const extra = postgresProjections.filter(({ name }) => name === 'saves' || name === 'media');
     await Promise.all([supervise(extra), supervise(extra), supervise(extra)]);
-    for (const { name } of extra) expect((await listBuilds(world.pool, name)).map(({ state }) => state)).toEqual(['live']);
+    for (const { name } of extra)
+      expect((await listBuilds(world.pool, name)).map(({ state }) => state)).toEqual(['live']);
   });
 
   it('feeds each build in one process only, and takes it over when that process is killed', async () => {
-    const child = spawn(process.execPath, [SCRIPT, 'project', world.databaseUrl, world.node.url, '0', 'never'], { stdio: ['ignore', 'ignore', 'inherit'] });
+    const child = spawn(process.execPath, [SCRIPT, 'project', world.databaseUrl, world.node.url, '0', 'never'], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
     const build = (await live('follows')).id;
     await eventually('the process feeds', async () => (await status([follows]))[0]!.state === 'following');
     const { runner } = await supervise([follows]);
@@ -90,9 +118,11 @@ describe('the supervisor', () => {
 
   it('stops feeding when its connection for leases ends, and goes on with a new one', async () => {
     const { runner } = await supervise([follows]);
-    await world.pool.query(`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'shutterlog-leases' and datname = current_database()`);
+    await world.pool.query(
+      `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'shutterlog-leases' and datname = current_database()`,
+    );
     const position = await world.append(follow());
-    await eventually('it goes on', async () => await positionOf((await live('follows')).id) >= position);
+    await eventually('it goes on', async () => (await positionOf((await live('follows')).id)) >= position);
     expect(runner.states()).toHaveLength(1);
   });
 
@@ -102,7 +132,7 @@ describe('the supervisor', () => {
     await eventually('it lets go', () => runner.states().length === 0);
     expect((await status([follows]))[0]!.state).toBe('paused');
     const position = await world.append(follow());
-    expect(await positionOf((await live('follows')).id) < position).toBe(true);
+    expect((await positionOf((await live('follows')).id)) < position).toBe(true);
     expect((await status([follows]))[0]!.live!.lag).toMatchObject({ events: 1, estimated: false });
     await writeSetting(world.pool, 'follows', { paused: false });
     await level('follows');
@@ -111,21 +141,30 @@ describe('the supervisor', () => {
   it('tries an event that stopped a build again when the operator says so, and when it starts anew', async () => {
     const poison = newId.account();
     let cured = false;
-    const fragile: PostgresProjection = { ...follows, apply: async (tx, schema, events) => {
-      if (!cured && events.some((event) => event.type === 'AccountFollowed' && event.data.followerId === poison)) throw new Error('cannot be applied');
-      await follows.apply(tx, schema, events);
-    } };
+    const fragile: PostgresProjection = {
+      ...follows,
+      apply: async (tx, schema, events) => {
+        if (!cured && events.some((event) => event.type === 'AccountFollowed' && event.data.followerId === poison))
+          throw new Error('cannot be applied');
+        await follows.apply(tx, schema, events);
+      },
+    };
     const first = await supervise([fragile]);
     await world.append(happened('AccountFollowed', { followerId: poison, followeeId: newId.account() }), follow());
     const stopped = () => eventually('it stops', async () => (await status([follows]))[0]!.state === 'stopped');
     await stopped();
-    expect((await status([follows]))[0]!.stopped).toMatchObject({ type: 'AccountFollowed', error: 'cannot be applied' });
+    expect((await status([follows]))[0]!.stopped).toMatchObject({
+      type: 'AccountFollowed',
+      error: 'cannot be applied',
+    });
     await first.supervisor.close();
     running.pop();
     await supervise([fragile]);
     await stopped();
     cured = true;
-    await world.pool.query(`update projections.build set stopped = null where state = 'live' and projection = 'follows'`);
+    await world.pool.query(
+      `update projections.build set stopped = null where state = 'live' and projection = 'follows'`,
+    );
     await level('follows');
     expect((await status([follows]))[0]!.state).toBe('following');
   });
@@ -144,16 +183,25 @@ describe('the supervisor', () => {
 describe('old builds', () => {
   it('are taken from readers after the grace period, and removed once they are drained', async () => {
     const build = await live('likes');
-    await world.pool.query(`update projections.build set state = 'previous', state_since = now() - interval '2 hours' where id = $1`, [build.id]);
+    await world.pool.query(
+      `update projections.build set state = 'previous', state_since = now() - interval '2 hours' where id = $1`,
+      [build.id],
+    );
     await sweepBuilds({ pool: world.pool, graceMs: 3 * 3_600_000, removeKeys: async () => undefined });
     expect((await listBuilds(world.pool, 'likes')).map(({ state }) => state)).toEqual(['previous']);
     await sweepBuilds({ pool: world.pool, graceMs: 3_600_000, removeKeys: async () => undefined });
     expect((await listBuilds(world.pool, 'likes')).map(({ state }) => state)).toEqual(['dropped']);
-    expect((await world.pool.query('select 1 from pg_namespace where nspname = $1', [build.location])).rowCount).toBe(1);
-    await world.pool.query(`update projections.build set state_since = now() - interval '2 minutes' where id = $1`, [build.id]);
+    expect((await world.pool.query('select 1 from pg_namespace where nspname = $1', [build.location])).rowCount).toBe(
+      1,
+    );
+    await world.pool.query(`update projections.build set state_since = now() - interval '2 minutes' where id = $1`, [
+      build.id,
+    ]);
     await sweepBuilds({ pool: world.pool, graceMs: 3_600_000, removeKeys: async () => undefined });
     expect(await listBuilds(world.pool, 'likes')).toEqual([]);
-    expect((await world.pool.query('select 1 from pg_namespace where nspname = $1', [build.location])).rowCount).toBe(0);
+    expect((await world.pool.query('select 1 from pg_namespace where nspname = $1', [build.location])).rowCount).toBe(
+      0,
+    );
   });
 
   it('that are live are never retired', async () => {

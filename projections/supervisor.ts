@@ -24,8 +24,9 @@ export type Supervision = {
 const INTERVAL_MS = 500;
 
 /**
- * Keeps a runner feeding what this process ought to feed: the live and the previous builds of its code's versions, unless
- * they are paused or another process has their lease. Looks again whenever builds or settings change, and at intervals.
+ * Keeps a runner feeding what this process ought to feed: the live and the previous builds of its code's versions,
+ * unless they are paused or another process has their lease. Looks again whenever builds or settings change, and at
+ * intervals.
  */
 export class Supervisor {
   readonly #of: Supervision;
@@ -42,13 +43,18 @@ export class Supervisor {
     this.#of = supervision;
   }
 
-  /** Looks once, so that builds exist and are fed when it resolves, then goes on in the background. Rejects when PostgreSQL is away. */
+  /**
+   * Looks once, so that builds exist and are fed when it resolves, then goes on in the background. Rejects when
+   * PostgreSQL is away.
+   */
   async start(): Promise<void> {
     // In line with the looks that notifications ask for: one look at a time.
     const first = this.#looking.then(() => this.#look());
     this.#looking = first.catch(() => undefined);
     await first;
-    this.#timer = setInterval(() => { this.#lookSoon(); }, this.#of.intervalMs ?? INTERVAL_MS);
+    this.#timer = setInterval(() => {
+      this.#lookSoon();
+    }, this.#of.intervalMs ?? INTERVAL_MS);
   }
 
   /** Projections that are not fed because their builds belong to another log, with what to do about it. */
@@ -72,13 +78,18 @@ export class Supervisor {
 
   // One look at a time; changes that come meanwhile are seen by the next.
   #lookSoon(): void {
-    this.#looking = this.#looking.then(() => (this.#closed ? undefined : this.#look())).then(
-      () => { this.#trouble = undefined; },
-      (error: unknown) => {
-        if (this.#trouble !== describe(error)) this.#of.log.warn({ err: error }, 'builds cannot be looked after at the moment');
-        this.#trouble = describe(error);
-      },
-    );
+    this.#looking = this.#looking
+      .then(() => (this.#closed ? undefined : this.#look()))
+      .then(
+        () => {
+          this.#trouble = undefined;
+        },
+        (error: unknown) => {
+          if (this.#trouble !== describe(error))
+            this.#of.log.warn({ err: error }, 'builds cannot be looked after at the moment');
+          this.#trouble = describe(error);
+        },
+      );
   }
 
   async #look(): Promise<void> {
@@ -91,11 +102,18 @@ export class Supervisor {
   }
 
   async #openLeases(): Promise<Leases> {
-    if (this.#leases !== undefined && await this.#leases.stand()) return this.#leases;
+    if (this.#leases !== undefined && (await this.#leases.stand())) return this.#leases;
     // Without the connection the leases are gone: let others have the builds until they are taken again.
     for (const id of this.#attached) await this.#of.runner.detach(id);
     this.#attached.clear();
-    this.#leases = await Leases.open(this.#of.databaseUrl, { onLost: () => { this.#lookSoon(); }, onChange: () => { this.#lookSoon(); } });
+    this.#leases = await Leases.open(this.#of.databaseUrl, {
+      onLost: () => {
+        this.#lookSoon();
+      },
+      onChange: () => {
+        this.#lookSoon();
+      },
+    });
     return this.#leases;
   }
 
@@ -103,7 +121,12 @@ export class Supervisor {
     const { pool, projections, store, log } = this.#of;
     const builds = await listBuilds(pool);
     for (const projection of projections) {
-      if (builds.some((build) => build.projection === projection.name && (build.state === 'live' || build.state === 'building'))) continue;
+      if (
+        builds.some(
+          (build) => build.projection === projection.name && (build.state === 'live' || build.state === 'building'),
+        )
+      )
+        continue;
       const first = await ensureLiveBuild(pool, { projection, storeId: store.storeId });
       if (first === undefined) continue;
       log.info({ projection: projection.name, build: first.id }, 'made the first build');
@@ -143,11 +166,16 @@ export class Supervisor {
     const fresh: Build[] = [];
     for (const build of wanted) if (await this.#isDue(leases, build)) fresh.push(build);
     if (fresh.length === 0) return;
-    const checkpoints = await readCheckpoints(this.#of.pool, fresh.map(({ id }) => id));
+    const checkpoints = await readCheckpoints(
+      this.#of.pool,
+      fresh.map(({ id }) => id),
+    );
     const ready = fresh.flatMap((build) => {
       const checkpoint = checkpoints.get(build.id);
       const projection = this.#of.projections.find(({ name }) => name === build.projection);
-      return checkpoint === undefined || projection === undefined ? [] : [{ build, projection, position: checkpoint.position, events: checkpoint.events }];
+      return checkpoint === undefined || projection === undefined
+        ? []
+        : [{ build, projection, position: checkpoint.position, events: checkpoint.events }];
     });
     // Whoever fed them before may have been killed between a change and its announcement, or was of an older release.
     if (ready.some(({ build }) => build.state === 'live')) await announceEverything(this.#of.pool);
@@ -158,7 +186,7 @@ export class Supervisor {
   // Not attached yet and free to take; or stopped by an event until an operator cleared the stop.
   async #isDue(leases: Leases, build: Build): Promise<boolean> {
     if (!this.#attached.has(build.id)) {
-      if (!await leases.take(build.id)) return false;
+      if (!(await leases.take(build.id))) return false;
       // A new process tries again: its code may hold the cure.
       if (build.stopped !== undefined) await setStopped(this.#of.pool, build.id, undefined);
       return true;

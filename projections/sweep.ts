@@ -15,7 +15,9 @@ export type Sweeping = {
 /** Readers resolve their builds for each request, so none can use a build this long after it was taken from them. */
 const DRAIN_MS = 60_000;
 
-/** Drops previous builds after their grace period, and removes the data of builds that nobody can be reading any more. */
+/**
+ * Drops previous builds after their grace period, and removes the data of builds that nobody can be reading any more.
+ */
 export async function sweepBuilds({ pool, graceMs, removeKeys }: Sweeping): Promise<void> {
   const builds = await listBuilds(pool);
   const places = await readPlaces(pool);
@@ -32,9 +34,17 @@ const SWEEP_EVERY_MS = 10_000;
 
 /** Sweeps every few seconds until it is closed. What fails is tried again by the next sweep. */
 export function keepSweeping(sweeping: Sweeping, log: Log): { close(): void } {
-  const sweep = () => { sweepBuilds(sweeping).catch((error: unknown) => { log.warn({ err: error }, 'old builds could not be swept'); }); };
+  const sweep = () => {
+    sweepBuilds(sweeping).catch((error: unknown) => {
+      log.warn({ err: error }, 'old builds could not be swept');
+    });
+  };
   const timer = setInterval(sweep, SWEEP_EVERY_MS);
-  return { close: () => { clearInterval(timer); } };
+  return {
+    close: () => {
+      clearInterval(timer);
+    },
+  };
 }
 
 /** Removes the data of a build that no reader and no runner uses, and forgets its checkpoints. */

@@ -10,6 +10,14 @@ export function traceProjected(projection: string, { step, handled }: Share, sta
   for (const { event } of handled) {
     const parent = event?.meta.traceparent;
     if (event === undefined || parent === undefined) continue;
-    recordSpan(`project ${projection}`, { parent, startedAt, attributes: { 'shutterlog.projection': projection, 'shutterlog.event_type': event.type, 'shutterlog.event_id': event.id } });
+    recordSpan(`project ${projection}`, {
+      parent,
+      startedAt,
+      attributes: {
+        'shutterlog.projection': projection,
+        'shutterlog.event_type': event.type,
+        'shutterlog.event_id': event.id,
+      },
+    });
   }
 }

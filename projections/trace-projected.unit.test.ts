@@ -16,9 +16,29 @@ beforeEach(() => {
 afterEach(() => telemetry.shutdown());
 
 function shareOf(traceparent: string | undefined, events = 1): Share {
-  const recorded = { streamId: 's', revision: 0n, position: START_OF_LOG, id: 'e', type: 'AccountFollowed', createdAt: new Date(0), data: { followerId: follower, followeeId: followee } };
-  const metadata = { $correlationId: 'c', $causationId: 'c', commandId: '5e0e28f0-8f0c-4d8e-9a55-7d3a8f6f0f11', actorId: follower, owners: [followee], occurredAt: '2026-03-01T10:00:00.000Z', schemaVersion: 1, ...(traceparent === undefined ? {} : { traceparent }) };
-  return { step: { buildId: 1, storeId: 's', from: START_OF_LOG, to: START_OF_LOG, events }, handled: [{ recorded, event: parseEvent({ ...recorded, metadata })! }] };
+  const recorded = {
+    streamId: 's',
+    revision: 0n,
+    position: START_OF_LOG,
+    id: 'e',
+    type: 'AccountFollowed',
+    createdAt: new Date(0),
+    data: { followerId: follower, followeeId: followee },
+  };
+  const metadata = {
+    $correlationId: 'c',
+    $causationId: 'c',
+    commandId: '5e0e28f0-8f0c-4d8e-9a55-7d3a8f6f0f11',
+    actorId: follower,
+    owners: [followee],
+    occurredAt: '2026-03-01T10:00:00.000Z',
+    schemaVersion: 1,
+    ...(traceparent === undefined ? {} : { traceparent }),
+  };
+  return {
+    step: { buildId: 1, storeId: 's', from: START_OF_LOG, to: START_OF_LOG, events },
+    handled: [{ recorded, event: parseEvent({ ...recorded, metadata })! }],
+  };
 }
 
 const projected = () => spans.getFinishedSpans().filter(({ name }) => name === 'project follows');

@@ -3,10 +3,23 @@ import type { ReadContext } from './projection.ts';
 import { follows, maySeeStory } from './viewer-rules.ts';
 
 /** A story as far as the order of a tray needs it. */
-export type TrayStory = { readonly story_id: StoryId; readonly author_id: AccountId; readonly published_at: Date; readonly is_viewed: boolean };
+export type TrayStory = {
+  readonly story_id: StoryId;
+  readonly author_id: AccountId;
+  readonly published_at: Date;
+  readonly is_viewed: boolean;
+};
 
-/** Those of some stories that belong into the viewer's tray at `now`, by the models' own checkpoint: of followed, not muted authors, for its eyes, not expired. */
-export async function trayStories({ sql, builds }: ReadContext, viewer: AccountId, storyIds: readonly string[], now: Date): Promise<TrayStory[]> {
+/**
+ * Those of some stories that belong into the viewer's tray at `now`, by the models' own checkpoint: of followed, not
+ * muted authors, for its eyes, not expired.
+ */
+export async function trayStories(
+  { sql, builds }: ReadContext,
+  viewer: AccountId,
+  storyIds: readonly string[],
+  now: Date,
+): Promise<TrayStory[]> {
   if (storyIds.length === 0) return [];
   const { rows } = await sql.query<TrayStory>(
     `select s.story_id, s.author_id, s.published_at,

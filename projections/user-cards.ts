@@ -28,7 +28,11 @@ export function listedUserColumns(builds: Builds, viewer: string, account: strin
 }
 
 /** Cards of those of `accounts` whom the viewer may meet, by id. */
-export async function userCards({ sql, builds }: ReadContext, viewer: AccountId, accounts: readonly AccountId[]): Promise<Map<AccountId, UserCard>> {
+export async function userCards(
+  { sql, builds }: ReadContext,
+  viewer: AccountId,
+  accounts: readonly AccountId[],
+): Promise<Map<AccountId, UserCard>> {
   const { rows } = await sql.query<UserCard>(
     `select ${userColumns(builds, 'a')} from ${builds.schema('accounts')}.account a where a.account_id = any($2::text[]) and ${mayMeet(builds, '$1', 'a')}`,
     [viewer, accounts],

@@ -12,7 +12,12 @@ import type { KeyDifference, LaneContext, LaneProjection } from './lane-projecti
 import type { Builds } from './projection.ts';
 import { LISTED_AT_MOST } from './verify.ts';
 
-export type LaneVerifyDeps = { readonly pool: Pool; readonly redis: RedisClient; readonly store: Pick<EventStore, 'head' | 'storeId'>; readonly versions: CodeVersions };
+export type LaneVerifyDeps = {
+  readonly pool: Pool;
+  readonly redis: RedisClient;
+  readonly store: Pick<EventStore, 'head' | 'storeId'>;
+  readonly versions: CodeVersions;
+};
 
 export type LaneVerifyOptions = {
   /** Compare about this many keys instead of all. */
@@ -32,31 +37,57 @@ const LOOK_EVERY_MS = 20;
  * models. Traffic makes keys differ for a moment: what differs is compared again after lanes and models have passed a
  * later place, and only what still differs the last time is reported: `more` counts what is not listed.
  */
-export async function verifyLanes(deps: LaneVerifyDeps, projection: LaneProjection, options: LaneVerifyOptions, build?: { readonly build: Build; readonly models: Builds }): Promise<{ keys: number } & Look> {
+export async function verifyLanes(
+  deps: LaneVerifyDeps,
+  projection: LaneProjection,
+  options: LaneVerifyOptions,
+  build?: { readonly build: Build; readonly models: Builds },
+): Promise<{ keys: number } & Look> {
   const { context, ids } = await comparedBuild(deps, projection, build);
   let keys = 0;
-  const checked = (more: number) => { keys += more; options.report(keys); };
+  const checked = (more: number) => {
+    keys += more;
+    options.report(keys);
+  };
   const wanted = { ...options, listed: options.listed ?? LISTED_AT_MOST };
   const all = options.sample === undefined ? {} : { sample: options.sample };
   let look = await collect(projection.differences(context, { ...all, checked }), wanted);
   for (let round = 1; round < ROUNDS && look.differences.length > 0; round += 1) {
     await allHavePassed(deps, ids, options.signal);
     // Of keys that were not listed nothing is known but their number.
-    look = await collect(projection.differences(context, look.more > 0 ? all : { only: look.differences.map(({ key }) => key) }), wanted);
+    look = await collect(
+      projection.differences(context, look.more > 0 ? all : { only: look.differences.map(({ key }) => key) }),
+      wanted,
+    );
   }
   return { keys, ...look };
 }
 
-async function comparedBuild({ pool, redis, versions }: LaneVerifyDeps, projection: LaneProjection, build?: { readonly build: Build; readonly models: Builds }): Promise<{ context: LaneContext; ids: number[] }> {
-  const models = build?.models ?? await resolveBuilds(pool, versions);
+async function comparedBuild(
+  { pool, redis, versions }: LaneVerifyDeps,
+  projection: LaneProjection,
+  build?: { readonly build: Build; readonly models: Builds },
+): Promise<{ context: LaneContext; ids: number[] }> {
+  const models = build?.models ?? (await resolveBuilds(pool, versions));
   const prefix = build?.build.location ?? models.prefix(projection.name);
-  const context: LaneContext = { read: { sql: pool, builds: models }, indexes: createSortedIndexes(redis, { prefix: `${prefix}:`, buckets: BUCKETS }), prefix, now: () => new Date() };
-  return { context, ids: [build?.build.id ?? models.id(projection.name), ...projection.reads.map((model) => models.id(model))] };
+  const context: LaneContext = {
+    read: { sql: pool, builds: models },
+    indexes: createSortedIndexes(redis, { prefix: `${prefix}:`, buckets: BUCKETS }),
+    prefix,
+    now: () => new Date(),
+  };
+  return {
+    context,
+    ids: [build?.build.id ?? models.id(projection.name), ...projection.reads.map((model) => models.id(model))],
+  };
 }
 
 type Look = { readonly differences: readonly KeyDifference[]; readonly more: number };
 
-async function collect(differences: AsyncIterable<KeyDifference>, { signal, listed }: { signal: AbortSignal; listed: number }): Promise<Look> {
+async function collect(
+  differences: AsyncIterable<KeyDifference>,
+  { signal, listed }: { signal: AbortSignal; listed: number },
+): Promise<Look> {
   const first: KeyDifference[] = [];
   let more = 0;
   for await (const difference of differences) {
@@ -67,7 +98,11 @@ async function collect(differences: AsyncIterable<KeyDifference>, { signal, list
   return { differences: first, more };
 }
 
-async function allHavePassed({ pool, store }: LaneVerifyDeps, buildIds: readonly number[], signal: AbortSignal): Promise<void> {
+async function allHavePassed(
+  { pool, store }: LaneVerifyDeps,
+  buildIds: readonly number[],
+  signal: AbortSignal,
+): Promise<void> {
   const head = await store.head();
   const deadline = performance.now() + REACH_LIMIT_MS;
   for (;;) {

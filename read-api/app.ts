@@ -21,7 +21,8 @@ import { userRoutes } from './routes/users.ts';
 export type ReadApiDeps = {
   readonly reader: Reader;
   /**
-   * Says which files may be served: give it the primary. A cache keeps for a year what a replica behind it lets pass. Default: `reader`.
+   * Says which files may be served: give it the primary. A cache keeps for a year what a replica behind it lets pass.
+   * Default: `reader`.
    */
   readonly fileReader?: Reader;
   readonly addresses: MediaAddresses;
@@ -46,10 +47,17 @@ export function createReadApi(deps: ReadApiDeps): Express {
     ...shared,
     title: 'Shutterlog read API',
     version: '1',
-    description: 'Profiles, posts, comments, stories, searches and feeds. Send the `Consistency-Token` of a write to read what it wrote.',
+    description:
+      'Profiles, posts, comments, stories, searches and feeds. Send the `Consistency-Token` of a write to read what it wrote.',
     routes: [
-      ...userRoutes(own), ...peopleRoutes(own), ...postRoutes(own), ...commentRoutes(own), ...postFeedRoutes(own),
-      ...storyRoutes(own), ...searchRoutes(own), ...feedRoutes,
+      ...userRoutes(own),
+      ...peopleRoutes(own),
+      ...postRoutes(own),
+      ...commentRoutes(own),
+      ...postFeedRoutes(own),
+      ...storyRoutes(own),
+      ...searchRoutes(own),
+      ...feedRoutes,
     ],
     extras: [mediaHandler({ reader: fileReader, objects, addresses, ...(onWish === undefined ? {} : { onWish }) })],
     problemOf,

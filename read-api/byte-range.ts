@@ -16,5 +16,7 @@ export function rangeOf(header: string | undefined): ByteRange | undefined {
 /** Whether an If-None-Match header names an entity tag; weak and strong ones compare alike. */
 export function matchesEtag(header: string | undefined, etag: string): boolean {
   if (header === undefined) return false;
-  return header.split(',').some((one) => one.trim() === '*' || one.trim().replace(/^W\//, '') === etag.replace(/^W\//, ''));
+  return header
+    .split(',')
+    .some((one) => one.trim() === '*' || one.trim().replace(/^W\//, '') === etag.replace(/^W\//, ''));
 }

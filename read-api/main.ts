@@ -29,40 +29,71 @@ const config = configOrExit(process.env);
 const log = createLog({ process: 'read-api', level: config.LOG_LEVEL });
 
 await runProcess(log, async (own) => {
-  const telemetry = own(startTelemetry({ process: 'read-api', otlpEndpoint: config.OTEL_EXPORTER_OTLP_ENDPOINT }), (one) => one.shutdown());
-  const primary = own(openPool(config.DATABASE_URL, { size: config.DATABASE_POOL_SIZE, name: 'read-api' }), (one) => one.end());
+  const telemetry = own(
+    startTelemetry({ process: 'read-api', otlpEndpoint: config.OTEL_EXPORTER_OTLP_ENDPOINT }),
+    (one) => one.shutdown(),
+  );
+  const primary = own(openPool(config.DATABASE_URL, { size: config.DATABASE_POOL_SIZE, name: 'read-api' }), (one) =>
+    one.end(),
+  );
   // Builds and checkpoints are asked of the server that answers the reads, so that a replica's lag counts.
-  const pool = config.DATABASE_READ_URL === undefined ? primary : own(openPool(config.DATABASE_READ_URL, { size: config.DATABASE_POOL_SIZE, name: 'read-api' }), (one) => one.end());
+  const pool =
+    config.DATABASE_READ_URL === undefined
+      ? primary
+      : own(openPool(config.DATABASE_READ_URL, { size: config.DATABASE_POOL_SIZE, name: 'read-api' }), (one) =>
+          one.end(),
+        );
   const builds = createBuildResolver(pool, codeVersions);
   const reader = createReader({ sql: pool, builds, freshness: createPoolFreshness(pool, lanedModels) });
-  const fileReader = pool === primary ? reader : createReader({ sql: primary, builds: createBuildResolver(primary, codeVersions), freshness: createPoolFreshness(primary, lanedModels) });
-  const redis = own(openRedis(config.REDIS_URL), (one) => { one.disconnect(); });
+  const fileReader =
+    pool === primary
+      ? reader
+      : createReader({
+          sql: primary,
+          builds: createBuildResolver(primary, codeVersions),
+          freshness: createPoolFreshness(primary, lanedModels),
+        });
+  const redis = own(openRedis(config.REDIS_URL), (one) => {
+    one.disconnect();
+  });
   const { objects } = openMediaStore(config);
   own(objects, (one) => one.close());
-  const addresses = createMediaAddresses({ publicUrl: config.PUBLIC_URL, secret: config.JWT_SECRET, now: () => new Date() });
+  const addresses = createMediaAddresses({
+    publicUrl: config.PUBLIC_URL,
+    secret: config.JWT_SECRET,
+    now: () => new Date(),
+  });
   // A replica has not yet what the primary announces.
   const changes = pool === primary ? own(new ChangesListener(config.DATABASE_URL), (one) => one.close()) : undefined;
   changes?.start();
   // On a connection of its own, so that it is told of feeds and of nothing else.
-  const feedRedis = own(openRedis(config.REDIS_URL), (one) => { one.disconnect(); });
+  const feedRedis = own(openRedis(config.REDIS_URL), (one) => {
+    one.disconnect();
+  });
   const watch = KeyWatch.over(feedRedis);
   if (watch !== undefined) own(watch, (one) => one.close());
   const feeds = assembleFeeds({
-    reader, primary,
+    reader,
+    primary,
     ...(changes !== undefined && { changes }),
     ...(watch !== undefined && { keys: watch }),
     present: createPresenter(addresses),
     redis: feedRedis,
     superCelebrityFrom: config.SUPER_CELEBRITY_THRESHOLD,
-    saturation: own(watchSaturation(), (one) => { one.close(); }),
+    saturation: own(watchSaturation(), (one) => {
+      one.close();
+    }),
     now: () => new Date(),
   });
   const formatWishes = createWishList(redis, { name: FORMAT_WISHES });
   const app = createReadApi({
-    reader, fileReader,
+    reader,
+    fileReader,
     objects,
     // Without Redis nobody hears of it, and clients go on with what there is.
-    onWish: (wish) => { formatWishes.add(wish).catch(() => undefined); },
+    onWish: (wish) => {
+      formatWishes.add(wish).catch(() => undefined);
+    },
     addresses,
     authenticator: createAuthenticator(createTokens(config.JWT_SECRET), createSessions(primary)),
     rateLimiter: config.RATE_LIMITS === 'off' ? noLimits() : createLimits({ redis, limits: limitsOf(config) }),
@@ -70,10 +101,15 @@ await runProcess(log, async (own) => {
     log,
     health: {
       postgresql: () => primary.query('select from vault.session limit 0'),
-      read_models: async () => { const live = await builds.resolve(); for (const name of codeVersions.keys()) live.id(name); },
+      read_models: async () => {
+        const live = await builds.resolve();
+        for (const name of codeVersions.keys()) live.id(name);
+      },
       redis: () => redis.ping(),
     },
-    metrics: (request, response) => { telemetry.metricsHandler(request, response); },
+    metrics: (request, response) => {
+      telemetry.metricsHandler(request, response);
+    },
   });
   const server = own(await listen(app, { port: config.READ_API_PORT, host: config.HOST }), (one) => one.close());
   log.info({ port: server.port }, 'listening');

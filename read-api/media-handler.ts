@@ -3,7 +3,14 @@ import { pipeline } from 'node:stream/promises';
 import type { Request, RequestHandler, Response } from 'express';
 import { sendProblem } from '../infra/http/problem.ts';
 import type { MediaAddresses } from '../infra/media-addresses.ts';
-import { checkedKey, IMMUTABLE_CACHE_CONTROL, type ByteRange, type ObjectInfo, type ObjectRead, type ObjectStore } from '../infra/object-store.ts';
+import {
+  checkedKey,
+  IMMUTABLE_CACHE_CONTROL,
+  type ByteRange,
+  type ObjectInfo,
+  type ObjectRead,
+  type ObjectStore,
+} from '../infra/object-store.ts';
 import { MEDIA_FILE_MODELS, mediaFiles, PLAYLIST_TYPE } from '../projections/media-files.ts';
 import { matchesEtag, rangeOf } from './byte-range.ts';
 import { negotiate, preferredOf } from './negotiation.ts';
@@ -24,8 +31,8 @@ const SHORT_CACHE_CONTROL = 'public, max-age=60';
 
 /**
  * Serves GET and HEAD of `/media/<key>`: files of ready media of active accounts, a private account's by signed address
- * alone; everything else is a 404. Names never serve other pictures, so caches may keep them; for a short time only while
- * the format that the client prefers is still to be made.
+ * alone; everything else is a 404. Names never serve other pictures, so caches may keep them; for a short time only
+ * while the format that the client prefers is still to be made.
  */
 export function mediaHandler(deps: Deps): RequestHandler {
   return async (request, response, next) => {
@@ -35,12 +42,18 @@ export function mediaHandler(deps: Deps): RequestHandler {
     }
     const found = await findFile(deps, request);
     if (found === undefined) notFound(response);
-    else if (found.isPrivate && found.contentType === PLAYLIST_TYPE) await servePrivatePlaylist(deps, found.key, response);
+    else if (found.isPrivate && found.contentType === PLAYLIST_TYPE)
+      await servePrivatePlaylist(deps, found.key, response);
     else await serve(deps.objects, found, request, response);
   };
 }
 
-type Found = { readonly key: string; readonly contentType: string; readonly isPrivate: boolean; /** What the client would rather have. */ readonly wished: string | undefined };
+type Found = {
+  readonly key: string;
+  readonly contentType: string;
+  readonly isPrivate: boolean;
+  /** What the client would rather have. */ readonly wished: string | undefined;
+};
 
 async function findFile({ reader, addresses, onWish }: Deps, request: Request): Promise<Found | undefined> {
   const key = keyOf(request.path);
@@ -91,13 +104,18 @@ async function servePrivatePlaylist({ objects, addresses }: Deps, key: string, r
   }
   const folder = key.slice(0, key.lastIndexOf('/') + 1);
   const lines = (await text(playlist.body)).split('\n');
-  const signed = lines.map((line) => (line === '' || line.startsWith('#') ? line : addresses.of(folder + line, { isPrivate: true })));
+  const signed = lines.map((line) =>
+    line === '' || line.startsWith('#') ? line : addresses.of(folder + line, { isPrivate: true }),
+  );
   response.setHeader('Cache-Control', PRIVATE_CACHE_CONTROL).setHeader('Cross-Origin-Resource-Policy', 'cross-origin');
   response.status(200).type(PLAYLIST_TYPE).end(signed.join('\n'));
 }
 
 function writeHeaders(response: Response, info: ObjectInfo, { isPrivate, wished }: Found): void {
-  response.setHeader('Cache-Control', isPrivate ? PRIVATE_CACHE_CONTROL : wished === undefined ? IMMUTABLE_CACHE_CONTROL : SHORT_CACHE_CONTROL);
+  response.setHeader(
+    'Cache-Control',
+    isPrivate ? PRIVATE_CACHE_CONTROL : wished === undefined ? IMMUTABLE_CACHE_CONTROL : SHORT_CACHE_CONTROL,
+  );
   response.setHeader('ETag', info.etag);
   response.setHeader('Last-Modified', info.lastModified.toUTCString());
   response.setHeader('Accept-Ranges', 'bytes');
@@ -119,15 +137,31 @@ async function openBytes(objects: ObjectStore, info: ObjectInfo, request: Reques
 async function sendBytes({ object, range }: Bytes, info: ObjectInfo, response: Response): Promise<void> {
   if (!object.ok) {
     if (object.code === 'object_missing') notFound(response);
-    else sendProblem(response, { status: 416, code: 'range_unsatisfiable', title: 'The file has no such bytes', headers: { 'Content-Range': `bytes */${String(info.size)}`, 'Cache-Control': 'no-store' } });
+    else
+      sendProblem(response, {
+        status: 416,
+        code: 'range_unsatisfiable',
+        title: 'The file has no such bytes',
+        headers: { 'Content-Range': `bytes */${String(info.size)}`, 'Cache-Control': 'no-store' },
+      });
     return;
   }
-  if (range !== undefined) response.status(206).setHeader('Content-Range', `bytes ${String(object.start)}-${String(object.end)}/${String(info.size)}`);
+  if (range !== undefined)
+    response
+      .status(206)
+      .setHeader('Content-Range', `bytes ${String(object.start)}-${String(object.end)}/${String(info.size)}`);
   response.setHeader('Content-Length', object.end - object.start + 1);
   // A client that leaves half-way is no failure of ours; pipeline has closed the file by then.
-  await pipeline(object.body, response).catch((error: unknown) => { if (!response.destroyed) throw error; });
+  await pipeline(object.body, response).catch((error: unknown) => {
+    if (!response.destroyed) throw error;
+  });
 }
 
 function notFound(response: Response): void {
-  sendProblem(response, { status: 404, code: 'file_not_found', title: 'There is no such file', headers: { 'Cache-Control': 'no-store' } });
+  sendProblem(response, {
+    status: 404,
+    code: 'file_not_found',
+    title: 'There is no such file',
+    headers: { 'Cache-Control': 'no-store' },
+  });
 }

@@ -21,14 +21,39 @@ beforeAll(async () => {
   world = await openReadWorld();
   const loopback = { port: 0, host: '127.0.0.1', drainLimitMs: 100 };
   bucket = await listen((request, response) => {
-    if (request.method === 'HEAD') response.writeHead(200, { 'content-type': 'image/webp', 'content-length': '5', etag: '"e"' }).end();
-    else response.writeHead(503, { 'content-type': 'application/xml' }).end('<?xml version="1.0" encoding="UTF-8"?><Error><Code>SlowDown</Code><Message>slow down</Message></Error>');
+    if (request.method === 'HEAD')
+      response.writeHead(200, { 'content-type': 'image/webp', 'content-length': '5', etag: '"e"' }).end();
+    else
+      response
+        .writeHead(503, { 'content-type': 'application/xml' })
+        .end('<?xml version="1.0" encoding="UTF-8"?><Error><Code>SlowDown</Code><Message>slow down</Message></Error>');
   }, loopback);
-  const s3 = createS3ObjectStore({ endpoint: `http://127.0.0.1:${String(bucket.port)}`, bucket: 'bucket', region: 'us-east-1', credentials: { accessKeyId: 'k', secretAccessKey: 's' } });
-  const reader = createReader({ sql: world.pool, builds: createBuildResolver(world.pool, codeVersions), freshness: createFreshness(world.pool, lanedModels) });
+  const s3 = createS3ObjectStore({
+    endpoint: `http://127.0.0.1:${String(bucket.port)}`,
+    bucket: 'bucket',
+    region: 'us-east-1',
+    credentials: { accessKeyId: 'k', secretAccessKey: 's' },
+  });
+  const reader = createReader({
+    sql: world.pool,
+    builds: createBuildResolver(world.pool, codeVersions),
+    freshness: createFreshness(world.pool, lanedModels),
+  });
   const addresses = createMediaAddresses({ publicUrl: undefined, secret: SECRET, now: () => new Date() });
   const objects = guardObjectStore(s3, { retries: 0, failuresToOpen: 1, halfOpenAfterMs: 60_000 });
-  api = await listen(createReadApi({ reader, objects, addresses, authenticator: createTokens(SECRET), rateLimiter: noLimits(), log: world.log, health: {}, feedRoutes: [] }), loopback);
+  api = await listen(
+    createReadApi({
+      reader,
+      objects,
+      addresses,
+      authenticator: createTokens(SECRET),
+      rateLimiter: noLimits(),
+      log: world.log,
+      health: {},
+      feedRoutes: [],
+    }),
+    loopback,
+  );
 });
 afterAll(async () => {
   await api.close();

@@ -35,13 +35,24 @@ afterAll(async () => {
   await world.close();
 });
 
-const readerOver = (sql: Pool): Reader => createReader({ sql, builds: createBuildResolver(sql, codeVersions), freshness: createFreshness(sql, lanedModels) });
+const readerOver = (sql: Pool): Reader =>
+  createReader({ sql, builds: createBuildResolver(sql, codeVersions), freshness: createFreshness(sql, lanedModels) });
 
 /** The read API whose answers come from the replica. */
 async function apiWith(readers: { fileReader?: Reader }): Promise<string> {
   const { objects, log } = world;
   const addresses = createMediaAddresses({ publicUrl: undefined, secret: SECRET, now: () => new Date() });
-  const app = createReadApi({ reader: readerOver(replica), ...readers, objects, addresses, authenticator: createTokens(SECRET), rateLimiter: noLimits(), log, health: {}, feedRoutes: [] });
+  const app = createReadApi({
+    reader: readerOver(replica),
+    ...readers,
+    objects,
+    addresses,
+    authenticator: createTokens(SECRET),
+    rateLimiter: noLimits(),
+    log,
+    health: {},
+    feedRoutes: [],
+  });
   const server = await listen(app, { port: 0, host: '127.0.0.1' });
   servers.push(server);
   return `http://127.0.0.1:${String(server.port)}`;
@@ -55,10 +66,13 @@ describe('with a replica that is behind', () => {
     await world.objects.put(path.slice('/media/'.length), Buffer.from('photo'), { contentType: 'image/webp' });
     const [lagging, mended] = [await apiWith({}), await apiWith({ fileReader: readerOver(world.pool) })];
     const served = async (origin: string) => (await fetch(origin + path)).status;
-    await eventually('both give the file out', async () => await served(lagging) === 200 && await served(mended) === 200);
+    await eventually(
+      'both give the file out',
+      async () => (await served(lagging)) === 200 && (await served(mended)) === 200,
+    );
     await feed.close();
     await world.tell(happened('AccountMadePrivate', { accountId: ann }));
-    await eventually('the primary has passed it', async () => await served(world.url) === 404);
+    await eventually('the primary has passed it', async () => (await served(world.url)) === 404);
     expect([await served(lagging), await served(mended)]).toEqual([200, 404]);
   });
 });

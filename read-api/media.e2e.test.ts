@@ -52,7 +52,8 @@ describe('GET /media', () => {
     expect(await range('bytes=-2')).toEqual([206, 'bytes 8-9/10', '89']);
     expect(await range('bytes=5-99')).toEqual([206, 'bytes 5-9/10', '56789']);
     expect(await range('bytes=10-')).toEqual([416, 'bytes */10', '']);
-    for (const odd of ['bytes=4-2', 'lines=1-2', 'bytes=0-1,4-5', 'bytes=-']) expect(await range(odd), odd).toEqual([200, null, '0123456789']);
+    for (const odd of ['bytes=4-2', 'lines=1-2', 'bytes=0-1,4-5', 'bytes=-'])
+      expect(await range(odd), odd).toEqual([200, null, '0123456789']);
     expect(await range('bytes=2-4', { 'If-Range': '"outdated"' })).toEqual([200, null, '0123456789']);
   });
 
@@ -61,7 +62,11 @@ describe('GET /media', () => {
     await put(medium);
     const asked = async (accept: string) => {
       const answer = await file(address(medium), { Accept: accept });
-      return [answer.headers.get('content-type'), answer.headers.get('cache-control'), answer.headers.get('vary')?.includes('Accept')];
+      return [
+        answer.headers.get('content-type'),
+        answer.headers.get('cache-control'),
+        answer.headers.get('vary')?.includes('Accept'),
+      ];
     };
     const browser = 'image/avif,image/webp,image/apng,image/*,*/*;q=0.8';
     const kept = 'public, max-age=31536000, immutable';
@@ -70,8 +75,19 @@ describe('GET /media', () => {
     expect(world.wishes.filter((wish) => wish.endsWith(medium))).toEqual([]);
     expect(await asked(browser)).toEqual(['image/webp', 'public, max-age=60', true]);
     expect(await asked('image/jpeg')).toEqual(['image/webp', 'public, max-age=60', true]);
-    expect(world.wishes.filter((wish) => wish.endsWith(medium))).toEqual([`image/avif ${medium}`, `image/jpeg ${medium}`]);
-    const avif = { name: 'small', key: `media/${medium}/small.avif`, contentType: 'image/avif', width: 320, height: 240, bytes: 10, sha256: 'a'.repeat(64) } as const;
+    expect(world.wishes.filter((wish) => wish.endsWith(medium))).toEqual([
+      `image/avif ${medium}`,
+      `image/jpeg ${medium}`,
+    ]);
+    const avif = {
+      name: 'small',
+      key: `media/${medium}/small.avif`,
+      contentType: 'image/avif',
+      width: 320,
+      height: 240,
+      bytes: 10,
+      sha256: 'a'.repeat(64),
+    } as const;
     await world.objects.put(avif.key, bytes, { contentType: 'image/avif' });
     await world.tell(happened('MediaFormatMade', { mediaId: medium, ownerId: ann, variants: [avif] }));
     expect(await asked(browser)).toEqual(['image/avif', kept, true]);
@@ -81,12 +97,19 @@ describe('GET /media', () => {
 
   it('serves nothing but files of ready media', async () => {
     await world.objects.put('uploads/raw', bytes, { contentType: 'image/jpeg' });
-    for (const path of ['/media/uploads/raw', '/media/../package.json', '/media/%2e%2e/x', '/media/', `/media/media/${photo}/large.webp`, '/media/%E0%A4%A']) {
+    for (const path of [
+      '/media/uploads/raw',
+      '/media/../package.json',
+      '/media/%2e%2e/x',
+      '/media/',
+      `/media/media/${photo}/large.webp`,
+      '/media/%E0%A4%A',
+    ]) {
       expect((await file(path)).status, path).toBe(404);
     }
   });
 
-  it('serves a private account\'s file by its signed address alone', async () => {
+  it("serves a private account's file by its signed address alone", async () => {
     const shy = await world.person('shy', { privacy: 'private' });
     const medium = await world.medium(shy);
     await put(medium);
@@ -97,7 +120,9 @@ describe('GET /media', () => {
     expect(small).toContain('signature=');
     const signed = await file(small);
     expect([signed.status, signed.headers.get('cache-control')]).toEqual([200, 'private, max-age=3600']);
-    expect((await file(small.replace(/signature=(.)/, (_, first) => `signature=${first === 'A' ? 'B' : 'A'}`))).status).toBe(404);
+    expect(
+      (await file(small.replace(/signature=(.)/, (_, first) => `signature=${first === 'A' ? 'B' : 'A'}`))).status,
+    ).toBe(404);
     const query = small.slice(small.indexOf('?'));
     const other = await world.medium(shy);
     await put(other);

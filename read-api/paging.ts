@@ -6,19 +6,28 @@ const LIMIT = { usual: 20, most: 100 };
 export const TimeCursor = z.object({ at: z.iso.datetime(), id: z.string().max(200) });
 
 export const Pagination = z.object({
-  next_cursor: z.string().nullable().meta({ description: 'Send it back as `cursor` for the next page; null on the last one' }),
+  next_cursor: z
+    .string()
+    .nullable()
+    .meta({ description: 'Send it back as `cursor` for the next page; null on the last one' }),
   has_more: z.boolean(),
 });
 
-/** The query of a list: `limit` and an opaque `cursor`, which must hold a place of this kind; anything else is a 400. */
+/**
+ * The query of a list: `limit` and an opaque `cursor`, which must hold a place of this kind; anything else is a 400.
+ */
 export function pageQuery<Place extends z.ZodType>(place: Place) {
   return z.object({
-    cursor: z.string().max(1_000).transform((text, context): z.output<Place> => {
-      const parsed = place.safeParse(decode(text));
-      if (parsed.success) return parsed.data;
-      context.addIssue({ code: 'custom', message: 'must be the next_cursor of a page of this list' });
-      return z.NEVER;
-    }).optional(),
+    cursor: z
+      .string()
+      .max(1_000)
+      .transform((text, context): z.output<Place> => {
+        const parsed = place.safeParse(decode(text));
+        if (parsed.success) return parsed.data;
+        context.addIssue({ code: 'custom', message: 'must be the next_cursor of a page of this list' });
+        return z.NEVER;
+      })
+      .optional(),
     limit: z.coerce.number().int().min(1).max(LIMIT.most).default(LIMIT.usual),
   });
 }

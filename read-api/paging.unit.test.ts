@@ -20,17 +20,23 @@ describe('pageQuery', () => {
 
 describe('pageOf', () => {
   it('leads through all rows once, in order', () => {
-    fc.assert(fc.property(fc.integer({ min: 0, max: 50 }), fc.integer({ min: 1, max: 10 }), (count, limit) => {
-      const rows = Array.from({ length: count }, (_, i) => i);
-      const seen: number[] = [];
-      for (let after = -1, more = true; more;) {
-        const { items, pagination } = pageOf(rows.filter((row) => row > after).slice(0, limit + 1), limit, (row) => row);
-        seen.push(...items);
-        after = items.at(-1) ?? after;
-        more = pagination.has_more;
-        expect(pagination.next_cursor === null).toBe(!more);
-      }
-      expect(seen).toEqual(rows);
-    }));
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 50 }), fc.integer({ min: 1, max: 10 }), (count, limit) => {
+        const rows = Array.from({ length: count }, (_, i) => i);
+        const seen: number[] = [];
+        for (let after = -1, more = true; more;) {
+          const { items, pagination } = pageOf(
+            rows.filter((row) => row > after).slice(0, limit + 1),
+            limit,
+            (row) => row,
+          );
+          seen.push(...items);
+          after = items.at(-1) ?? after;
+          more = pagination.has_more;
+          expect(pagination.next_cursor === null).toBe(!more);
+        }
+        expect(seen).toEqual(rows);
+      }),
+    );
   });
 });

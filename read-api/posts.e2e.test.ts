@@ -14,27 +14,57 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 
-const block = (blockerId: AccountId, blockedId: AccountId) => world.tell(happened('AccountBlocked', { blockerId, blockedId }));
+const block = (blockerId: AccountId, blockedId: AccountId) =>
+  world.tell(happened('AccountBlocked', { blockerId, blockedId }));
 
 describe('GET /v1/posts/{id}', () => {
   it('shows a post with everything around it, as the viewer stands to it', async () => {
-    const post = await world.post(ann, { caption: 'Dusk at the #Harbour', location: { name: 'Harbour', lat: 53.5, lng: 9.9 } });
+    const post = await world.post(ann, {
+      caption: 'Dusk at the #Harbour',
+      location: { name: 'Harbour', lat: 53.5, lng: 9.9 },
+    });
     await world.tell(
-      happened('PostLiked', { postId: post, accountId: ben, authorId: ann }), happened('PostSaved', { postId: post, accountId: ben }),
-      happened('CommentAdded', { commentId: newId.comment(), postId: post, postAuthorId: ann, accountId: ben, parentCommentId: null, text: 'lovely' }),
+      happened('PostLiked', { postId: post, accountId: ben, authorId: ann }),
+      happened('PostSaved', { postId: post, accountId: ben }),
+      happened('CommentAdded', {
+        commentId: newId.comment(),
+        postId: post,
+        postAuthorId: ann,
+        accountId: ben,
+        parentCommentId: null,
+        text: 'lovely',
+      }),
     );
     const { status, body, headers } = await world.get(`/v1/posts/${post}`, ben);
     expect(status).toBe(200);
     expect(headers.get('cache-control')).toBe('private, no-store');
     expect(body).toMatchObject({
-      post_id: post, caption: 'Dusk at the #Harbour', hashtags: ['harbour'], like_count: 1, comment_count: 1, is_liked: true, is_saved: true,
-      user: { user_id: ann, username: 'ann', full_name: 'Ann Müller' }, location: { name: 'Harbour' },
-      media: [{ type: 'image', width: 1080, height: 810, urls: { small: expect.stringMatching(/^\/media\/media\/med_.*\/small\.webp$/) } }],
+      post_id: post,
+      caption: 'Dusk at the #Harbour',
+      hashtags: ['harbour'],
+      like_count: 1,
+      comment_count: 1,
+      is_liked: true,
+      is_saved: true,
+      user: { user_id: ann, username: 'ann', full_name: 'Ann Müller' },
+      location: { name: 'Harbour' },
+      media: [
+        {
+          type: 'image',
+          width: 1080,
+          height: 810,
+          urls: { small: expect.stringMatching(/^\/media\/media\/med_.*\/small\.webp$/) },
+        },
+      ],
     });
-    expect((await world.get(`/v1/posts/${post}`, ann)).body).toMatchObject({ is_liked: false, is_saved: false, like_count: 1 });
+    expect((await world.get(`/v1/posts/${post}`, ann)).body).toMatchObject({
+      is_liked: false,
+      is_saved: false,
+      like_count: 1,
+    });
   });
 
-  it('keeps a private account\'s post to its followers and itself', async () => {
+  it("keeps a private account's post to its followers and itself", async () => {
     const carla = await world.person('carla', { privacy: 'private' });
     const post = await world.post(carla);
     expect((await world.get(`/v1/posts/${post}`, ben)).status).toBe(404);
@@ -78,24 +108,51 @@ describe('GET /v1/posts/{id}', () => {
 describe('GET /v1/posts/{id}/status', () => {
   it('tells its author how a post stands, with a token of its publication', async () => {
     const post = newId.post();
-    const composed = { postId: post, authorId: ann, caption: null, mediaIds: [newId.media()], filter: null, altTexts: {}, location: null, commentsDisabled: false };
+    const composed = {
+      postId: post,
+      authorId: ann,
+      caption: null,
+      mediaIds: [newId.media()],
+      filter: null,
+      altTexts: {},
+      location: null,
+      commentsDisabled: false,
+    };
     await world.tell(happened('PostCreated', composed));
     const waiting = await world.get(`/v1/posts/${post}/status`, ann);
     expect(waiting.body).toEqual({ post_id: post, status: 'processing' });
     expect(waiting.headers.get('consistency-token')).toBeNull();
-    await world.tell(happened('PostPublished', { postId: post, authorId: ann, publishedAt: '2026-01-01T00:00:00.000Z' }));
+    await world.tell(
+      happened('PostPublished', { postId: post, authorId: ann, publishedAt: '2026-01-01T00:00:00.000Z' }),
+    );
     const ready = await world.get(`/v1/posts/${post}/status`, ann);
     expect(ready.body).toMatchObject({ status: 'ready' });
-    expect((await world.get(`/v1/posts/${post}`, ben, { 'Consistency-Token': ready.headers.get('consistency-token')! })).status).toBe(200);
+    expect(
+      (await world.get(`/v1/posts/${post}`, ben, { 'Consistency-Token': ready.headers.get('consistency-token')! }))
+        .status,
+    ).toBe(200);
   });
 
   it('tells why a post was rejected, and nobody else anything', async () => {
     const post = newId.post();
     await world.tell(
-      happened('PostCreated', { postId: post, authorId: ann, caption: null, mediaIds: [newId.media()], filter: null, altTexts: {}, location: null, commentsDisabled: false }),
+      happened('PostCreated', {
+        postId: post,
+        authorId: ann,
+        caption: null,
+        mediaIds: [newId.media()],
+        filter: null,
+        altTexts: {},
+        location: null,
+        commentsDisabled: false,
+      }),
       happened('PostRejected', { postId: post, authorId: ann, reason: 'truncated' }),
     );
-    expect((await world.get(`/v1/posts/${post}/status`, ann)).body).toEqual({ post_id: post, status: 'rejected', reason: 'truncated' });
+    expect((await world.get(`/v1/posts/${post}/status`, ann)).body).toEqual({
+      post_id: post,
+      status: 'rejected',
+      reason: 'truncated',
+    });
     expect((await world.get(`/v1/posts/${post}/status`, ben)).status).toBe(404);
   });
 });
@@ -111,7 +168,9 @@ describe('GET /v1/posts/{id}/likes', () => {
     const next = (first.body as { pagination: { next_cursor: string } }).pagination.next_cursor;
     const second = await world.get(`/v1/posts/${post}/likes?limit=2&cursor=${next}`, ben);
     expect(second.body).toMatchObject({ users: [{}], pagination: { has_more: false, next_cursor: null } });
-    const names = [first, second].flatMap(({ body }) => (body as { users: { username: string }[] }).users.map((user) => user.username));
+    const names = [first, second].flatMap(({ body }) =>
+      (body as { users: { username: string }[] }).users.map((user) => user.username),
+    );
     expect(names.sort()).toEqual(['fan1', 'fan3', 'fan4']);
   });
 

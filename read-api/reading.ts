@@ -22,7 +22,10 @@ export function createReader(deps: { sql: Sql; builds: BuildResolver; freshness:
       const builds = await deps.builds.resolve();
       const token = joinTokens(tokens.flatMap((text) => decodeToken(text) ?? []));
       const state = await deps.freshness.waitUntilPassed(builds, token, models);
-      const headers = { 'Cache-Control': 'private, no-store', ...(state === 'behind' && { 'X-Consistency': 'behind' }) };
+      const headers = {
+        'Cache-Control': 'private, no-store',
+        ...(state === 'behind' && { 'X-Consistency': 'behind' }),
+      };
       return { read: { sql: deps.sql, builds }, headers };
     },
   };

@@ -30,7 +30,9 @@ export async function drawPhoto(seed: number, size?: PhotoSize): Promise<Buffer>
   const tile = Math.min(256, width, height);
   return sharp(Buffer.from(svg))
     .flatten({ background: '#000' })
-    .composite([{ input: grain(chance, tile), raw: { width: tile, height: tile, channels: 4 }, tile: true, blend: 'over' }])
+    .composite([
+      { input: grain(chance, tile), raw: { width: tile, height: tile, channels: 4 }, tile: true, blend: 'over' },
+    ])
     .jpeg({ quality: 88 })
     .toBuffer();
 }
@@ -46,13 +48,17 @@ function grain(chance: Chance, side: number): Buffer {
 }
 
 if (import.meta.main) {
-  const { values, positionals } = parseArgs({ allowPositionals: true, options: { width: { type: 'string' }, height: { type: 'string' } } });
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { width: { type: 'string' }, height: { type: 'string' } },
+  });
   const [seed, file] = positionals;
   if (seed === undefined || file === undefined || !Number.isInteger(Number(seed))) {
     console.error('usage: node scripts/draw-photo.ts SEED FILE.jpg [--width PIXELS --height PIXELS]');
     process.exitCode = 2;
   } else {
-    const size = values.width && values.height ? { width: Number(values.width), height: Number(values.height) } : undefined;
+    const size =
+      values.width && values.height ? { width: Number(values.width), height: Number(values.height) } : undefined;
     await writeFile(file, await drawPhoto(Number(seed), size));
   }
 }

@@ -21,7 +21,10 @@ function section(definition: EventDefinition): string {
     const label = definition.personal.includes(name) ? `*${name}*` : `\`${name}\``;
     return `${label}${optional}`;
   });
-  const subject = definition.subject === undefined || definition.personal.length === 0 ? '' : ` Sealed for \`${definition.subject}\`.`;
+  const subject =
+    definition.subject === undefined || definition.personal.length === 0
+      ? ''
+      : ` Sealed for \`${definition.subject}\`.`;
   return `## ${definition.type} (version ${definition.version})\n\n${definition.says}${subject}\n\nFields: ${fields.join(', ')}\n`;
 }
 

@@ -16,7 +16,10 @@ const FORMATS: readonly VariantFormat[] = ['webp', 'avif', 'jpeg'];
 const SHOWN: readonly VariantName[] = ['thumbnail', 'small', 'medium'];
 const SHOWN_ONCE: readonly VariantName[] = ['large', 'profile_small', 'profile_medium'];
 
-type Source = { readonly photo: Buffer; /** Where the photo comes from and under which licence, as Markdown. */ readonly credit: string };
+type Source = {
+  readonly photo: Buffer;
+  /** Where the photo comes from and under which licence, as Markdown. */ readonly credit: string;
+};
 
 /** Writes `docs/media.md` and its pictures: one photo in every size, format and filter, with what each weighs. */
 async function writePage({ photo, credit }: Source): Promise<void> {
@@ -26,9 +29,18 @@ async function writePage({ photo, credit }: Source): Promise<void> {
   for (const format of FORMATS) results.push(await processed(photo, { format, sizes: ALL_NAMES }));
   const [webp] = results;
   if (webp === undefined) throw new Error('there is no format');
-  const sections = [heading(webp, { photo, credit }), await sizes(results), await pictures(results), await filters(photo), await placeholder(webp)];
+  const sections = [
+    heading(webp, { photo, credit }),
+    await sizes(results),
+    await pictures(results),
+    await filters(photo),
+    await placeholder(webp),
+  ];
   await writeFile(new URL('media.md', DOCS), `${sections.join('\n\n')}\n`);
-  await writeFile(new URL('LICENSE.md', IMAGES), `The pictures in this folder are no part of the program and not under its licence. They are made of a photo: ${credit}\nThe changes are those that \`docs/media.md\` shows; the pictures are given on under the licence of the photo.\n`);
+  await writeFile(
+    new URL('LICENSE.md', IMAGES),
+    `The pictures in this folder are no part of the program and not under its licence. They are made of a photo: ${credit}\nThe changes are those that \`docs/media.md\` shows; the pictures are given on under the licence of the photo.\n`,
+  );
 }
 
 async function processed(photo: Buffer, options: ImageOptions): Promise<ProcessedImage> {
@@ -52,7 +64,9 @@ async function sizes(results: readonly ProcessedImage[]): Promise<string> {
     const side = String(edge);
     const rule = fit === 'cover' ? `fills ${side} × ${side}, cropped` : `inside ${side} × ${side}, never enlarged`;
     const [{ width, height } = { width: 0, height: 0 }] = variantsOf(results, name);
-    return `| ${name} | ${rule} | ${String(width)} × ${String(height)} | ${variantsOf(results, name).map(({ bytes }) => kilobytes(bytes)).join(' | ')} |`;
+    return `| ${name} | ${rule} | ${String(width)} × ${String(height)} | ${variantsOf(results, name)
+      .map(({ bytes }) => kilobytes(bytes))
+      .join(' | ')} |`;
   });
   return `## Sizes and formats
 
@@ -66,7 +80,10 @@ ${rows.join('\n')}`;
 
 async function pictures(results: readonly ProcessedImage[]): Promise<string> {
   const rows: string[] = [];
-  for (const name of SHOWN) rows.push(`| ${name} | ${(await Promise.all(variantsOf(results, name).map((variant) => shown(variant, name)))).join(' | ')} |`);
+  for (const name of SHOWN)
+    rows.push(
+      `| ${name} | ${(await Promise.all(variantsOf(results, name).map((variant) => shown(variant, name)))).join(' | ')} |`,
+    );
   const more: string[] = [];
   for (const name of SHOWN_ONCE) {
     const [webp] = variantsOf(results, name);
@@ -80,9 +97,13 @@ async function filters(photo: Buffer): Promise<string> {
   for (const filter of [undefined, ...FILTER_NAMES]) {
     const look = filter === undefined ? {} : { filter };
     const variants: Variant[] = [];
-    for (const format of FORMATS) variants.push(...(await processed(photo, { sizes: ['small'], format, blurhash: false, ...look })).variants);
+    for (const format of FORMATS)
+      variants.push(...(await processed(photo, { sizes: ['small'], format, blurhash: false, ...look })).variants);
     const [webp] = variants;
-    if (webp !== undefined) rows.push(`| ${filter ?? 'none'} | ${variants.map(({ bytes }) => kilobytes(bytes)).join(' | ')} | ${await shown(webp, `filter-${filter ?? 'none'}`)} |`);
+    if (webp !== undefined)
+      rows.push(
+        `| ${filter ?? 'none'} | ${variants.map(({ bytes }) => kilobytes(bytes)).join(' | ')} | ${await shown(webp, `filter-${filter ?? 'none'}`)} |`,
+      );
   }
   return `## Filters (small)
 
@@ -96,12 +117,16 @@ ${rows.join('\n')}`;
 async function placeholder({ blurhash, width, height }: ProcessedImage): Promise<string> {
   const size = { width: 32, height: Math.round((32 * height) / width) };
   const pixels = decode(blurhash ?? '', size.width, size.height);
-  const bytes = await sharp(pixels, { raw: { ...size, channels: 4 } }).resize(320).webp().toBuffer();
+  const bytes = await sharp(pixels, { raw: { ...size, channels: 4 } })
+    .resize(320)
+    .webp()
+    .toBuffer();
   await writeFile(new URL('blurhash.webp', IMAGES), bytes);
   return `## Blurhash\n\n\`${blurhash ?? ''}\`, ${String(blurhash?.length ?? 0)} characters that a client paints while the photo loads:\n\n![blurhash](media/blurhash.webp)`;
 }
 
-const variantsOf = (results: readonly ProcessedImage[], name: VariantName) => results.flatMap(({ variants }) => variants.filter((variant) => variant.name === name));
+const variantsOf = (results: readonly ProcessedImage[], name: VariantName) =>
+  results.flatMap(({ variants }) => variants.filter((variant) => variant.name === name));
 
 /** Keeps a picture beside the page and gives the Markdown that shows it. */
 async function shown({ contentType, bytes }: Variant, name: string): Promise<string> {
@@ -124,10 +149,20 @@ async function photoAt(path: string): Promise<Buffer | undefined> {
   }
 }
 
-/** Writes the page of the named photo; without that photo the page stays as it is. Gives the exit code: 2 for wrong use. */
-async function main({ photo: path, credit }: { photo?: string | undefined; credit?: string | undefined }): Promise<0 | 2> {
+/**
+ * Writes the page of the named photo; without that photo the page stays as it is. Gives the exit code: 2 for wrong use.
+ */
+async function main({
+  photo: path,
+  credit,
+}: {
+  photo?: string | undefined;
+  credit?: string | undefined;
+}): Promise<0 | 2> {
   if (path === undefined || credit === undefined) {
-    console.error('name a photo of a camera with --photo FILE, and where it comes from and its licence with --credit TEXT');
+    console.error(
+      'name a photo of a camera with --photo FILE, and where it comes from and its licence with --credit TEXT',
+    );
     return 2;
   }
   const photo = await photoAt(path);

@@ -27,7 +27,12 @@ export function seededChance(seed: number): Chance {
 function mountains(canvas: Canvas): string {
   const hue = 190 + canvas.chance() * 60;
   const layers = [0.42, 0.54, 0.66, 0.8].map((top, depth) =>
-    ridge(canvas, { top, height: 0.2 - depth * 0.03, colour: hsl(hue, 28 + depth * 6, 62 - depth * 14), rough: 9 + depth * 3 }),
+    ridge(canvas, {
+      top,
+      height: 0.2 - depth * 0.03,
+      colour: hsl(hue, 28 + depth * 6, 62 - depth * 14),
+      rough: 9 + depth * 3,
+    }),
   );
   return sky(canvas, hsl(hue, 55, 58), hsl(hue - 160, 70, 84)) + sun(canvas, 0.3, hsl(42, 95, 88)) + layers.join('');
 }
@@ -40,7 +45,9 @@ function sea(canvas: Canvas): string {
     return `<rect x="${n(canvas.chance() * canvas.width)}" y="${n(y * canvas.height)}" width="${n(wide)}" height="${n(canvas.height * 0.004)}" rx="3" fill="${hsl(hue + 20, 90, 75)}" opacity="${n(0.2 + canvas.chance() * 0.5)}"/>`;
   });
   const water = `<rect y="${n(canvas.height * 0.58)}" width="100%" height="50%" fill="${hsl(hue + 190, 45, 30)}"/>`;
-  return sky(canvas, hsl(hue + 220, 45, 38), hsl(hue, 90, 68)) + sun(canvas, 0.5, hsl(hue + 25, 100, 82)) + water + glints;
+  return (
+    sky(canvas, hsl(hue + 220, 45, 38), hsl(hue, 90, 68)) + sun(canvas, 0.5, hsl(hue + 25, 100, 82)) + water + glints
+  );
 }
 
 function city(canvas: Canvas): string {
@@ -48,7 +55,11 @@ function city(canvas: Canvas): string {
     const wide = canvas.width * (0.04 + canvas.chance() * 0.05);
     const tall = canvas.height * (0.2 + canvas.chance() * 0.5);
     const x = (index / 26) * canvas.width * 1.05 - wide / 2;
-    const lights = repeat(40, () => `<rect x="${n(x + canvas.chance() * wide * 0.9)}" y="${n(canvas.height - canvas.chance() * tall)}" width="${n(wide * 0.07)}" height="${n(wide * 0.1)}" fill="${hsl(38 + canvas.chance() * 20, 95, 70)}" opacity="${n(0.3 + canvas.chance() * 0.7)}"/>`);
+    const lights = repeat(
+      40,
+      () =>
+        `<rect x="${n(x + canvas.chance() * wide * 0.9)}" y="${n(canvas.height - canvas.chance() * tall)}" width="${n(wide * 0.07)}" height="${n(wide * 0.1)}" fill="${hsl(38 + canvas.chance() * 20, 95, 70)}" opacity="${n(0.3 + canvas.chance() * 0.7)}"/>`,
+    );
     return `<rect x="${n(x)}" y="${n(canvas.height - tall)}" width="${n(wide)}" height="${n(tall)}" fill="${hsl(230, 25, 9 + canvas.chance() * 10)}"/>${lights}`;
   });
   return sky(canvas, hsl(232, 60, 12), hsl(280 + canvas.chance() * 60, 55, 42)) + stars(canvas, 120, 0.5) + towers;
@@ -56,7 +67,9 @@ function city(canvas: Canvas): string {
 
 function bokeh(canvas: Canvas): string {
   const hue = canvas.chance() * 360;
-  const spots = repeat(55, () => spot(canvas, { hue: hue + canvas.chance() * 90, low: 0, size: 0.02 + canvas.chance() * 0.1 }));
+  const spots = repeat(55, () =>
+    spot(canvas, { hue: hue + canvas.chance() * 90, low: 0, size: 0.02 + canvas.chance() * 0.1 }),
+  );
   return sky(canvas, hsl(hue, 50, 14), hsl(hue + 50, 60, 30)) + spots;
 }
 
@@ -70,13 +83,17 @@ function dunes(canvas: Canvas): string {
 
 function forest(canvas: Canvas): string {
   const hue = 130 + canvas.chance() * 50;
-  const rows = [0.62, 0.76, 0.92].map((base, depth) => repeat(24, () => {
-    const x = canvas.chance() * canvas.width;
-    const tall = canvas.height * (0.22 + canvas.chance() * 0.16 + depth * 0.08);
-    const half = tall * 0.19;
-    const foot = base * canvas.height + canvas.height * 0.12;
-    return `<path d="M${n(x - half)} ${n(foot)}L${n(x)} ${n(foot - tall)}L${n(x + half)} ${n(foot)}Z" fill="${hsl(hue, 34, 44 - depth * 15 + canvas.chance() * 5)}"/>`;
-  }) + `<rect y="${n((base + 0.1) * canvas.height)}" width="100%" height="50%" fill="${hsl(hue, 34, 42 - depth * 15)}"/>`);
+  const rows = [0.62, 0.76, 0.92].map(
+    (base, depth) =>
+      repeat(24, () => {
+        const x = canvas.chance() * canvas.width;
+        const tall = canvas.height * (0.22 + canvas.chance() * 0.16 + depth * 0.08);
+        const half = tall * 0.19;
+        const foot = base * canvas.height + canvas.height * 0.12;
+        return `<path d="M${n(x - half)} ${n(foot)}L${n(x)} ${n(foot - tall)}L${n(x + half)} ${n(foot)}Z" fill="${hsl(hue, 34, 44 - depth * 15 + canvas.chance() * 5)}"/>`;
+      }) +
+      `<rect y="${n((base + 0.1) * canvas.height)}" width="100%" height="50%" fill="${hsl(hue, 34, 42 - depth * 15)}"/>`,
+  );
   return sky(canvas, hsl(hue + 40, 40, 66), hsl(55, 60, 90)) + sun(canvas, 0.25, hsl(52, 90, 94)) + rows.join('');
 }
 
@@ -88,7 +105,9 @@ function meadow(canvas: Canvas): string {
     return `<path d="M${n(x)} ${n(y)}q${n(canvas.width * 0.004)} ${n(-canvas.height * 0.04)} ${n((canvas.chance() - 0.3) * canvas.width * 0.02)} ${n(-canvas.height * 0.07)}" stroke="${hsl(80 + canvas.chance() * 40, 50, 28 + canvas.chance() * 24)}" stroke-width="${n(canvas.width * 0.002)}" fill="none"/>`;
   });
   const hue = canvas.chance() * 360;
-  const flowers = repeat(70, () => spot(canvas, { hue: hue + canvas.chance() * 60, low: 0.66, size: 0.004 + canvas.chance() * 0.008 }));
+  const flowers = repeat(70, () =>
+    spot(canvas, { hue: hue + canvas.chance() * 60, low: 0.66, size: 0.004 + canvas.chance() * 0.008 }),
+  );
   return sky(canvas, hsl(208, 75, 60), hsl(200, 70, 90)) + sun(canvas, 0.18, '#fffbe6') + hill + blades + flowers;
 }
 
@@ -111,21 +130,36 @@ function sky(canvas: Canvas, top: string, bottom: string): string {
 
 function sun(canvas: Canvas, height: number, colour: string): string {
   const place = `cx="${n((0.2 + canvas.chance() * 0.6) * canvas.width)}" cy="${n(height * canvas.height)}"`;
-  return [7, 3.4, 1].map((size, ring) => `<circle ${place} r="${n(canvas.height * 0.05 * size)}" fill="${colour}" opacity="${n([0.1, 0.2, 0.95][ring] ?? 1)}"/>`).join('');
+  return [7, 3.4, 1]
+    .map(
+      (size, ring) =>
+        `<circle ${place} r="${n(canvas.height * 0.05 * size)}" fill="${colour}" opacity="${n([0.1, 0.2, 0.95][ring] ?? 1)}"/>`,
+    )
+    .join('');
 }
 
-function ridge(canvas: Canvas, { top, height, colour, rough }: { top: number; height: number; colour: string; rough: number }): string {
+function ridge(
+  canvas: Canvas,
+  { top, height, colour, rough }: { top: number; height: number; colour: string; rough: number },
+): string {
   const phase = [0, 0, 0].map(() => canvas.chance() * 9);
   const points = repeat(65, (index) => {
     const at = index / 64;
-    const wave = phase.reduce((sum, start, octave) => sum + Math.sin(start + at * rough * (octave + 1)) / (octave + 1.5), 0);
+    const wave = phase.reduce(
+      (sum, start, octave) => sum + Math.sin(start + at * rough * (octave + 1)) / (octave + 1.5),
+      0,
+    );
     return `L${n(at * canvas.width)} ${n((top - wave * height * 0.5) * canvas.height)}`;
   });
   return `<path d="M0 ${n(canvas.height)}${points}L${n(canvas.width)} ${n(canvas.height)}Z" fill="${colour}"/>`;
 }
 
 function stars(canvas: Canvas, count: number, depth: number): string {
-  return repeat(count, () => `<circle cx="${n(canvas.chance() * canvas.width)}" cy="${n(canvas.chance() * canvas.height * depth)}" r="${n(canvas.width * 0.0004 + canvas.chance() * canvas.width * 0.001)}" fill="#fff" opacity="${n(0.3 + canvas.chance() * 0.7)}"/>`);
+  return repeat(
+    count,
+    () =>
+      `<circle cx="${n(canvas.chance() * canvas.width)}" cy="${n(canvas.chance() * canvas.height * depth)}" r="${n(canvas.width * 0.0004 + canvas.chance() * canvas.width * 0.001)}" fill="#fff" opacity="${n(0.3 + canvas.chance() * 0.7)}"/>`,
+  );
 }
 
 function spot(canvas: Canvas, { hue, low, size }: { hue: number; low: number; size: number }): string {

@@ -8,12 +8,15 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 let root = '';
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'shutterlog-setup-'));
-  for (const folder of ['scripts', 'machine', 'node_modules/.bin', 'node_modules/node']) mkdirSync(join(root, folder), { recursive: true });
+  for (const folder of ['scripts', 'machine', 'node_modules/.bin', 'node_modules/node'])
+    mkdirSync(join(root, folder), { recursive: true });
   cpSync(fileURLToPath(new URL('setup.mjs', import.meta.url)), join(root, 'scripts/setup.mjs'));
   json('package-lock.json', lockOf('1.0.0'));
   program('machine/npm', 'echo "npm ERR! no network" >&2; exit 1');
 });
-afterEach(() => { rmSync(root, { recursive: true }); });
+afterEach(() => {
+  rmSync(root, { recursive: true });
+});
 
 describe('setup', () => {
   it('does nothing when what is installed is what the lock file says, even when that file is newer', () => {
@@ -27,14 +30,21 @@ describe('setup', () => {
     installed('1.0.0', 'v24.3.1');
     setup();
     json('package-lock.json', lockOf('1.0.1'));
-    expect(setup()).toMatchObject({ status: 1, said: expect.stringContaining('setup: npm ci failed with exit code 1') });
+    expect(setup()).toMatchObject({
+      status: 1,
+      said: expect.stringContaining('setup: npm ci failed with exit code 1'),
+    });
   });
 
   it('accepts that an optional package of another platform is absent, and no other', () => {
     installed('1.0.0', 'v24.3.1');
-    json('package-lock.json', { packages: { ...lockOf('1.0.0').packages, 'node_modules/darwin-only': { version: '2.0.0', optional: true } } });
+    json('package-lock.json', {
+      packages: { ...lockOf('1.0.0').packages, 'node_modules/darwin-only': { version: '2.0.0', optional: true } },
+    });
     expect(setup().status).toBe(0);
-    json('package-lock.json', { packages: { ...lockOf('1.0.0').packages, 'node_modules/needed': { version: '2.0.0' } } });
+    json('package-lock.json', {
+      packages: { ...lockOf('1.0.0').packages, 'node_modules/needed': { version: '2.0.0' } },
+    });
     expect(setup().status).toBe(1);
   });
 
@@ -49,13 +59,18 @@ describe('setup', () => {
     installed('1.0.0', 'v22.1.0');
     const { status, said } = setup();
     expect(status).toBe(1);
-    expect(said).toMatch(/^setup: node_modules\/\.bin\/node should be Node 24 but is v22\.1\.0: run "npm rebuild node".*\n$/);
+    expect(said).toMatch(
+      /^setup: node_modules\/\.bin\/node should be Node 24 but is v22\.1\.0: run "npm rebuild node".*\n$/,
+    );
   });
 });
 
 function setup(): { status: number | null; said: string } {
   const env = { ...process.env, PATH: `${join(root, 'machine')}:/usr/bin:/bin` };
-  const { status, stdout, stderr } = spawnSync(process.execPath, [join(root, 'scripts/setup.mjs'), '--quiet'], { encoding: 'utf8', env });
+  const { status, stdout, stderr } = spawnSync(process.execPath, [join(root, 'scripts/setup.mjs'), '--quiet'], {
+    encoding: 'utf8',
+    env,
+  });
   return { status, said: stdout + stderr };
 }
 

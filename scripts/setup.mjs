@@ -20,19 +20,27 @@ if (read(stamp) !== wanted || pinnedNode() === undefined) {
   writeFileSync(stamp, wanted);
 }
 
-/** The packages on disk are those of the lock file: so `npm install x` by hand is not followed by a second full install. */
+/**
+ * The packages on disk are those of the lock file: so `npm install x` by hand is not followed by a second full install.
+ */
 function installedAlready(lockText) {
   const installed = read(join(modules, '.package-lock.json'));
   if (installed === undefined || pinnedNode() === undefined) return false;
   const present = JSON.parse(installed).packages;
-  return Object.entries(JSON.parse(lockText).packages).every(([path, entry]) =>
-    path === '' || (present[path] === undefined ? entry.optional === true : present[path].version === entry.version));
+  return Object.entries(JSON.parse(lockText).packages).every(
+    ([path, entry]) =>
+      path === '' || (present[path] === undefined ? entry.optional === true : present[path].version === entry.version),
+  );
 }
 
 function install() {
   if (!quiet) console.log('Installing dependencies with npm ci (about a minute the first time)');
   const started = Date.now();
-  const done = spawnSync('npm', ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], encoding: 'utf8' });
+  const done = spawnSync('npm', ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'], {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    encoding: 'utf8',
+  });
   if (done.error?.code === 'ENOENT') fail('npm is not on PATH: install Node 20 or later with npm');
   if (done.status !== 0) {
     process.stderr.write(`${done.stdout ?? ''}${done.stderr ?? ''}`);
@@ -41,7 +49,9 @@ function install() {
   if (!quiet) console.log(`Installed dependencies in ${((Date.now() - started) / 1000).toFixed(1)} s`);
 }
 
-/** The version of the Node that npm scripts will run on, read from its package, or undefined when its binary is missing. */
+/**
+ * The version of the Node that npm scripts will run on, read from its package, or undefined when its binary is missing.
+ */
 function pinnedNode() {
   const manifest = read(join(modules, 'node', 'package.json'));
   return manifest !== undefined && existsSync(join(modules, '.bin', 'node')) ? JSON.parse(manifest).version : undefined;
@@ -51,7 +61,9 @@ function verifyNode() {
   const found = spawnSync(join(modules, '.bin', 'node'), ['--version'], { encoding: 'utf8' });
   if (found.status === 0 && found.stdout.startsWith(`v${WANTED_NODE}.`)) return;
   const seen = found.status === 0 ? found.stdout.trim() : 'nothing that runs';
-  fail(`node_modules/.bin/node should be Node ${WANTED_NODE} but is ${seen}: run "npm rebuild node" (its install script must be allowed), or remove node_modules and try again`);
+  fail(
+    `node_modules/.bin/node should be Node ${WANTED_NODE} but is ${seen}: run "npm rebuild node" (its install script must be allowed), or remove node_modules and try again`,
+  );
 }
 
 function read(path) {

@@ -12,11 +12,22 @@ export type Rule = {
   readonly node?: boolean;
 };
 
-/** One line of defence of the shape in docs/map.md; `infra/local` starts the other processes and imports none of them. */
+/**
+ * One line of defence of the shape in docs/map.md; `infra/local` starts the other processes and imports none of them.
+ */
 export const RULES: readonly Rule[] = [
   { folder: 'domain/', ours: [], packages: ['zod'], node: false },
   { folder: 'media/', ours: [] },
-  { folder: 'infra/', ours: ['domain/position.ts', 'domain/recorded-event.ts', 'domain/event-definition.ts', 'domain/ids.ts', 'domain/metadata.ts'] },
+  {
+    folder: 'infra/',
+    ours: [
+      'domain/position.ts',
+      'domain/recorded-event.ts',
+      'domain/event-definition.ts',
+      'domain/ids.ts',
+      'domain/metadata.ts',
+    ],
+  },
   { folder: 'infra/event-store-node/', ours: ['infra/log.ts'] },
   { folder: 'infra/local/', ours: ['infra/'] },
   { folder: 'projections/', ours: ['domain/', 'infra/'] },
@@ -35,11 +46,18 @@ const FREE = ['testing/', 'bench/', 'scripts/', '.ci/'];
 /** Says which imports break a rule, and which rules match no file at all (a guard that guards nothing). */
 export function violations(files: readonly SourceFile[], rules: readonly Rule[]): string[] {
   const unused = rules.filter((rule) => !files.some((file) => ruleFor(file.path, rules) === rule));
-  const broken = files.filter((file) => !isTest(file.path)).flatMap((file) => {
-    const rule = ruleFor(file.path, rules);
-    if (rule === undefined) return FREE.some((folder) => file.path.startsWith(folder)) || !file.path.includes('/') ? [] : [`${file.path} lies in a folder without a rule`];
-    return importsOf(file).filter((target) => !allowed(target, rule)).map((target) => `${file.path} must not import ${target}`);
-  });
+  const broken = files
+    .filter((file) => !isTest(file.path))
+    .flatMap((file) => {
+      const rule = ruleFor(file.path, rules);
+      if (rule === undefined)
+        return FREE.some((folder) => file.path.startsWith(folder)) || !file.path.includes('/')
+          ? []
+          : [`${file.path} lies in a folder without a rule`];
+      return importsOf(file)
+        .filter((target) => !allowed(target, rule))
+        .map((target) => `${file.path} must not import ${target}`);
+    });
   return [...unused.map((rule) => `the rule for ${rule.folder} matches no file`), ...broken];
 }
 
@@ -51,24 +69,45 @@ function ruleFor(path: string, rules: readonly Rule[]): Rule | undefined {
 
 /** What a file imports: our files as paths from the root, everything else as written. */
 function importsOf(file: SourceFile): string[] {
-  return ts.preProcessFile(file.text, true, true).importedFiles.map(({ fileName }) =>
-    fileName.startsWith('.') ? normalize(join(dirname(file.path), fileName)) : fileName);
+  return ts
+    .preProcessFile(file.text, true, true)
+    .importedFiles.map(({ fileName }) =>
+      fileName.startsWith('.') ? normalize(join(dirname(file.path), fileName)) : fileName,
+    );
 }
 
 function allowed(target: string, rule: Rule): boolean {
   if (target.startsWith('node:')) return rule.node ?? true;
   if (isOurs(target)) {
-    return target.startsWith(rule.folder) || rule.ours.some((entry) => (entry.endsWith('/') ? target.startsWith(entry) : target === entry));
+    return (
+      target.startsWith(rule.folder) ||
+      rule.ours.some((entry) => (entry.endsWith('/') ? target.startsWith(entry) : target === entry))
+    );
   }
   return rule.packages === undefined || rule.packages.includes(packageOf(target));
 }
 
 function packageOf(target: string): string {
-  return target.split('/').slice(0, target.startsWith('@') ? 2 : 1).join('/');
+  return target
+    .split('/')
+    .slice(0, target.startsWith('@') ? 2 : 1)
+    .join('/');
 }
 
-const OUR_FOLDERS = ['domain/', 'commands/', 'projections/', 'read-api/', 'write-api/', 'infra/', 'cli/', 'media/', 'web/', ...FREE];
-const isOurs = (target: string) => OUR_FOLDERS.some((folder) => target.startsWith(folder)) && /\.(?:ts|mjs|js|json|lua)$/.test(target);
+const OUR_FOLDERS = [
+  'domain/',
+  'commands/',
+  'projections/',
+  'read-api/',
+  'write-api/',
+  'infra/',
+  'cli/',
+  'media/',
+  'web/',
+  ...FREE,
+];
+const isOurs = (target: string) =>
+  OUR_FOLDERS.some((folder) => target.startsWith(folder)) && /\.(?:ts|mjs|js|json|lua)$/.test(target);
 
 /** The files that run when one is imported, itself included: what it imports, and what that imports, but for types. */
 export function reachableFrom(files: readonly SourceFile[], start: string): string[] {
@@ -84,6 +123,8 @@ export function reachableFrom(files: readonly SourceFile[], start: string): stri
 
 function valueImportsOf(file: SourceFile): string[] {
   // Types are erased before the program runs: what stays in the compiled text is what is imported.
-  const { outputText } = ts.transpileModule(file.text, { compilerOptions: { verbatimModuleSyntax: true, target: ts.ScriptTarget.ESNext, module: ts.ModuleKind.ESNext } });
+  const { outputText } = ts.transpileModule(file.text, {
+    compilerOptions: { verbatimModuleSyntax: true, target: ts.ScriptTarget.ESNext, module: ts.ModuleKind.ESNext },
+  });
   return importsOf({ path: file.path, text: outputText });
 }

@@ -30,33 +30,47 @@ describe('the arrows between folders', () => {
   });
 
   it('do not leave out a new folder', () => {
-    expect(violations([...clean, { path: 'helpers/a.ts', text: '' }], RULES)).toEqual(['helpers/a.ts lies in a folder without a rule']);
+    expect(violations([...clean, { path: 'helpers/a.ts', text: '' }], RULES)).toEqual([
+      'helpers/a.ts lies in a folder without a rule',
+    ]);
   });
 });
 
 describe('a read model', () => {
-  // What reactions act by: commands, messages, files, caches and the vault. The log itself has to be opened by somebody.
-  const EFFECTS = /^(?:commands|media|write-api|cli)\/|^infra\/(?:kafka|object-store|media-store|vault|cdn|passwords|jwt)/;
+  // What reactions act by: commands, messages, files, caches and the vault. The log itself has to be opened by
+  // somebody.
+  const EFFECTS =
+    /^(?:commands|media|write-api|cli)\/|^infra\/(?:kafka|object-store|media-store|vault|cdn|passwords|jwt)/;
 
   it('reaches nothing that reactions act by', () => {
     const files = sourceFiles();
     const reached = reachableFrom(files, 'projections/catalog.ts');
     expect(reached).toContain('projections/posts.ts');
     expect(reached.filter((path) => EFFECTS.test(path))).toEqual([]);
-    const opens = files.filter(({ text }) => /\b(?:openEventStore|EventStoreDBClient)\b/.test(text)).map(({ path }) => path);
+    const opens = files
+      .filter(({ text }) => /\b(?:openEventStore|EventStoreDBClient)\b/.test(text))
+      .map(({ path }) => path);
     expect(opens.filter((path) => path.startsWith('projections/') && reached.includes(path))).toEqual([]);
     expect(opens).toContain('projections/main.ts');
   });
 
   it('would be found out, however far away the import stands', () => {
     const planted = [
-      { path: 'projections/catalog.ts', text: "import { posts } from './posts.ts';\nimport type { Cdn } from '../infra/kafka.ts';\nexport const all = [posts];" },
+      {
+        path: 'projections/catalog.ts',
+        text: "import { posts } from './posts.ts';\nimport type { Cdn } from '../infra/kafka.ts';\nexport const all = [posts];",
+      },
       { path: 'projections/posts.ts', text: "export { purge as posts } from './helper.ts';" },
-      { path: 'projections/helper.ts', text: "import { webhookCdn } from '../infra/cdn.ts';\nexport const purge = webhookCdn;" },
+      {
+        path: 'projections/helper.ts',
+        text: "import { webhookCdn } from '../infra/cdn.ts';\nexport const purge = webhookCdn;",
+      },
       { path: 'infra/cdn.ts', text: '' },
       { path: 'infra/kafka.ts', text: '' },
     ];
-    expect(reachableFrom(planted, 'projections/catalog.ts').filter((path) => EFFECTS.test(path))).toEqual(['infra/cdn.ts']);
+    expect(reachableFrom(planted, 'projections/catalog.ts').filter((path) => EFFECTS.test(path))).toEqual([
+      'infra/cdn.ts',
+    ]);
   });
 
   it('is fed and rebuilt from a log that it cannot append to, by type', () => {

@@ -10,8 +10,12 @@ export type CliRun = { readonly code: number; readonly out: string; readonly err
 export async function runCli(env: NodeJS.ProcessEnv, args: readonly string[]): Promise<CliRun> {
   const child = spawn(process.execPath, [CLI, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   let [out, err] = ['', ''];
-  child.stdout.on('data', (chunk: Buffer) => { out += chunk.toString(); });
-  child.stderr.on('data', (chunk: Buffer) => { err += chunk.toString(); });
-  const [code] = await once(child, 'close') as [number];
+  child.stdout.on('data', (chunk: Buffer) => {
+    out += chunk.toString();
+  });
+  child.stderr.on('data', (chunk: Buffer) => {
+    err += chunk.toString();
+  });
+  const [code] = (await once(child, 'close')) as [number];
   return { code, out, err };
 }

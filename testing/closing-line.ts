@@ -1,6 +1,8 @@
 import { z } from 'zod';
 
-/** The part of Vitest's JSON report that counts; a file that cannot be loaded has no assertions and is `failed` itself. */
+/**
+ * The part of Vitest's JSON report that counts; a file that cannot be loaded has no assertions and is `failed` itself.
+ */
 const Report = z.object({
   numPassedTests: z.number(),
   numFailedTests: z.number(),
@@ -19,8 +21,10 @@ export function countRun(report: unknown, exitCode: number | null): Counts {
   const parsed = Report.safeParse(report);
   if (!parsed.success) return { passed: 0, failed: 1, skipped: 0 };
   const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, testResults } = parsed.data;
-  const brokenFiles = testResults.filter(({ status, assertionResults }) =>
-    status === 'failed' && !assertionResults.some((assertion) => assertion.status === 'failed')).length;
+  const brokenFiles = testResults.filter(
+    ({ status, assertionResults }) =>
+      status === 'failed' && !assertionResults.some((assertion) => assertion.status === 'failed'),
+  ).length;
   const failed = numFailedTests + brokenFiles;
   return {
     passed: numPassedTests,
@@ -29,7 +33,10 @@ export function countRun(report: unknown, exitCode: number | null): Counts {
   };
 }
 
-/** The last lines of every test run: `12 passed, 0 failed`, with a line before it that counts the skipped when there are any. */
+/**
+ * The last lines of every test run: `12 passed, 0 failed`, with a line before it that counts the skipped when there are
+ * any.
+ */
 export function closingLines({ passed, failed, skipped }: Counts): string[] {
   return [...(skipped > 0 ? [`${skipped} skipped`] : []), `${passed} passed, ${failed} failed`];
 }

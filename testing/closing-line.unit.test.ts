@@ -8,15 +8,23 @@ describe('closing line', () => {
   });
 
   it('counts tests as the report does', () => {
-    expect(countRun(report({ numPassedTests: 5, numFailedTests: 2, numPendingTests: 1, numTodoTests: 1 }), 1)).toEqual({ passed: 5, failed: 2, skipped: 2 });
+    expect(countRun(report({ numPassedTests: 5, numFailedTests: 2, numPendingTests: 1, numTodoTests: 1 }), 1)).toEqual({
+      passed: 5,
+      failed: 2,
+      skipped: 2,
+    });
   });
 
   it('counts a file that could not be loaded as a failure', () => {
-    expect(countRun(report({ numPassedTests: 5, testResults: [file('failed'), file('passed', 'passed')] }), 1)).toEqual({ passed: 5, failed: 1, skipped: 0 });
+    expect(countRun(report({ numPassedTests: 5, testResults: [file('failed'), file('passed', 'passed')] }), 1)).toEqual(
+      { passed: 5, failed: 1, skipped: 0 },
+    );
   });
 
   it('does not count a file twice whose tests failed', () => {
-    expect(countRun(report({ numPassedTests: 1, numFailedTests: 1, testResults: [file('failed', 'passed', 'failed')] }), 1)).toMatchObject({ failed: 1 });
+    expect(
+      countRun(report({ numPassedTests: 1, numFailedTests: 1, testResults: [file('failed', 'passed', 'failed')] }), 1),
+    ).toMatchObject({ failed: 1 });
   });
 
   it('counts an error outside any test as a failure', () => {

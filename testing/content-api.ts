@@ -48,29 +48,69 @@ export async function openContentApi(): Promise<ContentApi> {
   const workers = startMediaWorkers({ workers: 2 });
   const stop = new AbortController();
   const queue = tableQueue(world.pool);
-  const reactor = await startReactor(world, [processMedia({ queue }), publishPosts(world), publishStories(world), deleteMedia({ ...world, cdn: logCdn(world.log), passed: async () => 'passed' })]);
+  const reactor = await startReactor(world, [
+    processMedia({ queue }),
+    publishPosts(world),
+    publishStories(world),
+    deleteMedia({ ...world, cdn: logCdn(world.log), passed: async () => 'passed' }),
+  ]);
   const work = startMediaWork({ ...world, queue, workers }, { concurrency: 2, pollMs: 20 }, stop.signal);
   const secret = randomBytes(32).toString('hex');
   const tokens = createTokens(secret);
   const addresses = createMediaAddresses({ publicUrl: undefined, secret, now: () => new Date() });
-  const counts = createOwnCounts({ sql: world.pool, builds: createBuildResolver(world.pool, codeVersions), freshness: createFreshness(world.pool, new Set()), storeId: world.store.storeId });
+  const counts = createOwnCounts({
+    sql: world.pool,
+    builds: createBuildResolver(world.pool, codeVersions),
+    freshness: createFreshness(world.pool, new Set()),
+    storeId: world.store.storeId,
+  });
   const app = createWriteApi({
-    routes: contentRoutes({ log: world, objects: world.objects, addresses, takesVideos: () => Promise.resolve(true), counts }), extras: [uploadHandler(world.objects)],
-    authenticator: tokens, rateLimiter: noLimits(), idempotency: world.vault.idempotency(isWriteRefusal),
-    storeId: world.store.storeId, log: world.log, health: {}, checkAnswers: true,
+    routes: contentRoutes({
+      log: world,
+      objects: world.objects,
+      addresses,
+      takesVideos: () => Promise.resolve(true),
+      counts,
+    }),
+    extras: [uploadHandler(world.objects)],
+    authenticator: tokens,
+    rateLimiter: noLimits(),
+    idempotency: world.vault.idempotency(isWriteRefusal),
+    storeId: world.store.storeId,
+    log: world.log,
+    health: {},
+    checkAnswers: true,
   });
   const server = await listen(app, { port: 0, host: '127.0.0.1' });
   const origin = `http://127.0.0.1:${String(server.port)}`;
-  const request = async (account: AccountId, path: string, options: HttpRequest = {}) => send(origin + path, { token: await tokens.forAccount(account, 'test', new Date()), ...options });
+  const request = async (account: AccountId, path: string, options: HttpRequest = {}) =>
+    send(origin + path, { token: await tokens.forAccount(account, 'test', new Date()), ...options });
   const askUpload = (account: AccountId, bytes: Buffer, change: Record<string, unknown> = {}) =>
-    request(account, '/v1/media/upload-url', { json: { content_type: 'image/jpeg', file_size: bytes.length, checksum_sha256: createHash('sha256').update(bytes).digest('hex'), ...change } });
+    request(account, '/v1/media/upload-url', {
+      json: {
+        content_type: 'image/jpeg',
+        file_size: bytes.length,
+        checksum_sha256: createHash('sha256').update(bytes).digest('hex'),
+        ...change,
+      },
+    });
   return {
-    ...world, origin, request, askUpload,
+    ...world,
+    origin,
+    request,
+    askUpload,
     upload: async (account, bytes, contentType = 'image/jpeg') => {
       const asked = await askUpload(account, bytes, { content_type: contentType });
-      const sent = await send(uploadUrl(origin, asked), { method: 'PUT', body: new Uint8Array(bytes), headers: { 'content-type': textAt(asked, 'headers.content-type') } });
+      const sent = await send(uploadUrl(origin, asked), {
+        method: 'PUT',
+        body: new Uint8Array(bytes),
+        headers: { 'content-type': textAt(asked, 'headers.content-type') },
+      });
       if (sent.status !== 200) throw new Error(JSON.stringify(sent.body));
-      return textAt(await request(account, `/v1/media/upload-url/${textAt(asked, 'upload_id')}/complete`, { method: 'POST' }), 'media_id');
+      return textAt(
+        await request(account, `/v1/media/upload-url/${textAt(asked, 'upload_id')}/complete`, { method: 'POST' }),
+        'media_id',
+      );
     },
     settled: async (postId) => {
       await eventually('the post is settled', async () => (await world.postState(postId)).status !== 'processing');
@@ -95,7 +135,16 @@ export function uploadUrl(origin: string, asked: HttpAnswer): string {
 }
 
 async function startProjector({ pool, keys, store, log }: ContentWorld): Promise<Runner> {
-  const runner = new Runner({ pool, keys, store, log, limits: { events: 500, bytes: 1e7 }, attempts: 1, firstDelayMs: 1, onPoison: async () => 'stop' });
+  const runner = new Runner({
+    pool,
+    keys,
+    store,
+    log,
+    limits: { events: 500, bytes: 1e7 },
+    attempts: 1,
+    firstDelayMs: 1,
+    onPoison: async () => 'stop',
+  });
   for (const projection of postgresProjections) {
     const build = await ensureLiveBuild(pool, { projection, storeId: store.storeId });
     if (build !== undefined) runner.attach([{ build, projection, position: START_OF_LOG, events: 0 }]);

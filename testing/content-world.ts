@@ -23,32 +23,33 @@ import { openVault, type Vault } from '../infra/vault.ts';
 import { openProjectorWorld, type ProjectorWorld } from './projector-world.ts';
 
 /** A log, a database, a vault and an object store of their own, for tests of commands and reactions. */
-export type ContentWorld = Omit<ProjectorWorld, 'keys' | 'append'> & Log & {
-  readonly vault: Vault;
-  /** What wraps the keys of the vault. */
-  readonly masterKey: string;
-  readonly objects: FsObjectStore;
-  /** The folder of the object store. */
-  readonly objectsDir: string;
-  /** A fresh command of an account, or of the system. */
-  as(actor: Actor): CommandContext;
-  /** A registered account. */
-  account(privacy?: 'public' | 'private'): Promise<AccountId>;
-  /** Appends events as they are, past every decision; personal data are sealed. */
-  record(streamId: string, ...events: AnyEvent[]): Promise<void>;
-  /** A medium whose bytes have arrived; a small photo by default. */
-  uploaded(owner: AccountId, bytes?: Buffer, contentType?: string): Promise<MediaId>;
-  /** A medium that is ready, without any bytes behind its sizes. */
-  ready(owner: AccountId): Promise<MediaId>;
-  /** A post; published when its media are ready. */
-  post(authorId: AccountId, mediaIds: MediaId[], change?: Partial<CreatePostInput>): Promise<PostId>;
-  /** A post that shows. */
-  publishedPost(authorId: AccountId, change?: Partial<CreatePostInput>): Promise<PostId>;
-  postState(postId: PostId): Promise<PostState>;
-  mediaState(mediaId: MediaId): Promise<MediaState>;
-  /** The types of all events in a stream. */
-  types(streamId: string): Promise<string[]>;
-};
+export type ContentWorld = Omit<ProjectorWorld, 'keys' | 'append'> &
+  Log & {
+    readonly vault: Vault;
+    /** What wraps the keys of the vault. */
+    readonly masterKey: string;
+    readonly objects: FsObjectStore;
+    /** The folder of the object store. */
+    readonly objectsDir: string;
+    /** A fresh command of an account, or of the system. */
+    as(actor: Actor): CommandContext;
+    /** A registered account. */
+    account(privacy?: 'public' | 'private'): Promise<AccountId>;
+    /** Appends events as they are, past every decision; personal data are sealed. */
+    record(streamId: string, ...events: AnyEvent[]): Promise<void>;
+    /** A medium whose bytes have arrived; a small photo by default. */
+    uploaded(owner: AccountId, bytes?: Buffer, contentType?: string): Promise<MediaId>;
+    /** A medium that is ready, without any bytes behind its sizes. */
+    ready(owner: AccountId): Promise<MediaId>;
+    /** A post; published when its media are ready. */
+    post(authorId: AccountId, mediaIds: MediaId[], change?: Partial<CreatePostInput>): Promise<PostId>;
+    /** A post that shows. */
+    publishedPost(authorId: AccountId, change?: Partial<CreatePostInput>): Promise<PostId>;
+    postState(postId: PostId): Promise<PostState>;
+    mediaState(mediaId: MediaId): Promise<MediaState>;
+    /** The types of all events in a stream. */
+    types(streamId: string): Promise<string[]>;
+  };
 
 const anything: Decider<null, readonly AnyEvent[], AnyEvent, never> = {
   eventTypes: eventDefinitions.map(({ type }): EventType => type),
@@ -64,7 +65,13 @@ export async function openContentWorld(): Promise<ContentWorld> {
   const vault = await openVault({ pool: base.pool, masterKey });
   const { objects, objectsDir, close: closeObjects } = await openObjects();
   const log: Log = { store: base.store, keys: vault.keys };
-  const as = (actor: Actor): CommandContext => ({ commandId: uuidv7(), actorId: actor, correlationId: 'test', causationId: 'test', now: new Date() });
+  const as = (actor: Actor): CommandContext => ({
+    commandId: uuidv7(),
+    actorId: actor,
+    correlationId: 'test',
+    causationId: 'test',
+    now: new Date(),
+  });
   const record = async (streamId: string, ...events: AnyEvent[]) => {
     await handle(log, as('system'), { decider: anything, streamId, command: events, owners: () => [] });
   };
@@ -74,7 +81,10 @@ export async function openContentWorld(): Promise<ContentWorld> {
     account: async (privacy = 'public') => {
       const accountId = newId.account();
       await vault.keys.create(accountId);
-      await record(streamOf.account(accountId), { type: 'AccountRegistered', data: { accountId, username: accountId.slice(-20), email: 'someone@example.org', fullName: 'Someone', privacy } });
+      await record(streamOf.account(accountId), {
+        type: 'AccountRegistered',
+        data: { accountId, username: accountId.slice(-20), email: 'someone@example.org', fullName: 'Someone', privacy },
+      });
       return accountId;
     },
     uploaded: (owner, bytes, contentType) => upload(world, owner, bytes, contentType),
@@ -95,21 +105,40 @@ async function openObjects(): Promise<{ objects: FsObjectStore; objectsDir: stri
   const objectsDir = await mkdtemp(join(tmpdir(), 'shutterlog-objects-'));
   const take = async (request: IncomingMessage) => {
     const url = new URL(request.url ?? '', 'http://localhost');
-    return objects.acceptUpload({ key: url.pathname.slice('/upload/'.length), search: url.search, contentType: request.headers['content-type'], body: request });
+    return objects.acceptUpload({
+      key: url.pathname.slice('/upload/'.length),
+      search: url.search,
+      contentType: request.headers['content-type'],
+      body: request,
+    });
   };
   const server = createServer((request, response) => {
     take(request).then(
-      (outcome) => { response.writeHead(outcome.ok ? 200 : 400, { connection: 'close' }).end(JSON.stringify(outcome)); },
-      () => { response.destroy(); },
+      (outcome) => {
+        response.writeHead(outcome.ok ? 200 : 400, { connection: 'close' }).end(JSON.stringify(outcome));
+      },
+      () => {
+        response.destroy();
+      },
     );
   });
-  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
   const origin = `http://127.0.0.1:${String((server.address() as AddressInfo).port)}`;
-  const objects = createFsObjectStore({ dir: objectsDir, secret: randomBytes(32).toString('hex'), uploadBaseUrl: `${origin}/upload`, downloadBaseUrl: `${origin}/media` });
+  const objects = createFsObjectStore({
+    dir: objectsDir,
+    secret: randomBytes(32).toString('hex'),
+    uploadBaseUrl: `${origin}/upload`,
+    downloadBaseUrl: `${origin}/media`,
+  });
   return {
-    objects, objectsDir,
+    objects,
+    objectsDir,
     close: async () => {
-      await new Promise((resolve) => { server.close(resolve); });
+      await new Promise((resolve) => {
+        server.close(resolve);
+      });
       await rm(objectsDir, { recursive: true, force: true });
     },
   };
@@ -120,14 +149,24 @@ type Basis = Pick<ContentWorld, 'store' | 'keys' | 'objects' | 'as' | 'record'>;
 /** A small photo that no other call gives. */
 export async function aPhoto(): Promise<Buffer> {
   // Reddish, so that a filter shows.
-  const [red = 0, green = 0, blue = 0] = randomBytes(3).map((byte, channel) => (channel === 0 ? 128 : 0) + Math.floor(byte / 4));
-  return sharp({ create: { width: 64, height: 48, channels: 3, background: { r: red, g: green, b: blue } } }).jpeg().toBuffer();
+  const [red = 0, green = 0, blue = 0] = randomBytes(3).map(
+    (byte, channel) => (channel === 0 ? 128 : 0) + Math.floor(byte / 4),
+  );
+  return sharp({ create: { width: 64, height: 48, channels: 3, background: { r: red, g: green, b: blue } } })
+    .jpeg()
+    .toBuffer();
 }
 
 async function upload(world: Basis, owner: AccountId, bytes?: Buffer, contentType = 'image/jpeg'): Promise<MediaId> {
   const file = bytes ?? (await aPhoto());
   const sha256 = createHash('sha256').update(file).digest('hex');
-  const requested = await requestUpload(world, world.as(owner), { ownerId: owner, contentType, fileSize: file.length, sha256, ordinal: 0 });
+  const requested = await requestUpload(world, world.as(owner), {
+    ownerId: owner,
+    contentType,
+    fileSize: file.length,
+    sha256,
+    ordinal: 0,
+  });
   if (!requested.ok) throw new Error(requested.refusal.code);
   const { key, mediaId } = requested.upload;
   await world.objects.put(key, file, { contentType, checksumSha256: sha256 });
@@ -138,18 +177,53 @@ async function upload(world: Basis, owner: AccountId, bytes?: Buffer, contentTyp
 
 async function readyMedium(world: Basis, ownerId: AccountId): Promise<MediaId> {
   const mediaId = newId.media();
-  const file = { mediaId, ownerId, kind: 'image', contentType: 'image/jpeg', fileSize: 9, sha256: 'a'.repeat(64), key: `uploads/${ownerId}/${mediaId}` } as const;
+  const file = {
+    mediaId,
+    ownerId,
+    kind: 'image',
+    contentType: 'image/jpeg',
+    fileSize: 9,
+    sha256: 'a'.repeat(64),
+    key: `uploads/${ownerId}/${mediaId}`,
+  } as const;
   await world.record(
     streamOf.media(mediaId),
     { type: 'UploadRequested', data: { ...file, expiresAt: new Date(Date.now() + 3_600_000).toISOString() } },
     { type: 'UploadCompleted', data: file },
-    { type: 'MediaProcessed', data: { mediaId, ownerId, kind: 'image', width: 64, height: 48, durationMs: null, blurhash: 'L00000', variants: [], camera: null } },
+    {
+      type: 'MediaProcessed',
+      data: {
+        mediaId,
+        ownerId,
+        kind: 'image',
+        width: 64,
+        height: 48,
+        durationMs: null,
+        blurhash: 'L00000',
+        variants: [],
+        camera: null,
+      },
+    },
   );
   return mediaId;
 }
 
-async function post(world: Basis, authorId: AccountId, mediaIds: MediaId[], change: Partial<CreatePostInput> = {}): Promise<PostId> {
-  const created = await createPost(world, world.as(authorId), { authorId, caption: null, mediaIds, filter: null, altTexts: [], location: null, commentsDisabled: false, ...change });
+async function post(
+  world: Basis,
+  authorId: AccountId,
+  mediaIds: MediaId[],
+  change: Partial<CreatePostInput> = {},
+): Promise<PostId> {
+  const created = await createPost(world, world.as(authorId), {
+    authorId,
+    caption: null,
+    mediaIds,
+    filter: null,
+    altTexts: [],
+    location: null,
+    commentsDisabled: false,
+    ...change,
+  });
   if (!created.ok) throw new Error(created.refusal.code);
   return created.postId;
 }

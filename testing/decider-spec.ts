@@ -14,7 +14,9 @@ export type DeciderSpec<Command, Event> = (...past: Event[]) => {
 };
 
 /** Makes the given/when/then sentences of one decider. */
-export function specify<State, Command, Event extends Typed, Code extends string>(decider: Decider<State, Command, Event, Code>): DeciderSpec<Command, Event> {
+export function specify<State, Command, Event extends Typed, Code extends string>(
+  decider: Decider<State, Command, Event, Code>,
+): DeciderSpec<Command, Event> {
   return (...past) => ({
     when(command) {
       const decision = decider.decide(command, past.reduce(decider.evolve, decider.initial));
@@ -30,8 +32,14 @@ export function specify<State, Command, Event extends Typed, Code extends string
   });
 }
 
-/** The history that a row of commands makes; refused commands leave no trace. Each command is decided on the state before it. */
-export function historyOf<State, Command, Event extends Typed, Code extends string>(decider: Decider<State, Command, Event, Code>, commands: readonly Command[]): { state: State; events: Event[] } {
+/**
+ * The history that a row of commands makes; refused commands leave no trace. Each command is decided on the state
+ * before it.
+ */
+export function historyOf<State, Command, Event extends Typed, Code extends string>(
+  decider: Decider<State, Command, Event, Code>,
+  commands: readonly Command[],
+): { state: State; events: Event[] } {
   let state = decider.initial;
   const events: Event[] = [];
   for (const command of commands) {
@@ -44,10 +52,13 @@ export function historyOf<State, Command, Event extends Typed, Code extends stri
 }
 
 /**
- * Laws that hold for every decider: folding the log gives the state that deciding left behind, events are of the declared
- * types, decide gives the same answer twice, and it changes neither the state nor the past.
+ * Laws that hold for every decider: folding the log gives the state that deciding left behind, events are of the
+ * declared types, decide gives the same answer twice, and it changes neither the state nor the past.
  */
-export function expectLaws<State, Command, Event extends Typed, Code extends string>(decider: Decider<State, Command, Event, Code>, commands: readonly Command[]): void {
+export function expectLaws<State, Command, Event extends Typed, Code extends string>(
+  decider: Decider<State, Command, Event, Code>,
+  commands: readonly Command[],
+): void {
   const { state, events } = historyOf(decider, commands);
   expect(events.reduce(decider.evolve, decider.initial)).toEqual(state);
   const before = structuredClone(state);

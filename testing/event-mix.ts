@@ -6,7 +6,23 @@ import { happened, type DataOf, type Fact } from './projection-spec.ts';
 type Known = { readonly postId: PostId; readonly authorId: AccountId };
 
 /** Relative frequencies of what people do on a photo network, read off by far more than they write. */
-const FREQUENCIES = { register: 15, follow: 160, unfollow: 12, post: 18, like: 420, unlike: 30, comment: 110, save: 30, story: 12, view: 150, block: 2, mute: 3, caption: 4, erase: 0.3, delete: 2 } as const;
+const FREQUENCIES = {
+  register: 15,
+  follow: 160,
+  unfollow: 12,
+  post: 18,
+  like: 420,
+  unlike: 30,
+  comment: 110,
+  save: 30,
+  story: 12,
+  view: 150,
+  block: 2,
+  mute: 3,
+  caption: 4,
+  erase: 0.3,
+  delete: 2,
+} as const;
 type Deed = keyof typeof FREQUENCIES;
 
 const START_MS = Date.parse('2026-01-01T00:00:00.000Z');
@@ -15,7 +31,8 @@ export const STEP_MS = 500;
 
 /**
  * An endless, seeded history of the product's own mix: registrations, follows, posts with their media, likes, comments,
- * saves, stories, views, blocks, erasures, from `startMs` on. It makes sense throughout: nobody likes twice, nothing happens to what is gone.
+ * saves, stories, views, blocks, erasures, from `startMs` on. It makes sense throughout: nobody likes twice, nothing
+ * happens to what is gone.
  */
 export function* eventMix(seed: number, startMs = START_MS): Generator<Fact, never> {
   const world = new MixedWorld(seed, startMs);
@@ -37,7 +54,9 @@ class MixedWorld {
   constructor(seed: number, startMs: number) {
     this.#startMs = startMs;
     this.#random = mulberry32(seed);
-    this.#deeds = Object.entries(FREQUENCIES).flatMap(([deed, weight]) => Array.from({ length: Math.max(1, Math.round(weight * 3)) }, () => deed as Deed));
+    this.#deeds = Object.entries(FREQUENCIES).flatMap(([deed, weight]) =>
+      Array.from({ length: Math.max(1, Math.round(weight * 3)) }, () => deed as Deed),
+    );
   }
 
   chooseDeed(): Deed {
@@ -48,29 +67,79 @@ class MixedWorld {
     const who = this.#someone();
     const whom = this.#someone();
     switch (deed) {
-      case 'register': return yield this.#register();
-      case 'follow': return yield* this.#once('follow', who, whom, () => this.#say('AccountFollowed', { followerId: who, followeeId: whom }, [whom, who]));
-      case 'unfollow': return yield* this.#undo('follow', (a, b) => this.#say('FollowEnded', { followerId: AccountId.parse(a), followeeId: AccountId.parse(b), reason: 'unfollowed' }, [b, a]));
-      case 'block': return yield* this.#once('block', who, whom, () => this.#say('AccountBlocked', { blockerId: who, blockedId: whom }, [who, whom]));
-      case 'mute': return yield* this.#once('mute', who, whom, () => this.#say('AccountMuted', { muterId: who, mutedId: whom }, [whom]));
-      case 'erase': return yield* this.#erase();
-      case 'story': return yield* this.#story(who);
-      case 'view': return yield* this.#view(who);
-      default: return yield* this.#aboutPost(deed, who);
+      case 'register':
+        return yield this.#register();
+      case 'follow':
+        return yield* this.#once('follow', who, whom, () =>
+          this.#say('AccountFollowed', { followerId: who, followeeId: whom }, [whom, who]),
+        );
+      case 'unfollow':
+        return yield* this.#undo('follow', (a, b) =>
+          this.#say(
+            'FollowEnded',
+            { followerId: AccountId.parse(a), followeeId: AccountId.parse(b), reason: 'unfollowed' },
+            [b, a],
+          ),
+        );
+      case 'block':
+        return yield* this.#once('block', who, whom, () =>
+          this.#say('AccountBlocked', { blockerId: who, blockedId: whom }, [who, whom]),
+        );
+      case 'mute':
+        return yield* this.#once('mute', who, whom, () =>
+          this.#say('AccountMuted', { muterId: who, mutedId: whom }, [whom]),
+        );
+      case 'erase':
+        return yield* this.#erase();
+      case 'story':
+        return yield* this.#story(who);
+      case 'view':
+        return yield* this.#view(who);
+      default:
+        return yield* this.#aboutPost(deed, who);
     }
   }
 
-  *#aboutPost(deed: Exclude<Deed, 'register' | 'follow' | 'unfollow' | 'block' | 'mute' | 'erase' | 'story' | 'view'>, who: AccountId): Generator<Fact> {
+  *#aboutPost(
+    deed: Exclude<Deed, 'register' | 'follow' | 'unfollow' | 'block' | 'mute' | 'erase' | 'story' | 'view'>,
+    who: AccountId,
+  ): Generator<Fact> {
     if (deed === 'post') return yield* this.#post(who);
     const post = this.#somePost();
     if (post === undefined) return;
     const { postId, authorId } = post;
     switch (deed) {
-      case 'like': return yield* this.#once('like', postId, who, () => this.#say('PostLiked', { postId, accountId: who, authorId }, [postId]));
-      case 'unlike': return yield* this.#undo('like', (p, a) => this.#say('PostUnliked', { postId: PostId.parse(p), accountId: AccountId.parse(a), authorId }, [p]));
-      case 'save': return yield* this.#once('save', postId, who, () => this.#say('PostSaved', { postId, accountId: who }, [postId]));
-      case 'comment': return yield this.#say('CommentAdded', { commentId: CommentId.parse(this.#id('cmt')), postId, postAuthorId: authorId, accountId: who, parentCommentId: null, text: `what a view #${String(this.#step % 97)}` }, [postId]);
-      case 'caption': return yield this.#say('CaptionEdited', { postId, authorId, caption: `another word, #tag${String(this.#step % 31)}` }, [authorId]);
+      case 'like':
+        return yield* this.#once('like', postId, who, () =>
+          this.#say('PostLiked', { postId, accountId: who, authorId }, [postId]),
+        );
+      case 'unlike':
+        return yield* this.#undo('like', (p, a) =>
+          this.#say('PostUnliked', { postId: PostId.parse(p), accountId: AccountId.parse(a), authorId }, [p]),
+        );
+      case 'save':
+        return yield* this.#once('save', postId, who, () =>
+          this.#say('PostSaved', { postId, accountId: who }, [postId]),
+        );
+      case 'comment':
+        return yield this.#say(
+          'CommentAdded',
+          {
+            commentId: CommentId.parse(this.#id('cmt')),
+            postId,
+            postAuthorId: authorId,
+            accountId: who,
+            parentCommentId: null,
+            text: `what a view #${String(this.#step % 97)}`,
+          },
+          [postId],
+        );
+      case 'caption':
+        return yield this.#say(
+          'CaptionEdited',
+          { postId, authorId, caption: `another word, #tag${String(this.#step % 31)}` },
+          [authorId],
+        );
       case 'delete': {
         this.#posts.splice(this.#posts.indexOf(post), 1);
         return yield this.#say('PostDeleted', { postId, authorId }, [authorId]);
@@ -83,37 +152,112 @@ class MixedWorld {
     this.#accounts.push(accountId);
     this.#registered += 1;
     const username = `user${String(this.#registered)}`;
-    return this.#say('AccountRegistered', { accountId, username, email: `${username}@example.org`, fullName: `User ${String(this.#registered)}`, privacy: 'public' }, [accountId]);
+    return this.#say(
+      'AccountRegistered',
+      {
+        accountId,
+        username,
+        email: `${username}@example.org`,
+        fullName: `User ${String(this.#registered)}`,
+        privacy: 'public',
+      },
+      [accountId],
+    );
   }
 
   *#post(authorId: AccountId): Generator<Fact> {
     const postId = PostId.parse(this.#id('post'));
     const mediaId = MediaId.parse(this.#id('med'));
-    yield this.#say('UploadCompleted', { mediaId, ownerId: authorId, kind: 'image', contentType: 'image/jpeg', fileSize: 123_456, sha256: 'ab'.repeat(32), key: `uploads/${mediaId}` }, [authorId]);
-    yield this.#say('PostCreated', { postId, authorId, caption: `day ${String(this.#step)} #tag${String(this.#step % 31)} #all`, mediaIds: [mediaId], filter: null, altTexts: { [mediaId]: 'a photo' }, location: null, commentsDisabled: false }, [authorId]);
-    const variants = (['thumbnail', 'small', 'medium', 'large', 'original'] as const).map((name) => ({ name, key: `${mediaId}/${name}.webp`, contentType: 'image/webp', width: 640, height: 480, bytes: 45_678, sha256: 'cd'.repeat(32) }));
-    yield this.#say('MediaProcessed', { mediaId, ownerId: authorId, kind: 'image', width: 4_000, height: 3_000, durationMs: null, blurhash: 'LEHV6nWB2yk8pyo0adR*.7kCMdnj', variants, camera: { make: 'Maker', model: 'One' } }, [authorId]);
+    yield this.#say(
+      'UploadCompleted',
+      {
+        mediaId,
+        ownerId: authorId,
+        kind: 'image',
+        contentType: 'image/jpeg',
+        fileSize: 123_456,
+        sha256: 'ab'.repeat(32),
+        key: `uploads/${mediaId}`,
+      },
+      [authorId],
+    );
+    yield this.#say(
+      'PostCreated',
+      {
+        postId,
+        authorId,
+        caption: `day ${String(this.#step)} #tag${String(this.#step % 31)} #all`,
+        mediaIds: [mediaId],
+        filter: null,
+        altTexts: { [mediaId]: 'a photo' },
+        location: null,
+        commentsDisabled: false,
+      },
+      [authorId],
+    );
+    const variants = (['thumbnail', 'small', 'medium', 'large', 'original'] as const).map((name) => ({
+      name,
+      key: `${mediaId}/${name}.webp`,
+      contentType: 'image/webp',
+      width: 640,
+      height: 480,
+      bytes: 45_678,
+      sha256: 'cd'.repeat(32),
+    }));
+    yield this.#say(
+      'MediaProcessed',
+      {
+        mediaId,
+        ownerId: authorId,
+        kind: 'image',
+        width: 4_000,
+        height: 3_000,
+        durationMs: null,
+        blurhash: 'LEHV6nWB2yk8pyo0adR*.7kCMdnj',
+        variants,
+        camera: { make: 'Maker', model: 'One' },
+      },
+      [authorId],
+    );
     yield this.#say('PostPublished', { postId, authorId, publishedAt: this.#now() }, [authorId]);
     this.#posts.push({ postId, authorId });
   }
 
   *#story(authorId: AccountId): Generator<Fact> {
     const storyId = StoryId.parse(this.#id('sty'));
-    yield this.#say('StoryPosted', { storyId, authorId, mediaId: MediaId.parse(this.#id('med')), durationMs: 5_000, audience: 'all' }, [authorId]);
-    yield this.#say('StoryPublished', { storyId, authorId, audience: 'all', publishedAt: this.#now(), expiresAt: new Date(this.#startMs + this.#step * STEP_MS + 86_400_000).toISOString() }, [authorId]);
+    yield this.#say(
+      'StoryPosted',
+      { storyId, authorId, mediaId: MediaId.parse(this.#id('med')), durationMs: 5_000, audience: 'all' },
+      [authorId],
+    );
+    yield this.#say(
+      'StoryPublished',
+      {
+        storyId,
+        authorId,
+        audience: 'all',
+        publishedAt: this.#now(),
+        expiresAt: new Date(this.#startMs + this.#step * STEP_MS + 86_400_000).toISOString(),
+      },
+      [authorId],
+    );
     this.#stories.push({ storyId, authorId });
   }
 
   *#view(who: AccountId): Generator<Fact> {
     const story = this.#pick(this.#stories);
-    if (story !== undefined) yield* this.#once('view', story.storyId, who, () => this.#say('StoryViewed', { ...story, accountId: who }, [story.authorId, who]));
+    if (story !== undefined)
+      yield* this.#once('view', story.storyId, who, () =>
+        this.#say('StoryViewed', { ...story, accountId: who }, [story.authorId, who]),
+      );
   }
 
   *#erase(): Generator<Fact> {
     const accountId = this.#pick(this.#accounts);
     if (accountId === undefined || this.#accounts.length < 20) return;
     this.#accounts.splice(this.#accounts.indexOf(accountId), 1);
-    for (const gone of this.#posts.filter(({ authorId }) => authorId === accountId)) this.#posts.splice(this.#posts.indexOf(gone), 1);
+    for (const gone of this.#posts.filter(({ authorId }) => authorId === accountId))
+      this.#posts.splice(this.#posts.indexOf(gone), 1);
     yield this.#say('AccountErased', { accountId }, [accountId]);
   }
 

@@ -6,7 +6,10 @@ import { promisify } from 'node:util';
  * under CI=true that is an error instead.
  */
 export async function requireTool(program: string): Promise<boolean> {
-  const found = await promisify(execFile)(program, ['-version']).then(() => true, () => false);
+  const found = await promisify(execFile)(program, ['-version']).then(
+    () => true,
+    () => false,
+  );
   if (found) return true;
   const reason = `${program} is not installed`;
   if (process.env['CI'] === 'true') throw new Error(reason);

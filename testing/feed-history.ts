@@ -7,7 +7,13 @@ import { newId } from '../infra/ids.ts';
 /** One wish of a random history; those that make no sense when their turn comes are left out. */
 export type Wish = { readonly does: number; readonly who: number; readonly whom: number; readonly which: number };
 
-type Entry = { readonly author: AccountId; shown: boolean; ended: boolean; readonly at: Date; readonly closeOnly: boolean };
+type Entry = {
+  readonly author: AccountId;
+  shown: boolean;
+  ended: boolean;
+  readonly at: Date;
+  readonly closeOnly: boolean;
+};
 
 /** A small world that makes events out of wishes, and knows by plain means what every feed must hold. */
 export type FeedHistory = {
@@ -27,17 +33,32 @@ export function createFeedHistory(now: Date, size: number): FeedHistory {
   const accounts = Array.from({ length: size }, () => newId.account());
   const alive = new Set<AccountId>(accounts);
   const celebrities = new Set<AccountId>();
-  const pairs = { follow: new Set<string>(), block: new Set<string>(), mute: new Set<string>(), close: new Set<string>() };
+  const pairs = {
+    follow: new Set<string>(),
+    block: new Set<string>(),
+    mute: new Set<string>(),
+    close: new Set<string>(),
+  };
   const posts = new Map<PostId, Entry>();
   const stories = new Map<StoryId, Entry>();
   const pairOf = (one: AccountId, other: AccountId) => `${one} ${other}`;
 
-  const say = <T extends EventType>(type: T, owners: readonly AccountId[], data: Extract<AnyEvent, { type: T }>['data']) => {
+  const say = <T extends EventType>(
+    type: T,
+    owners: readonly AccountId[],
+    data: Extract<AnyEvent, { type: T }>['data'],
+  ) => {
     log.push(record(log.length + 1, { type, owners, data, at: now }));
   };
   for (const accountId of accounts) {
     const username = accountId.slice(-20);
-    say('AccountRegistered', [accountId], { accountId, username, email: `${username}@example.com`, fullName: 'Somebody', privacy: 'public' });
+    say('AccountRegistered', [accountId], {
+      accountId,
+      username,
+      email: `${username}@example.com`,
+      fullName: 'Somebody',
+      privacy: 'public',
+    });
   }
   const pick = <T>(items: Iterable<T>, index: number): T | undefined => {
     const all = [...items];
@@ -85,14 +106,26 @@ export function createFeedHistory(now: Date, size: number): FeedHistory {
   function post(a: AccountId, does: number, which: number): void {
     if (does < 12) {
       // Coarse times, so that several entries share a millisecond; some lie just before the window.
-      const at = new Date(now.getTime() - (which % 8) * DAY_MS - Math.floor(which / 8) % 3 * MINUTE_MS - MINUTE_MS);
+      const at = new Date(now.getTime() - (which % 8) * DAY_MS - (Math.floor(which / 8) % 3) * MINUTE_MS - MINUTE_MS);
       const postId = newId.post();
       posts.set(postId, { author: a, shown: true, ended: false, at, closeOnly: false });
-      say('PostCreated', [a], { postId, authorId: a, caption: null, mediaIds: [newId.media()], filter: null, altTexts: null, location: null, commentsDisabled: false });
+      say('PostCreated', [a], {
+        postId,
+        authorId: a,
+        caption: null,
+        mediaIds: [newId.media()],
+        filter: null,
+        altTexts: null,
+        location: null,
+        commentsDisabled: false,
+      });
       say('PostPublished', [a], { postId, authorId: a, publishedAt: at.toISOString() });
       return;
     }
-    const chosen = pick([...posts].filter(([, entry]) => entry.author === a && !entry.ended), which);
+    const chosen = pick(
+      [...posts].filter(([, entry]) => entry.author === a && !entry.ended),
+      which,
+    );
     if (chosen === undefined) return;
     const [postId, entry] = chosen;
     if (does === 12) {
@@ -108,13 +141,22 @@ export function createFeedHistory(now: Date, size: number): FeedHistory {
     if (does < 17) {
       const at = new Date(now.getTime() - (which % 26) * 60 * MINUTE_MS - MINUTE_MS);
       const storyId = newId.story();
-      const audience = which % 3 === 0 ? 'close_friends' as const : 'all' as const;
+      const audience = which % 3 === 0 ? ('close_friends' as const) : ('all' as const);
       stories.set(storyId, { author: a, shown: true, ended: false, at, closeOnly: audience === 'close_friends' });
       say('StoryPosted', [a], { storyId, authorId: a, mediaId: newId.media(), durationMs: 5_000, audience });
-      say('StoryPublished', [a], { storyId, authorId: a, audience, publishedAt: at.toISOString(), expiresAt: new Date(at.getTime() + DAY_MS).toISOString() });
+      say('StoryPublished', [a], {
+        storyId,
+        authorId: a,
+        audience,
+        publishedAt: at.toISOString(),
+        expiresAt: new Date(at.getTime() + DAY_MS).toISOString(),
+      });
       return;
     }
-    const chosen = pick([...stories].filter(([, entry]) => entry.author === a && !entry.ended), which);
+    const chosen = pick(
+      [...stories].filter(([, entry]) => entry.author === a && !entry.ended),
+      which,
+    );
     if (chosen === undefined) return;
     chosen[1].ended = true;
     say('StoryDeleted', [a], { storyId: chosen[0], authorId: a });
@@ -122,7 +164,8 @@ export function createFeedHistory(now: Date, size: number): FeedHistory {
 
   function standing(a: AccountId, does: number): void {
     if (does === 18) {
-      if (celebrities.delete(a)) return say('CelebrityStatusRevoked', [a], { accountId: a, followerCount: 1, threshold: 10 });
+      if (celebrities.delete(a))
+        return say('CelebrityStatusRevoked', [a], { accountId: a, followerCount: 1, threshold: 10 });
       celebrities.add(a);
       say('CelebrityStatusGranted', [a], { accountId: a, followerCount: 10, threshold: 10 });
     } else if (alive.size > size - 1) {
@@ -136,7 +179,10 @@ export function createFeedHistory(now: Date, size: number): FeedHistory {
     log,
     wish: ({ does, who, whom, which }) => {
       const a = pick(alive, who);
-      const b = pick([...alive].filter((one) => one !== a), whom);
+      const b = pick(
+        [...alive].filter((one) => one !== a),
+        whom,
+      );
       if (a === undefined || b === undefined) return;
       const kind = does % 20;
       if (kind < 8) relate(a, b, kind);
@@ -147,18 +193,35 @@ export function createFeedHistory(now: Date, size: number): FeedHistory {
     feedOf: (kind, viewer, { entries, windowMs }) => {
       const sees = (entry: Entry) => {
         const pair = pairOf(viewer, entry.author);
-        return alive.has(viewer) && alive.has(entry.author) && !celebrities.has(entry.author) && pairs.follow.has(pair) && !pairs.mute.has(pair)
-          && !pairs.block.has(pair) && !pairs.block.has(pairOf(entry.author, viewer)) && (!entry.closeOnly || pairs.close.has(pairOf(entry.author, viewer)));
+        return (
+          alive.has(viewer) &&
+          alive.has(entry.author) &&
+          !celebrities.has(entry.author) &&
+          pairs.follow.has(pair) &&
+          !pairs.mute.has(pair) &&
+          !pairs.block.has(pair) &&
+          !pairs.block.has(pairOf(entry.author, viewer)) &&
+          (!entry.closeOnly || pairs.close.has(pairOf(entry.author, viewer)))
+        );
       };
       const all: (readonly [string, Entry])[] = kind === 'post' ? [...posts] : [...stories];
-      return all.filter(([, entry]) => entry.shown && !entry.ended && entry.at.getTime() > now.getTime() - windowMs && sees(entry))
+      return all
+        .filter(
+          ([, entry]) => entry.shown && !entry.ended && entry.at.getTime() > now.getTime() - windowMs && sees(entry),
+        )
         .sort(([idA, a], [idB, b]) => b.at.getTime() - a.at.getTime() || (idA < idB ? 1 : -1))
-        .slice(0, entries).map(([id]) => id);
+        .slice(0, entries)
+        .map(([id]) => id);
     },
   };
 }
 
-type Said = { readonly type: EventType; readonly owners: readonly AccountId[]; readonly data: unknown; readonly at: Date };
+type Said = {
+  readonly type: EventType;
+  readonly owners: readonly AccountId[];
+  readonly data: unknown;
+  readonly at: Date;
+};
 
 /** An event as it comes out of the log, at the `place`-th position. */
 export function record(place: number, { type, owners, data, at }: Said): DomainEvent {
@@ -169,7 +232,15 @@ export function record(place: number, { type, owners, data, at }: Said): DomainE
     id: randomUUID(),
     type,
     data,
-    metadata: { $correlationId: 'test', $causationId: 'test', commandId: randomUUID(), actorId: 'system', owners: [...owners], occurredAt: at.toISOString(), schemaVersion: 1 },
+    metadata: {
+      $correlationId: 'test',
+      $causationId: 'test',
+      commandId: randomUUID(),
+      actorId: 'system',
+      owners: [...owners],
+      occurredAt: at.toISOString(),
+      schemaVersion: 1,
+    },
     createdAt: at,
   });
   if (event === undefined) throw new Error(`${type} is not an event of the domain`);

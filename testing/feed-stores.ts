@@ -41,27 +41,45 @@ export async function openFeedStores(): Promise<FeedStores> {
   const pool = openPool(database.url, { size: 8, name: 'feed-test' });
   await prepareProjectionTables(pool);
   const builds = new Map<string, Build>();
-  for (const projection of MODELS) builds.set(projection.name, await createBuild(pool, { projection, storeId: STORE_ID, state: 'building' }));
+  for (const projection of MODELS)
+    builds.set(projection.name, await createBuild(pool, { projection, storeId: STORE_ID, state: 'building' }));
   const buildOf = (name: string) => {
     const build = builds.get(name);
     if (build === undefined) throw new Error(`the test has no model ${name}`);
     return build;
   };
-  const read: ReadContext = { sql: pool, builds: { schema: (name) => quoted(buildOf(name).location), prefix: (name) => buildOf(name).location, id: (name) => buildOf(name).id } };
+  const read: ReadContext = {
+    sql: pool,
+    builds: {
+      schema: (name) => quoted(buildOf(name).location),
+      prefix: (name) => buildOf(name).location,
+      id: (name) => buildOf(name).id,
+    },
+  };
   const redis = openRedis(server.url);
   await whenRedisReady(redis, 10_000);
   return {
-    pool, redis, read,
+    pool,
+    redis,
+    read,
     redisUrl: server.url,
-    context: (prefix, now) => ({ read, prefix, now, indexes: createSortedIndexes(redis, { prefix: `${prefix}:`, buckets: BUCKETS }) }),
+    context: (prefix, now) => ({
+      read,
+      prefix,
+      now,
+      indexes: createSortedIndexes(redis, { prefix: `${prefix}:`, buckets: BUCKETS }),
+    }),
     project: async (events) => {
       for (const projection of MODELS) {
         const handled = events.filter(({ type }) => projection.handles.includes(type));
-        if (handled.length > 0) await inTransaction(pool, (tx) => projection.apply(tx, quoted(buildOf(projection.name).location), handled));
+        if (handled.length > 0)
+          await inTransaction(pool, (tx) => projection.apply(tx, quoted(buildOf(projection.name).location), handled));
       }
     },
     clear: async () => {
-      const tables = MODELS.flatMap(({ name, tables: own }) => own.map(({ table }) => `${quoted(buildOf(name).location)}.${table}`));
+      const tables = MODELS.flatMap(({ name, tables: own }) =>
+        own.map(({ table }) => `${quoted(buildOf(name).location)}.${table}`),
+      );
       await pool.query(`truncate ${tables.join(', ')}`);
       await emptyRedis(redis);
     },

@@ -12,7 +12,15 @@ import { eventually } from './projector-world.ts';
 import { openReadWorld, type ReadWorld } from './read-world.ts';
 import { createTestRedis, type TestRedis } from './redis.ts';
 
-export type FeedAnswer = { readonly status: number; readonly quality: string | null; readonly cache: string | null; readonly ids: string[]; readonly next: string | null; readonly session: string; readonly body: Record<string, unknown> };
+export type FeedAnswer = {
+  readonly status: number;
+  readonly quality: string | null;
+  readonly cache: string | null;
+  readonly ids: string[];
+  readonly next: string | null;
+  readonly session: string;
+  readonly body: Record<string, unknown>;
+};
 
 /** The read API with feeds and trays, over lanes and a Redis of its own. */
 export type FeedWorld = ReadWorld & {
@@ -26,29 +34,48 @@ export type FeedWorld = ReadWorld & {
   readonly load: { saturation: number };
   /** What is wrong with PostgreSQL for the feeds: each statement takes longer, those that hold a text fail. */
   readonly trouble: { delayMs: number; failing: string | undefined };
-  feed(viewer: AccountId, query?: string, options?: { path?: string; headers?: Record<string, string> }): Promise<FeedAnswer>;
+  feed(
+    viewer: AccountId,
+    query?: string,
+    options?: { path?: string; headers?: Record<string, string> },
+  ): Promise<FeedAnswer>;
   /** Waits until the lanes have handled all that was told. */
   settled(): Promise<void>;
 };
 
-export type FeedWorldOptions = Partial<Pick<FeedParts, 'redisTimeoutMs' | 'circuitRestMs' | 'ranking' | 'superCelebrityFrom' | 'superCelebritiesKept'>> & {
+export type FeedWorldOptions = Partial<
+  Pick<FeedParts, 'redisTimeoutMs' | 'circuitRestMs' | 'ranking' | 'superCelebrityFrom' | 'superCelebritiesKept'>
+> & {
   /** Opens what readers reach Redis by, such as a client through a proxy; lanes use the server itself. */
   readonly readerRedis?: (url: string) => Promise<RedisClient>;
   /** The Redis, by default what `createTestRedis` gives. */
   readonly openServer?: () => Promise<TestRedis>;
-  /** Readers keep what they have read until they hear that it changed, as the read API does; by default they ask each time. */
+  /**
+   * Readers keep what they have read until they hear that it changed, as the read API does; by default they ask each
+   * time.
+   */
   readonly keeping?: boolean;
 };
 
 // A machine that is busy with other tests is no reason to answer otherwise.
-const UNHURRIED = { redisTimeoutMs: 5_000, circuitRestMs: 30_000, ranking: { budgetMs: 10_000, popularForMs: 0 }, superCelebrityFrom: 1_000_000 };
+const UNHURRIED = {
+  redisTimeoutMs: 5_000,
+  circuitRestMs: 30_000,
+  ranking: { budgetMs: 10_000, popularForMs: 0 },
+  superCelebrityFrom: 1_000_000,
+};
 
 /** Opens the world. */
-export async function openFeedWorld({ readerRedis, openServer = createTestRedis, keeping = false, ...options }: FeedWorldOptions = {}): Promise<FeedWorld> {
+export async function openFeedWorld({
+  readerRedis,
+  openServer = createTestRedis,
+  keeping = false,
+  ...options
+}: FeedWorldOptions = {}): Promise<FeedWorld> {
   const server = await openServer();
   const redis = openRedis(server.url);
   await whenRedisReady(redis, 10_000);
-  const readers = await readerRedis?.(server.url) ?? openRedis(server.url);
+  const readers = (await readerRedis?.(server.url)) ?? openRedis(server.url);
   await whenRedisReady(readers, 5_000);
   const clock = { now: new Date() };
   const load = { saturation: 0 };
@@ -57,7 +84,13 @@ export async function openFeedWorld({ readerRedis, openServer = createTestRedis,
   const keys = keeping ? KeyWatch.over(readers) : undefined;
   let lanes: Lanes | undefined;
   const world = await openReadWorld(async (base, { reader, present }) => {
-    const fed = createLanes({ ...base, redis, projections: laneProjections, versions: codeVersions, now: () => clock.now });
+    const fed = createLanes({
+      ...base,
+      redis,
+      projections: laneProjections,
+      versions: codeVersions,
+      now: () => clock.now,
+    });
     await fed.start();
     lanes = fed;
     const sql = troubled(base.pool, trouble, computed);
@@ -65,25 +98,67 @@ export async function openFeedWorld({ readerRedis, openServer = createTestRedis,
     changes?.start();
     await eventually('readers hear of changes', () => changes?.complete !== false && keys?.complete !== false);
     const routes = assembleFeeds({
-      ...UNHURRIED, ...options,
-      reader: { open: async (...asked) => { const reading = await reader.open(...asked); return { ...reading, read: { ...reading.read, sql } }; } },
-      present, primary: sql, redis: readers, ...(changes !== undefined && { changes }), ...(keys !== undefined && { keys }), saturation: { now: () => load.saturation }, now: () => clock.now,
+      ...UNHURRIED,
+      ...options,
+      reader: {
+        open: async (...asked) => {
+          const reading = await reader.open(...asked);
+          return { ...reading, read: { ...reading.read, sql } };
+        },
+      },
+      present,
+      primary: sql,
+      redis: readers,
+      ...(changes !== undefined && { changes }),
+      ...(keys !== undefined && { keys }),
+      saturation: { now: () => load.saturation },
+      now: () => clock.now,
     });
-    return { routes, close: async () => { await changes?.close(); await fed.close(); } };
+    return {
+      routes,
+      close: async () => {
+        await changes?.close();
+        await fed.close();
+      },
+    };
   });
   if (lanes === undefined) throw new Error('the lanes did not start');
   const fed = lanes;
   return {
-    ...world, redis, clock, load, computed, trouble,
+    ...world,
+    redis,
+    clock,
+    load,
+    computed,
+    trouble,
     lanes: fed,
     feed: async (viewer, query = '', { path = '/v1/feed', headers: sent } = {}) => {
       const { status, headers, body } = await world.get(`${path}${query}`, viewer, sent);
-      const { posts = [], pagination, feed_session_id } = body as { posts?: { post_id: string }[]; pagination?: { next_cursor: string | null }; feed_session_id?: string };
-      return { status, quality: headers.get('x-feed-quality'), cache: headers.get('x-cache-status'), ids: posts.map(({ post_id }) => post_id), next: pagination?.next_cursor ?? null, session: feed_session_id ?? '', body: body as Record<string, unknown> };
+      const {
+        posts = [],
+        pagination,
+        feed_session_id,
+      } = body as {
+        posts?: { post_id: string }[];
+        pagination?: { next_cursor: string | null };
+        feed_session_id?: string;
+      };
+      return {
+        status,
+        quality: headers.get('x-feed-quality'),
+        cache: headers.get('x-cache-status'),
+        ids: posts.map(({ post_id }) => post_id),
+        next: pagination?.next_cursor ?? null,
+        session: feed_session_id ?? '',
+        body: body as Record<string, unknown>,
+      };
     },
     settled: async () => {
       const head = await world.store.head();
-      await eventually('the lanes pass the head of the log', () => fed.fed.length >= laneProjections.length && fed.fed.every(({ position }) => position >= head));
+      await eventually(
+        'the lanes pass the head of the log',
+        () => fed.fed.length >= laneProjections.length && fed.fed.every(({ position }) => position >= head),
+      );
     },
     close: async () => {
       await world.close();
@@ -104,7 +179,8 @@ function troubled(pool: Pool, trouble: FeedWorld['trouble'], computed: { feeds: 
         const asked = JSON.stringify(args[0]);
         if (asked.includes('as viewer (id)')) computed.feeds += 1;
         if (trouble.delayMs > 0) await delay(trouble.delayMs);
-        if (trouble.failing !== undefined && asked.includes(trouble.failing)) throw new Error('the test wants this statement to fail');
+        if (trouble.failing !== undefined && asked.includes(trouble.failing))
+          throw new Error('the test wants this statement to fail');
         return target.query(...args);
       };
     },

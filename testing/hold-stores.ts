@@ -12,7 +12,18 @@ const registry = openChildRegistry(dataDir);
 const leftovers = await registry.endLeftovers();
 const children = createChildren(dataDir, registry);
 const { secrets } = ensureSecrets(dataDir);
-const { postgres, redis } = planStores({ dataDir, children, secrets, env: {}, ports: await planStorePorts(dataDir), print: console.error });
-const pids = await Promise.all([postgres, redis].map(async (store) => 'start' in store ? (await store.start()).pid : 0));
-process.once('SIGTERM', () => { void children.close().then(unlock); });
+const { postgres, redis } = planStores({
+  dataDir,
+  children,
+  secrets,
+  env: {},
+  ports: await planStorePorts(dataDir),
+  print: console.error,
+});
+const pids = await Promise.all(
+  [postgres, redis].map(async (store) => ('start' in store ? (await store.start()).pid : 0)),
+);
+process.once('SIGTERM', () => {
+  void children.close().then(unlock);
+});
 console.log(JSON.stringify({ databaseUrl: postgres.url, redisUrl: redis.url, pids, leftovers }));

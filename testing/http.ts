@@ -1,4 +1,7 @@
-/** An HTTP client for tests: every answer comes back, whatever its status, so that refusals are as easy to expect as successes. */
+/**
+ * An HTTP client for tests: every answer comes back, whatever its status, so that refusals are as easy to expect as
+ * successes.
+ */
 export type HttpAnswer = {
   status: number;
   headers: Headers;
@@ -31,7 +34,11 @@ export async function send(url: string, request: HttpRequest = {}): Promise<Http
   });
   const text = await response.text();
   const isJson = /[/+]json\b/.test(response.headers.get('content-type') ?? '');
-  return { status: response.status, headers: response.headers, body: text === '' ? undefined : isJson ? JSON.parse(text) : text };
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: text === '' ? undefined : isJson ? JSON.parse(text) : text,
+  };
 }
 
 function headersOf({ json, token, headers }: HttpRequest): Record<string, string> {
@@ -44,7 +51,9 @@ function headersOf({ json, token, headers }: HttpRequest): Record<string, string
 
 /** The text at a path such as `user.username` of an answer's JSON. Throws, showing the answer, when there is none. */
 export function textAt(answer: HttpAnswer, path: string): string {
-  const value = path.split('.').reduce<unknown>((inside, key) => isRecord(inside) ? inside[key] : undefined, answer.body);
+  const value = path
+    .split('.')
+    .reduce<unknown>((inside, key) => (isRecord(inside) ? inside[key] : undefined), answer.body);
   if (typeof value === 'string') return value;
   throw new Error(`no text at ${path} of ${answer.status} ${JSON.stringify(answer.body)}`);
 }

@@ -22,24 +22,28 @@ import { openProjectorWorld, type ProjectorWorld } from './projector-world.ts';
 import { createTestRedis } from './redis.ts';
 
 /** A log, a database with a vault, and a Redis of their own, for tests about who somebody is. */
-export type IdentityWorld = Omit<ProjectorWorld, 'keys'> & Log & Vault & {
-  readonly vault: Vault;
-  readonly masterKey: string;
-  readonly redis: RedisClient;
-  readonly passwords: Passwords;
-  readonly tokens: Tokens;
-  readonly jwtSecret: string;
-  readonly holders: NameHolders;
-  limits(changes?: Partial<Record<BucketName, Bucket>>): Limits;
-  /** A fresh command of an account, or of the system. */
-  as(actor: Actor, now?: Date): CommandContext;
-  /** Registers somebody by command. Throws the refusal's code. */
-  register(username: string, change?: Partial<RegisterAccountInput>): Promise<AccountId>;
-  /** Serves the write API with the identity routes and gives its origin; answers are checked against their schemas. */
-  serve(changes?: Partial<WriteApiDeps> & { limits?: Limits }): Promise<string>;
-  /** The types of all events in a stream. */
-  types(streamId: string): Promise<string[]>;
-};
+export type IdentityWorld = Omit<ProjectorWorld, 'keys'> &
+  Log &
+  Vault & {
+    readonly vault: Vault;
+    readonly masterKey: string;
+    readonly redis: RedisClient;
+    readonly passwords: Passwords;
+    readonly tokens: Tokens;
+    readonly jwtSecret: string;
+    readonly holders: NameHolders;
+    limits(changes?: Partial<Record<BucketName, Bucket>>): Limits;
+    /** A fresh command of an account, or of the system. */
+    as(actor: Actor, now?: Date): CommandContext;
+    /** Registers somebody by command. Throws the refusal's code. */
+    register(username: string, change?: Partial<RegisterAccountInput>): Promise<AccountId>;
+    /**
+     * Serves the write API with the identity routes and gives its origin; answers are checked against their schemas.
+     */
+    serve(changes?: Partial<WriteApiDeps> & { limits?: Limits }): Promise<string>;
+    /** The types of all events in a stream. */
+    types(streamId: string): Promise<string[]>;
+  };
 
 const CHEAP = { memoryCost: 1_024, timeCost: 1, parallelism: 1 };
 /** On a busy machine Redis may be slow, and a test that counts must not be let through for that. */
@@ -57,14 +61,39 @@ export async function openIdentityWorld(): Promise<IdentityWorld> {
   const passwords = await createPasswords({ cost: CHEAP });
   const jwtSecret = randomBytes(32).toString('hex');
   const tokens = createTokens(jwtSecret);
-  const as = (actor: Actor, now = new Date()): CommandContext => ({ commandId: uuidv7(), actorId: actor, correlationId: 'test', causationId: 'test', now });
-  const limits = (changes: Partial<Record<BucketName, Bucket>> = {}) => createLimits({ redis, limits: { ...USUAL_LIMITS, ...changes }, prefix: uuidv7(), answerLimitMs: PATIENT_MS });
-  const common = { ...base, ...vault, vault, masterKey, redis, passwords, tokens, jwtSecret, as, limits, holders: new LRUCache<string, AccountId>({ max: 1_000 }) };
+  const as = (actor: Actor, now = new Date()): CommandContext => ({
+    commandId: uuidv7(),
+    actorId: actor,
+    correlationId: 'test',
+    causationId: 'test',
+    now,
+  });
+  const limits = (changes: Partial<Record<BucketName, Bucket>> = {}) =>
+    createLimits({ redis, limits: { ...USUAL_LIMITS, ...changes }, prefix: uuidv7(), answerLimitMs: PATIENT_MS });
+  const common = {
+    ...base,
+    ...vault,
+    vault,
+    masterKey,
+    redis,
+    passwords,
+    tokens,
+    jwtSecret,
+    as,
+    limits,
+    holders: new LRUCache<string, AccountId>({ max: 1_000 }),
+  };
   const closers: (() => Promise<void>)[] = [];
   return {
     ...common,
     register: async (username, change = {}) => {
-      const input = { username: Username.parse(username), email: `${username}@example.org`, password: PASSWORD, fullName: username, ...change };
+      const input = {
+        username: Username.parse(username),
+        email: `${username}@example.org`,
+        password: PASSWORD,
+        fullName: username,
+        ...change,
+      };
       const registered = await registerAccount({ ...common, hash: passwords.hash }, as('system'), input);
       if (!registered.ok) throw new Error(registered.refusal.code);
       return registered.accountId;

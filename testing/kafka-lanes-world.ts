@@ -34,51 +34,94 @@ const READ_AT_ONCE = 500;
 /** Opens a world at the clock time `now`. */
 export async function openKafkaLanesWorld(kafka: TestKafka, now: Date): Promise<KafkaLanesWorld> {
   const [world, server] = await Promise.all([openProjectorWorld(), createTestRedis()]);
-  const relay = startRelay({ ...kafka, pool: world.pool, databaseUrl: world.databaseUrl, store: world.store, log: world.log });
+  const relay = startRelay({
+    ...kafka,
+    pool: world.pool,
+    databaseUrl: world.databaseUrl,
+    store: world.store,
+    log: world.log,
+  });
 
   const open = new Set<RunningProjector>();
   const contextOf = async (projector: RunningProjector, name: string): Promise<LaneContext> => {
     const builds = await resolveBuilds(world.pool, VERSIONS);
     const prefix = builds.prefix(name);
-    return { read: { sql: world.pool, builds }, prefix, now: () => now, indexes: createSortedIndexes(projector.redis, { prefix: `${prefix}:`, buckets: BUCKETS }) };
+    return {
+      read: { sql: world.pool, builds },
+      prefix,
+      now: () => now,
+      indexes: createSortedIndexes(projector.redis, { prefix: `${prefix}:`, buckets: BUCKETS }),
+    };
   };
   const allPassed = async (limitMs = 90_000) => {
     const head = await world.store.head();
-    await eventually('all lanes pass the head of the log', async () => {
-      const { rows } = await world.pool.query<{ lanes: string; low: string | null }>('select count(*) as lanes, min(position) as low from projections.lane');
-      const [found] = rows;
-      return Number(found?.lanes) === 32 * LANE_PROJECTIONS.length && (found?.low ?? '') >= head;
-    }, limitMs);
+    await eventually(
+      'all lanes pass the head of the log',
+      async () => {
+        const { rows } = await world.pool.query<{ lanes: string; low: string | null }>(
+          'select count(*) as lanes, min(position) as low from projections.lane',
+        );
+        const [found] = rows;
+        return Number(found?.lanes) === 32 * LANE_PROJECTIONS.length && (found?.low ?? '') >= head;
+      },
+      limitMs,
+    );
   };
   return {
-    world, server, relay, allPassed,
+    world,
+    server,
+    relay,
+    allPassed,
     start: async () => {
-      const projector = await startLaneProjector({ eventStore: world.node.url, database: world.databaseUrl, redis: server.url }, { now: () => now, openFeed: groupFeed(kafka) });
-      const close = async () => { if (open.delete(one)) await projector.close(); };
+      const projector = await startLaneProjector(
+        { eventStore: world.node.url, database: world.databaseUrl, redis: server.url },
+        { now: () => now, openFeed: groupFeed(kafka) },
+      );
+      const close = async () => {
+        if (open.delete(one)) await projector.close();
+      };
       const one = { ...projector, close };
       open.add(one);
       return one;
     },
-    endProjectors: async () => { await Promise.all([...open].map((one) => one.close())); },
+    endProjectors: async () => {
+      await Promise.all([...open].map((one) => one.close()));
+    },
     readFeeds: async (projector, accounts) => {
       const { read, prefix, indexes } = await contextOf(projector, 'home-feed');
       for (let from = 0; from < accounts.length; from += READ_AT_ONCE) {
         const some = accounts.slice(from, from + READ_AT_ONCE);
         const computed = await feedsByDefinition(read, POSTS, some, now);
-        await Promise.all(some.map((id) => obtainIndex(indexes, { key: keysOf(prefix, 'feed')(id), limit: POSTS.feedEntries, compute: () => Promise.resolve(computed.get(id) ?? []) }, 0)));
+        await Promise.all(
+          some.map((id) =>
+            obtainIndex(
+              indexes,
+              {
+                key: keysOf(prefix, 'feed')(id),
+                limit: POSTS.feedEntries,
+                compute: () => Promise.resolve(computed.get(id) ?? []),
+              },
+              0,
+            ),
+          ),
+        );
       }
     },
     differences: async (projector, limitMs) => {
       await allPassed(limitMs);
       const found: KeyDifference[] = [];
       for (const projection of LANE_PROJECTIONS) {
-        for await (const difference of projection.differences(await contextOf(projector, projection.name), {})) found.push(difference);
+        for await (const difference of projection.differences(await contextOf(projector, projection.name), {}))
+          found.push(difference);
       }
       return found;
     },
     feeds: async (projector, accounts) => {
       const { prefix, indexes } = await contextOf(projector, 'home-feed');
-      const found = await indexes.newest(accounts.map(keysOf(prefix, 'feed')), { limit: POSTS.feedEntries, renewMs: 0 });
+      const found = await indexes.newest(accounts.map(keysOf(prefix, 'feed')), {
+        limit: POSTS.feedEntries,
+        renewMs: 0,
+      });
       return found.map((one) => (one.state === 'complete' ? one.entries.map(({ id }) => id) : undefined));
     },
     close: async () => {

@@ -33,22 +33,35 @@ export function groupFeed({ kafka, prefix }: TestKafka): (deps: FeedDeps) => Ope
   return (deps) => (onChange) => openKafkaFeed({ ...deps, kafka, prefix, sessionMs: SHORTEST_SESSION_MS }, onChange);
 }
 
-export type ReadMessage = { readonly partition: number; readonly key: string | undefined; readonly headers: Record<string, string>; readonly value: string | null };
+export type ReadMessage = {
+  readonly partition: number;
+  readonly key: string | undefined;
+  readonly headers: Record<string, string>;
+  readonly value: string | null;
+};
 
 /** Everything that committed transactions have put into domain-events, by partition, in order. */
 export async function readDomainEvents(kafka: TestKafka): Promise<Map<number, ReadMessage[]>> {
   return Map.groupBy(await readTopic(kafka, domainEventsTopic(kafka.prefix).topic), ({ partition }) => partition);
 }
 
-/** Everything that a topic holds at this moment and that is not part of an open transaction; each partition in order. */
+/**
+ * Everything that a topic holds at this moment and that is not part of an open transaction; each partition in order.
+ */
 export async function readTopic({ kafka, prefix }: TestKafka, topic: string): Promise<ReadMessage[]> {
   const admin = kafka.admin();
   await admin.connect();
   const ends = await admin.fetchTopicOffsets(topic);
   await admin.disconnect();
-  const consumer = kafka.consumer({ groupId: `${prefix}reader-${randomUUID()}`, maxWaitTimeInMs: 100, readUncommitted: false });
+  const consumer = kafka.consumer({
+    groupId: `${prefix}reader-${randomUUID()}`,
+    maxWaitTimeInMs: 100,
+    readUncommitted: false,
+  });
   const found: ReadMessage[] = [];
-  const open = new Map(ends.filter(({ high, low }) => high !== low).map(({ partition, high }) => [partition, BigInt(high)]));
+  const open = new Map(
+    ends.filter(({ high, low }) => high !== low).map(({ partition, high }) => [partition, BigInt(high)]),
+  );
   const done = Promise.withResolvers<undefined>();
   if (open.size === 0) done.resolve(undefined);
   // The last record of a partition may be the end of a transaction, which nobody is handed.
@@ -63,7 +76,12 @@ export async function readTopic({ kafka, prefix }: TestKafka, topic: string): Pr
     partitionsConsumedConcurrently: 32,
     eachBatch: async ({ batch: { partition, messages } }) => {
       for (const { key, headers, value } of messages) {
-        found.push({ partition, key: key?.toString(), headers: Object.fromEntries(Object.entries(headers ?? {}).map(([name, one]) => [name, String(one)])), value: value === null ? null : value.toString() });
+        found.push({
+          partition,
+          key: key?.toString(),
+          headers: Object.fromEntries(Object.entries(headers ?? {}).map(([name, one]) => [name, String(one)])),
+          value: value === null ? null : value.toString(),
+        });
       }
     },
   });

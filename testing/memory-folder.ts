@@ -20,7 +20,12 @@ export function openMemoryFolder(): MemoryFolder | undefined {
     const { bavail, bsize } = statfsSync(SHARED_MEMORY);
     if (bavail * bsize < LEAST_FREE_BYTES) return undefined;
     const path = mkdtempSync(join(SHARED_MEMORY, `${PREFIX}${String(process.pid)}-`));
-    return { path, remove: () => { rmSync(path, { recursive: true, force: true }); } };
+    return {
+      path,
+      remove: () => {
+        rmSync(path, { recursive: true, force: true });
+      },
+    };
   } catch {
     return undefined;
   }

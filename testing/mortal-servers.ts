@@ -29,26 +29,42 @@ export type MortalServers = {
 const NODE = fileURLToPath(new URL('../infra/event-store-node/main.ts', import.meta.url));
 const PATIENCE_MS = 60_000;
 
-/** Starts PostgreSQL, Redis (three masters of a cluster in the test project for clusters) and the embedded event store, in a directory of their own. */
+/**
+ * Starts PostgreSQL, Redis (three masters of a cluster in the test project for clusters) and the embedded event store,
+ * in a directory of their own.
+ */
 export async function startMortalServers(): Promise<MortalServers> {
   const directory = await mkdtemp(join(tmpdir(), 'shutterlog-mortal-'));
   const children = createChildren(directory, openChildRegistry(directory));
   const [program = ''] = ensurePrograms([POSTGRES], () => undefined);
-  const postgres = { children, program, directory: join(directory, 'postgres'), port: await freePort(), settings: { max_connections: '100' } };
+  const postgres = {
+    children,
+    program,
+    directory: join(directory, 'postgres'),
+    port: await freePort(),
+    settings: { max_connections: '100' },
+  };
   const eventStorePort = await freePort();
   const eventStoreUrl = `esdb://127.0.0.1:${String(eventStorePort)}?tls=false`;
   const redis = await startMortalRedis(children, join(directory, 'redis'));
   const servers: Record<ServerName, MortalServer> = {
     redis,
-    'postgres': await startMortal(() => startPostgres(postgres)),
+    postgres: await startMortal(() => startPostgres(postgres)),
     'event-store': await startMortal(async () => {
-      const child = await children.start({ name: 'event-store', command: process.execPath, args: [NODE, '--port', String(eventStorePort), '--data-dir', join(directory, 'log')], env: process.env });
+      const child = await children.start({
+        name: 'event-store',
+        command: process.execPath,
+        args: [NODE, '--port', String(eventStorePort), '--data-dir', join(directory, 'log')],
+        env: process.env,
+      });
       await answers(eventStoreUrl);
       return child;
     }),
   };
   return {
-    databaseUrl: postgresUrl(postgres), redisUrl: redis.url, eventStoreUrl,
+    databaseUrl: postgresUrl(postgres),
+    redisUrl: redis.url,
+    eventStoreUrl,
     kill: (name) => servers[name].kill(),
     restart: (name) => servers[name].restart(),
     close: async () => {
@@ -68,15 +84,20 @@ async function startMortal(start: () => Promise<Child>): Promise<MortalServer> {
       if (!child.hasEnded()) sendSignal(child.pid, 'SIGKILL');
       await child.ended;
     },
-    restart: async () => { child = await start(); },
+    restart: async () => {
+      child = await start();
+    },
   };
 }
 
-async function startMortalRedis(children: Children, directory: string): Promise<MortalServer & { url: string; close(): Promise<void> }> {
+async function startMortalRedis(
+  children: Children,
+  directory: string,
+): Promise<MortalServer & { url: string; close(): Promise<void> }> {
   if (onRedisCluster()) return startRedisCluster({ durable: true });
   const [program = ''] = ensurePrograms([REDIS], () => undefined);
   const redis = { children, program, directory, port: await freePort() };
-  return { ...await startMortal(() => startRedis(redis)), url: redisUrl(redis), close: () => Promise.resolve() };
+  return { ...(await startMortal(() => startRedis(redis))), url: redisUrl(redis), close: () => Promise.resolve() };
 }
 
 async function answers(url: string): Promise<void> {

@@ -1,6 +1,9 @@
 import type { Chance } from '../scripts/photo-scenes.ts';
 
-/** One damaged copy of a file: bytes changed, lost, doubled, cut off or taken from elsewhere. The same chance gives the same copy. */
+/**
+ * One damaged copy of a file: bytes changed, lost, doubled, cut off or taken from elsewhere. The same chance gives the
+ * same copy.
+ */
 export function mutateBytes(bytes: Buffer, chance: Chance): Buffer {
   const at = (below: number) => Math.floor(chance() * below);
   // Half of the damage goes into the first kilobytes, where the structure is.
@@ -10,7 +13,12 @@ export function mutateBytes(bytes: Buffer, chance: Chance): Buffer {
   const length = at(Math.min(2_048, bytes.length - start)) + 1;
   switch (at(7)) {
     case 0:
-      return scatter(copy, () => place(), () => at(256), 1 + at(64));
+      return scatter(
+        copy,
+        () => place(),
+        () => at(256),
+        1 + at(64),
+      );
     case 1:
       return copy.subarray(0, start);
     case 2:

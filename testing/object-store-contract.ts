@@ -14,7 +14,10 @@ interface Subject {
 
 const png = { contentType: 'image/png' };
 
-/** The promises of the ObjectStore port, for every adapter: call it inside a test file with a way to open an empty store. */
+/**
+ * The promises of the ObjectStore port, for every adapter: call it inside a test file with a way to open an empty
+ * store.
+ */
 export function describeObjectStore(name: string, open: () => Promise<Subject>): void {
   describe(`object store: ${name}`, () => {
     let subject: Subject;
@@ -36,8 +39,20 @@ function describeObjects(store: () => ObjectStore): void {
   test('gives back the bytes and facts that were put', async () => {
     const bytes = Buffer.from('some picture');
     const put = await store().put('put/a.png', bytes, png);
-    expect(put).toMatchObject({ key: 'put/a.png', size: bytes.length, contentType: 'image/png', cacheControl: IMMUTABLE_CACHE_CONTROL, checksumSha256: sha256(bytes) });
-    expect(await store().head('put/a.png')).toMatchObject({ size: bytes.length, contentType: 'image/png', cacheControl: IMMUTABLE_CACHE_CONTROL, checksumSha256: sha256(bytes), etag: put.etag });
+    expect(put).toMatchObject({
+      key: 'put/a.png',
+      size: bytes.length,
+      contentType: 'image/png',
+      cacheControl: IMMUTABLE_CACHE_CONTROL,
+      checksumSha256: sha256(bytes),
+    });
+    expect(await store().head('put/a.png')).toMatchObject({
+      size: bytes.length,
+      contentType: 'image/png',
+      cacheControl: IMMUTABLE_CACHE_CONTROL,
+      checksumSha256: sha256(bytes),
+      etag: put.etag,
+    });
     expect(await read(store(), 'put/a.png')).toEqual(bytes);
   });
 
@@ -50,7 +65,10 @@ function describeObjects(store: () => ObjectStore): void {
   });
 
   test('holds an empty object', async () => {
-    await store().put('put/empty', new Uint8Array(), { contentType: 'application/octet-stream', cacheControl: 'no-store' });
+    await store().put('put/empty', new Uint8Array(), {
+      contentType: 'application/octet-stream',
+      cacheControl: 'no-store',
+    });
     expect(await store().head('put/empty')).toMatchObject({ size: 0, cacheControl: 'no-store' });
     expect(await read(store(), 'put/empty')).toHaveLength(0);
   });
@@ -70,7 +88,10 @@ function describeObjects(store: () => ObjectStore): void {
   });
 
   test('refuses bytes without the promised checksum and writes nothing', async () => {
-    const put = store().put('put/changed', Buffer.from('changed'), { ...png, checksumSha256: sha256(Buffer.from('promised')) });
+    const put = store().put('put/changed', Buffer.from('changed'), {
+      ...png,
+      checksumSha256: sha256(Buffer.from('promised')),
+    });
     await expect(put).rejects.toBeInstanceOf(ChecksumMismatch);
     expect(await store().head('put/changed')).toBeNull();
   });
@@ -86,7 +107,10 @@ function describeObjects(store: () => ObjectStore): void {
     const found = await store().get('put/digits', range);
     if (!found.ok) throw new Error(found.code);
     expect((await buffer(found.body)).toString()).toBe(expected);
-    expect({ size: found.info.size, length: found.end - found.start + 1 }).toEqual({ size: 10, length: expected.length });
+    expect({ size: found.info.size, length: found.end - found.start + 1 }).toEqual({
+      size: 10,
+      length: expected.length,
+    });
   });
 
   test.each<ByteRange>([{ start: 10 }, { suffix: 0 }])('refuses the range %j behind the end', async (range) => {
@@ -106,10 +130,15 @@ function describeObjects(store: () => ObjectStore): void {
     expect(await store().head('put/gone')).toBeNull();
   });
 
-  test.each(['', '/a', 'a/', 'a//b', '../a', 'a/../b', './a', 'a b', 'a~', 'ä', 'a\\b', 'x'.repeat(513)])('refuses the key %j', async (key) => {
-    await expect(async () => store().put(key, Buffer.from('x'), png)).rejects.toThrow(TypeError);
-    await expect(async () => store().presignUpload({ key, contentType: 'image/png', size: 1, expiresInSeconds: 60 })).rejects.toThrow(TypeError);
-  });
+  test.each(['', '/a', 'a/', 'a//b', '../a', 'a/../b', './a', 'a b', 'a~', 'ä', 'a\\b', 'x'.repeat(513)])(
+    'refuses the key %j',
+    async (key) => {
+      await expect(async () => store().put(key, Buffer.from('x'), png)).rejects.toThrow(TypeError);
+      await expect(async () =>
+        store().presignUpload({ key, contentType: 'image/png', size: 1, expiresInSeconds: 60 }),
+      ).rejects.toThrow(TypeError);
+    },
+  );
 }
 
 function describeListing(store: () => ObjectStore): void {
@@ -133,7 +162,11 @@ function describeUploads(store: () => ObjectStore): void {
   test('takes a signed upload as promised', async () => {
     const grant = await store().presignUpload({ ...promised, key: 'up/ok' });
     expect(await upload(grant, bytes)).toBeLessThan(300);
-    expect(await store().head('up/ok')).toMatchObject({ size: bytes.length, contentType: 'image/png', checksumSha256: sha256(bytes) });
+    expect(await store().head('up/ok')).toMatchObject({
+      size: bytes.length,
+      contentType: 'image/png',
+      checksumSha256: sha256(bytes),
+    });
     expect(await read(store(), 'up/ok')).toEqual(bytes);
   });
 
@@ -164,7 +197,9 @@ function describeUploads(store: () => ObjectStore): void {
 
   test('refuses an upload to another key than the signed one', async () => {
     const grant = await store().presignUpload({ ...promised, key: 'up/mine' });
-    expect(await upload({ ...grant, url: grant.url.replace('up/mine', 'up/theirs') }, bytes)).toBeGreaterThanOrEqual(400);
+    expect(await upload({ ...grant, url: grant.url.replace('up/mine', 'up/theirs') }, bytes)).toBeGreaterThanOrEqual(
+      400,
+    );
     expect(await store().head('up/theirs')).toBeNull();
   });
 
@@ -197,7 +232,10 @@ function describeDownloads(store: () => ObjectStore): void {
   });
 }
 
-async function upload(grant: { url: string; method: string; headers: Readonly<Record<string, string>> }, body: Buffer): Promise<number> {
+async function upload(
+  grant: { url: string; method: string; headers: Readonly<Record<string, string>> },
+  body: Buffer,
+): Promise<number> {
   const answer = await fetch(grant.url, { method: grant.method, headers: grant.headers, body: new Uint8Array(body) });
   await answer.arrayBuffer();
   return answer.status;

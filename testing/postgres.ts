@@ -23,7 +23,10 @@ export async function createTestDatabase(): Promise<TestDatabase> {
 
 function serverUrl(): string {
   const url = process.env['TEST_DATABASE_URL'];
-  if (!url) throw new Error('TEST_DATABASE_URL is not set: run the tests with `npm test [-- file]`, or name a PostgreSQL server there');
+  if (!url)
+    throw new Error(
+      'TEST_DATABASE_URL is not set: run the tests with `npm test [-- file]`, or name a PostgreSQL server there',
+    );
   return url;
 }
 

@@ -7,13 +7,16 @@ import { rebuild } from '../projections/rebuild.ts';
 import { Runner } from '../projections/runner.ts';
 import { Supervisor } from '../projections/supervisor.ts';
 
-// Projects or rebuilds in a process of its own, which kills itself at a chosen statement: before it is sent, or just after.
-// Run as: node testing/projection-process.ts project|rebuild <databaseUrl> <eventStoreUrl> <statement> <before|after> [--verify] [--parallel <masterKey>]
+// Projects or rebuilds in a process of its own, which kills itself at a chosen statement: before it is sent, or just
+// after. Run as: node testing/projection-process.ts project|rebuild <databaseUrl> <eventStoreUrl> <statement>
+// <before|after> [--verify] [--parallel <masterKey>]
 
 const [mode, databaseUrl = '', eventStoreUrl = '', statement = '0', when] = process.argv.slice(2);
 const fatal = Number(statement);
 let sent = 0;
-const die = () => { process.kill(process.pid, 'SIGKILL'); };
+const die = () => {
+  process.kill(process.pid, 'SIGKILL');
+};
 
 const query = pg.Client.prototype.query as (...args: unknown[]) => unknown;
 Object.assign(pg.Client.prototype, {
@@ -29,20 +32,41 @@ Object.assign(pg.Client.prototype, {
 
 const store = await openEventStore(eventStoreUrl);
 const pool = openPool(databaseUrl, { size: 14, name: 'projection-process' });
-const common = { pool, store, databaseUrl, log: createLog({ process: 'test', level: 'silent' }), keys: { forAccounts: async () => new Map() } };
+const common = {
+  pool,
+  store,
+  databaseUrl,
+  log: createLog({ process: 'test', level: 'silent' }),
+  keys: { forAccounts: async () => new Map() },
+};
 
 switch (mode) {
   case 'project': {
-    const runner = new Runner({ ...common, limits: { events: 20, bytes: 1e7 }, attempts: 2, firstDelayMs: 1, onPoison: async () => 'stop' });
+    const runner = new Runner({
+      ...common,
+      limits: { events: 20, bytes: 1e7 },
+      attempts: 2,
+      firstDelayMs: 1,
+      onPoison: async () => 'stop',
+    });
     await new Supervisor({ ...common, projections: postgresProjections, runner, intervalMs: 50 }).start();
     break;
   }
   case 'rebuild': {
     const masterKey = process.argv[process.argv.indexOf('--parallel') + 1] ?? '';
-    const parallel = process.argv.includes('--parallel') ? { parallel: { threads: 3, databaseUrl, eventStoreUrl, masterKey } } : {};
-    await rebuild({ ...common, ...parallel, versions: codeVersions, redis: () => Promise.reject(new Error('no Redis here')) }, {
-      projections: postgresProjections, onPoison: 'park', signal: new AbortController().signal, report: () => undefined, verify: process.argv.includes('--verify'),
-    });
+    const parallel = process.argv.includes('--parallel')
+      ? { parallel: { threads: 3, databaseUrl, eventStoreUrl, masterKey } }
+      : {};
+    await rebuild(
+      { ...common, ...parallel, versions: codeVersions, redis: () => Promise.reject(new Error('no Redis here')) },
+      {
+        projections: postgresProjections,
+        onPoison: 'park',
+        signal: new AbortController().signal,
+        report: () => undefined,
+        verify: process.argv.includes('--verify'),
+      },
+    );
     process.exit(0);
     break;
   }

@@ -12,7 +12,13 @@ import { prepareProjectionTables } from '../projections/schema.ts';
 import { createTestDatabase } from './postgres.ts';
 
 /** A fact for a projection to be told; `at` is an ISO time, by default one second after the fact before it. */
-export type Fact = { readonly type: EventType; readonly data: Record<string, unknown>; readonly at: string | undefined; readonly owners?: readonly string[]; readonly schemaVersion?: number };
+export type Fact = {
+  readonly type: EventType;
+  readonly data: Record<string, unknown>;
+  readonly at: string | undefined;
+  readonly owners?: readonly string[];
+  readonly schemaVersion?: number;
+};
 
 export type DataOf<T extends EventType> = Extract<AnyEvent, { type: T }>['data'];
 
@@ -30,8 +36,8 @@ export type Projected = { readonly tables: Contents; readonly read: ReadContext 
 export type ProjectionSpec = {
   /**
    * Projects a history in every way that may occur and fails when any two end in different tables: event by event, each
-   * event delivered twice, all in one batch, in batches of `splits`, and as a rebuild after the erasures in it, when the
-   * personal data of erased accounts read null from the first event on.
+   * event delivered twice, all in one batch, in batches of `splits`, and as a rebuild after the erasures in it, when
+   * the personal data of erased accounts read null from the first event on.
    */
   project(history: readonly Fact[], splits?: readonly number[]): Promise<Projected>;
   close(): Promise<void>;
@@ -71,14 +77,21 @@ async function projectEveryWay(spec: Spec, history: readonly Fact[], splits: rea
   for (const [way, batches] of Object.entries(ways)) {
     const other = await projectBatches(spec, batches);
     const difference = firstDifference(live.tables, other.tables);
-    if (difference !== undefined) throw new Error(`${spec.projection.name}: ${way} differs from one event at a time: ${difference}`);
+    if (difference !== undefined)
+      throw new Error(`${spec.projection.name}: ${way} differs from one event at a time: ${difference}`);
   }
   return live;
 }
 
 async function projectBatches({ pool, projection }: Spec, batches: readonly RecordedEvent[][]): Promise<Projected> {
   const build = await createBuild(pool, { projection, storeId: STORE_ID, state: 'side' });
-  const fed: Fed = { build, projection, handled: new Set<string>(projection.handles), position: START_OF_LOG, events: 0 };
+  const fed: Fed = {
+    build,
+    projection,
+    handled: new Set<string>(projection.handles),
+    position: START_OF_LOG,
+    events: 0,
+  };
   for (const [first, ...others] of batches) {
     if (first === undefined) continue;
     const share = shareOf(fed, await takeIn([first, ...others], fed.handled, NO_KEYS));
@@ -92,7 +105,9 @@ async function projectBatches({ pool, projection }: Spec, batches: readonly Reco
 async function contentsOf(pool: Pool, projection: PostgresProjection, schema: string): Promise<Contents> {
   const tables: Record<string, Record<string, unknown>[]> = {};
   for (const { table, key, columns } of projection.tables) {
-    const { rows } = await pool.query<Record<string, unknown>>(`select ${[...key, ...columns].join(', ')} from ${schema}.${table} order by ${key.join(', ')}`);
+    const { rows } = await pool.query<Record<string, unknown>>(
+      `select ${[...key, ...columns].join(', ')} from ${schema}.${table} order by ${key.join(', ')}`,
+    );
     tables[table] = rows;
   }
   return tables;
@@ -118,13 +133,23 @@ export function storedFact(fact: Fact, index: number): { type: string; data: Jso
   return {
     type: fact.type,
     data: JSON.parse(JSON.stringify(fact.data)),
-    metadata: { $correlationId: 'spec', $causationId: 'spec', commandId: randomUUID(), actorId: 'system', owners: [...fact.owners ?? accountsIn(fact)], occurredAt, schemaVersion: fact.schemaVersion ?? definition.version },
+    metadata: {
+      $correlationId: 'spec',
+      $causationId: 'spec',
+      commandId: randomUUID(),
+      actorId: 'system',
+      owners: [...(fact.owners ?? accountsIn(fact))],
+      occurredAt,
+      schemaVersion: fact.schemaVersion ?? definition.version,
+    },
   };
 }
 
 // Whoever an event names must see it: more lanes than the commands choose, and never too few.
 function accountsIn({ data }: Fact): string[] {
-  return [...new Set(Object.values(data).filter((value) => typeof value === 'string' && value.startsWith('acc_')))].map(String).slice(0, 4);
+  return [...new Set(Object.values(data).filter((value) => typeof value === 'string' && value.startsWith('acc_')))]
+    .map(String)
+    .slice(0, 4);
 }
 
 // As the vault gives it once a data key is emptied: null wherever the subject's personal data stood.

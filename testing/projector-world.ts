@@ -37,7 +37,9 @@ export async function openProjectorWorld(): Promise<ProjectorWorld> {
   const pool = openPool(database.url, { size: 12, name: 'projector-world' });
   await prepareProjectionTables(pool);
   return {
-    node, store, pool,
+    node,
+    store,
+    pool,
     databaseUrl: database.url,
     keys: { forAccounts: async () => new Map() },
     log: createLog({ process: 'test', level: process.env['TEST_LOG_LEVEL'] ?? 'silent' }),
@@ -66,9 +68,13 @@ export async function appendFacts(store: EventStore, facts: readonly Fact[]): Pr
 }
 
 /** Waits until a condition holds; fails with `what` after `limitMs`. */
-export async function eventually(what: string, condition: () => Promise<boolean> | boolean, limitMs = 60_000): Promise<void> {
+export async function eventually(
+  what: string,
+  condition: () => Promise<boolean> | boolean,
+  limitMs = 60_000,
+): Promise<void> {
   const deadline = performance.now() + limitMs;
-  while (!await condition()) {
+  while (!(await condition())) {
     if (performance.now() > deadline) throw new Error(`did not happen within ${String(limitMs)} ms: ${what}`);
     await delay(5);
   }

@@ -5,7 +5,11 @@ import { listen } from '../infra/http/server.ts';
 export type PurgeServer = {
   readonly url: string;
   /** What arrived, in order. */
-  readonly purges: { readonly method: string | undefined; readonly contentType: string | undefined; readonly body: unknown }[];
+  readonly purges: {
+    readonly method: string | undefined;
+    readonly contentType: string | undefined;
+    readonly body: unknown;
+  }[];
   /** The next answers, then 204 each time; null is none at all. */
   readonly answers: (number | null)[];
   close(): Promise<void>;
@@ -15,12 +19,23 @@ export type PurgeServer = {
 export async function startPurgeServer(): Promise<PurgeServer> {
   const purges: PurgeServer['purges'] = [];
   const answers: PurgeServer['answers'] = [];
-  const server = await listen((request, response) => {
-    json(request).catch(() => null).then((body) => {
-      purges.push({ method: request.method, contentType: request.headers['content-type'], body });
-      const status = answers.length === 0 ? 204 : answers.shift();
-      if (typeof status === 'number') response.writeHead(status, status === 302 ? { location: '/elsewhere' } : {}).end();
-    }, () => { response.destroy(); });
-  }, { port: 0, host: '127.0.0.1', drainLimitMs: 100 });
+  const server = await listen(
+    (request, response) => {
+      json(request)
+        .catch(() => null)
+        .then(
+          (body) => {
+            purges.push({ method: request.method, contentType: request.headers['content-type'], body });
+            const status = answers.length === 0 ? 204 : answers.shift();
+            if (typeof status === 'number')
+              response.writeHead(status, status === 302 ? { location: '/elsewhere' } : {}).end();
+          },
+          () => {
+            response.destroy();
+          },
+        );
+    },
+    { port: 0, host: '127.0.0.1', drainLimitMs: 100 },
+  );
   return { url: `http://127.0.0.1:${String(server.port)}/purge`, purges, answers, close: () => server.close() };
 }

@@ -29,7 +29,10 @@ export async function startReactor(world: ContentWorld, reactions: readonly Reac
       const head = await world.store.head();
       const names = reactions.map(({ name }) => name);
       await eventually('the reactions reach the end of the log', async () => {
-        const { rows } = await world.pool.query('select 1 from reactions.checkpoint where reaction = any($1::text[]) and position < $2', [names, head]);
+        const { rows } = await world.pool.query(
+          'select 1 from reactions.checkpoint where reaction = any($1::text[]) and position < $2',
+          [names, head],
+        );
         return rows.length === 0;
       });
     },

@@ -26,7 +26,12 @@ import { send, type HttpAnswer } from './http.ts';
 import { happened, type Fact } from './projection-spec.ts';
 import { openProjectorWorld, type ProjectorWorld } from './projector-world.ts';
 
-type PostOptions = { caption?: string; location?: { name: string; lat: number; lng: number }; publishedAt?: string; mediaIds?: MediaId[] };
+type PostOptions = {
+  caption?: string;
+  location?: { name: string; lat: number; lng: number };
+  publishedAt?: string;
+  mediaIds?: MediaId[];
+};
 
 /** The read API over a log, a projector and a database of its own; what is in the log is told as facts. */
 export type ReadWorld = ProjectorWorld & {
@@ -50,7 +55,10 @@ export type ReadWorld = ProjectorWorld & {
 const SECRET = 'a secret of the tests, long enough for anybody';
 
 /** Routes that need more than PostgreSQL, and what they need, over the same log and database. */
-export type ExtraRoutes = (world: ProjectorWorld, api: { reader: Reader; present: Presenter }) => Promise<{ routes: readonly Route<ReadRefusal>[]; close: () => Promise<void> }>;
+export type ExtraRoutes = (
+  world: ProjectorWorld,
+  api: { reader: Reader; present: Presenter },
+) => Promise<{ routes: readonly Route<ReadRefusal>[]; close: () => Promise<void> }>;
 
 /** Opens the world; close it when the tests are done. */
 export async function openReadWorld(withExtra?: ExtraRoutes): Promise<ReadWorld> {
@@ -68,20 +76,41 @@ export async function openReadWorld(withExtra?: ExtraRoutes): Promise<ReadWorld>
   const extra = await withExtra?.(base, { reader, present: createPresenter(addresses) });
   const wishes: string[] = [];
   const app = createReadApi({
-    reader, objects, addresses, onWish: (wish) => { wishes.push(wish); },
-    authenticator: tokens, rateLimiter: noLimits(), log: base.log, health: {}, feedRoutes: extra?.routes ?? [], checkAnswers: true,
+    reader,
+    objects,
+    addresses,
+    onWish: (wish) => {
+      wishes.push(wish);
+    },
+    authenticator: tokens,
+    rateLimiter: noLimits(),
+    log: base.log,
+    health: {},
+    feedRoutes: extra?.routes ?? [],
+    checkAnswers: true,
   });
   const server = await listen(app, { port: 0, host: '127.0.0.1' });
   const url = `http://127.0.0.1:${String(server.port)}`;
   let told: Position = START_OF_LOG;
-  const tell = async (...facts: Fact[]) => { told = await base.append(...facts); return told; };
+  const tell = async (...facts: Fact[]) => {
+    told = await base.append(...facts);
+    return told;
+  };
   return {
-    ...base, url, objects, wishes, tell,
+    ...base,
+    url,
+    objects,
+    wishes,
+    tell,
     ...makers(tell),
-    get: async (path, viewer, headers) => send(url + path, {
-      token: await tokens.forAccount(viewer, 'test', new Date()),
-      headers: { 'Consistency-Token': encodeToken({ storeId: base.store.storeId, position: told, owners: 'all' }), ...headers },
-    }),
+    get: async (path, viewer, headers) =>
+      send(url + path, {
+        token: await tokens.forAccount(viewer, 'test', new Date()),
+        headers: {
+          'Consistency-Token': encodeToken({ storeId: base.store.storeId, position: told, owners: 'all' }),
+          ...headers,
+        },
+      }),
     close: async () => {
       await server.close();
       await extra?.close();
@@ -94,8 +123,24 @@ export async function openReadWorld(withExtra?: ExtraRoutes): Promise<ReadWorld>
 }
 
 /** Feeds all PostgreSQL models of a database from a log, from where they stand. */
-export async function startProjecting({ pool, databaseUrl, keys, store, log }: Pick<ProjectorWorld, 'pool' | 'databaseUrl' | 'keys' | 'store' | 'log'>): Promise<Supervisor> {
-  const runner = new Runner({ pool, keys, store, log, limits: { events: 500, bytes: 1e7 }, attempts: 1, firstDelayMs: 1, onPoison: async () => 'stop', alongside: announceChanges });
+export async function startProjecting({
+  pool,
+  databaseUrl,
+  keys,
+  store,
+  log,
+}: Pick<ProjectorWorld, 'pool' | 'databaseUrl' | 'keys' | 'store' | 'log'>): Promise<Supervisor> {
+  const runner = new Runner({
+    pool,
+    keys,
+    store,
+    log,
+    limits: { events: 500, bytes: 1e7 },
+    attempts: 1,
+    firstDelayMs: 1,
+    onPoison: async () => 'stop',
+    alongside: announceChanges,
+  });
   const supervisor = new Supervisor({ pool, databaseUrl, store, log, projections: postgresProjections, runner });
   await supervisor.start();
   return supervisor;
@@ -118,7 +163,10 @@ function makers(tell: ReadWorld['tell']): Makers {
     },
     post: async (authorId, { publishedAt, mediaIds, ...composed } = {}) => {
       const post = { postId: newId.post(), authorId };
-      await tell(aPost.created(post, { mediaIds: mediaIds ?? [await medium(authorId)], ...composed }), aPost.published(post, publishedAt ?? new Date().toISOString()));
+      await tell(
+        aPost.created(post, { mediaIds: mediaIds ?? [await medium(authorId)], ...composed }),
+        aPost.published(post, publishedAt ?? new Date().toISOString()),
+      );
       return post.postId;
     },
     story: async (authorId, { audience = 'all', publishedAt = new Date() } = {}) => {
@@ -126,22 +174,55 @@ function makers(tell: ReadWorld['tell']): Makers {
       const expiresAt = new Date(publishedAt.getTime() + 86_400_000);
       await tell(
         happened('StoryPosted', { storyId, authorId, mediaId: await medium(authorId), durationMs: 5_000, audience }),
-        happened('StoryPublished', { storyId, authorId, audience, publishedAt: publishedAt.toISOString(), expiresAt: expiresAt.toISOString() }),
+        happened('StoryPublished', {
+          storyId,
+          authorId,
+          audience,
+          publishedAt: publishedAt.toISOString(),
+          expiresAt: expiresAt.toISOString(),
+        }),
       );
       return storyId;
     },
-    follow: async (followerId, followeeId) => { await tell(happened('AccountFollowed', { followerId, followeeId })); },
+    follow: async (followerId, followeeId) => {
+      await tell(happened('AccountFollowed', { followerId, followeeId }));
+    },
   };
 }
 
 function mediumFacts(mediaId: MediaId, ownerId: AccountId): Fact[] {
   const file = { mediaId, ownerId, kind: 'image' as const };
-  const sizes = [['thumbnail', 150, 150], ['small', 320, 240], ['medium', 640, 480], ['large', 1080, 810]] as const;
+  const sizes = [
+    ['thumbnail', 150, 150],
+    ['small', 320, 240],
+    ['medium', 640, 480],
+    ['large', 1080, 810],
+  ] as const;
   return [
-    happened('UploadRequested', { ...file, contentType: 'image/jpeg', fileSize: 10, sha256: null, key: `uploads/${mediaId}`, expiresAt: '2030-01-01T00:00:00.000Z' }),
+    happened('UploadRequested', {
+      ...file,
+      contentType: 'image/jpeg',
+      fileSize: 10,
+      sha256: null,
+      key: `uploads/${mediaId}`,
+      expiresAt: '2030-01-01T00:00:00.000Z',
+    }),
     happened('MediaProcessed', {
-      ...file, width: 1080, height: 810, durationMs: null, blurhash: 'LEHV6nWB2yk8pyo0adR*', camera: null,
-      variants: sizes.map(([name, width, height]) => ({ name, key: `media/${mediaId}/${name}.webp`, contentType: 'image/webp', width, height, bytes: 10, sha256: 'a'.repeat(64) })),
+      ...file,
+      width: 1080,
+      height: 810,
+      durationMs: null,
+      blurhash: 'LEHV6nWB2yk8pyo0adR*',
+      camera: null,
+      variants: sizes.map(([name, width, height]) => ({
+        name,
+        key: `media/${mediaId}/${name}.webp`,
+        contentType: 'image/webp',
+        width,
+        height,
+        bytes: 10,
+        sha256: 'a'.repeat(64),
+      })),
     }),
   ];
 }

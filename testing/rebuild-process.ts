@@ -7,7 +7,8 @@ import { rebuild } from '../projections/rebuild.ts';
 import { prepareProjectionTables } from '../projections/schema.ts';
 
 // Rebuilds every model in a process of its own, for tests that kill it or the servers that it works with; says on
-// standard output which builds it resumed. Run as: node testing/rebuild-process.ts <databaseUrl> <eventStoreUrl> <redisUrl>
+// standard output which builds it resumed. Run as: node testing/rebuild-process.ts <databaseUrl> <eventStoreUrl>
+// <redisUrl>
 
 const [databaseUrl = '', eventStoreUrl = '', redisUrl = ''] = process.argv.slice(2);
 try {
@@ -15,10 +16,26 @@ try {
   await prepareProjectionTables(pool);
   const store = await openEventStore(eventStoreUrl);
   const redis = openRedis(redisUrl);
-  await rebuild({ pool, databaseUrl, store, log: createLog({ process: 'test', level: 'silent' }), keys: { forAccounts: async () => new Map() }, versions: codeVersions, redis: async () => redis }, {
-    projections: allProjections, onPoison: 'stop', signal: new AbortController().signal, report: () => undefined,
-    planned: (plan) => { console.log(`resumed ${String([...plan.postgres, ...plan.lanes].filter(({ resumed }) => resumed).length)}`); },
-  });
+  await rebuild(
+    {
+      pool,
+      databaseUrl,
+      store,
+      log: createLog({ process: 'test', level: 'silent' }),
+      keys: { forAccounts: async () => new Map() },
+      versions: codeVersions,
+      redis: async () => redis,
+    },
+    {
+      projections: allProjections,
+      onPoison: 'stop',
+      signal: new AbortController().signal,
+      report: () => undefined,
+      planned: (plan) => {
+        console.log(`resumed ${String([...plan.postgres, ...plan.lanes].filter(({ resumed }) => resumed).length)}`);
+      },
+    },
+  );
   process.exit(0);
 } catch (error) {
   console.log(`failed: ${error instanceof Error ? error.message : String(error)}`);

@@ -15,9 +15,15 @@ export type RedisCluster = {
   readonly url: string;
   /** Kills the given master with SIGKILL, or all that run, and resolves when they are gone. */
   kill(master?: number): Promise<void>;
-  /** Starts the masters that were killed, on their data if they are durable, and resolves when the cluster serves all slots again. */
+  /**
+   * Starts the masters that were killed, on their data if they are durable, and resolves when the cluster serves all
+   * slots again.
+   */
   restart(): Promise<void>;
-  /** Ends it; harmless when called twice. Rejects when a master has refused a command whose keys lie in several slots, whatever its caller made of that. */
+  /**
+   * Ends it; harmless when called twice. Rejects when a master has refused a command whose keys lie in several slots,
+   * whatever its caller made of that.
+   */
   close(): Promise<void>;
 };
 
@@ -26,10 +32,13 @@ type Master = { readonly port: number; readonly busPort: number; readonly settin
 
 const MASTERS = 3;
 const SLOTS = 16_384;
-const SETTINGS: Settings = { 'cluster-enabled': 'yes', 'cluster-node-timeout': 2_000, 'bind': '127.0.0.1', 'save': '' };
+const SETTINGS: Settings = { 'cluster-enabled': 'yes', 'cluster-node-timeout': 2_000, bind: '127.0.0.1', save: '' };
 const AGREEMENT_LIMIT_MS = 30_000;
 
-/** Starts three masters on free loopback ports and divides the slots among them; durable ones write to disk what they hold. Rejects when `redis-server` is not there or they do not agree in time. */
+/**
+ * Starts three masters on free loopback ports and divides the slots among them; durable ones write to disk what they
+ * hold. Rejects when `redis-server` is not there or they do not agree in time.
+ */
 export async function startRedisCluster({ durable = false } = {}): Promise<RedisCluster> {
   const [program = ''] = ensurePrograms([REDIS], () => undefined);
   const directory = await makeDirectory();
@@ -37,13 +46,18 @@ export async function startRedisCluster({ durable = false } = {}): Promise<Redis
   const masters: Master[] = [];
   const refused: string[] = [];
   const end = async (ended: readonly Master[]) => {
-    for (const { port, child } of ended) if (child?.hasEnded() === false) refused.push(...await slotsCrossed(port));
+    for (const { port, child } of ended) if (child?.hasEnded() === false) refused.push(...(await slotsCrossed(port)));
     for (const { child } of ended) if (child?.hasEnded() === false) sendSignal(child.pid, 'SIGKILL');
     await Promise.all(ended.map(({ child }) => child?.ended));
   };
   const start = async (master: Master) => {
     const args = Object.entries(master.settings).flatMap(([name, value]) => [`--${name}`, String(value)]);
-    master.child = await children.start({ name: `redis-${String(master.port)}`, command: program, args, env: { ...process.env, LC_ALL: 'C' } });
+    master.child = await children.start({
+      name: `redis-${String(master.port)}`,
+      command: program,
+      args,
+      env: { ...process.env, LC_ALL: 'C' },
+    });
   };
   const remove = async () => {
     await children.close();
@@ -54,7 +68,11 @@ export async function startRedisCluster({ durable = false } = {}): Promise<Redis
       const [port, busPort] = [await freePort(), await freePort()];
       const own = join(directory, String(port));
       mkdirSync(own);
-      const master: Master = { port, busPort, settings: { ...SETTINGS, 'port': port, 'cluster-port': busPort, 'dir': own, 'appendonly': durable ? 'yes' : 'no' } };
+      const master: Master = {
+        port,
+        busPort,
+        settings: { ...SETTINGS, port: port, 'cluster-port': busPort, dir: own, appendonly: durable ? 'yes' : 'no' },
+      };
       masters.push(master);
       await start(master);
     }
@@ -85,9 +103,14 @@ async function makeDirectory(): Promise<string> {
   return mkdtemp(join(parent, 'redis-cluster-'));
 }
 
-async function withClients<T>(masters: readonly Pick<Master, 'port'>[], work: (clients: readonly Redis[]) => Promise<T>): Promise<T> {
+async function withClients<T>(
+  masters: readonly Pick<Master, 'port'>[],
+  work: (clients: readonly Redis[]) => Promise<T>,
+): Promise<T> {
   // They may not listen yet: ioredis tries again.
-  const clients = masters.map(({ port }) => new Redis(port, '127.0.0.1', { maxRetriesPerRequest: 20 }).on('error', () => undefined));
+  const clients = masters.map(({ port }) =>
+    new Redis(port, '127.0.0.1', { maxRetriesPerRequest: 20 }).on('error', () => undefined),
+  );
   try {
     return await work(clients);
   } finally {
@@ -98,11 +121,12 @@ async function withClients<T>(masters: readonly Pick<Master, 'port'>[], work: (c
 async function formCluster(masters: readonly Master[]): Promise<void> {
   await withClients(masters, async (clients) => {
     for (const [i, client] of clients.entries()) {
-      const from = Math.floor(i * SLOTS / clients.length);
-      await client.call('CLUSTER', 'ADDSLOTSRANGE', from, Math.floor((i + 1) * SLOTS / clients.length) - 1);
+      const from = Math.floor((i * SLOTS) / clients.length);
+      await client.call('CLUSTER', 'ADDSLOTSRANGE', from, Math.floor(((i + 1) * SLOTS) / clients.length) - 1);
       await client.call('CLUSTER', 'SET-CONFIG-EPOCH', i + 1);
     }
-    for (const { port, busPort } of masters.slice(1)) await clients[0]?.call('CLUSTER', 'MEET', '127.0.0.1', port, busPort);
+    for (const { port, busPort } of masters.slice(1))
+      await clients[0]?.call('CLUSTER', 'MEET', '127.0.0.1', port, busPort);
     await untilTheyAgree(clients);
   });
 }
@@ -110,7 +134,7 @@ async function formCluster(masters: readonly Master[]): Promise<void> {
 async function untilTheyAgree(clients: readonly Redis[]): Promise<void> {
   const deadline = performance.now() + AGREEMENT_LIMIT_MS;
   for (const client of clients) {
-    while (!await agrees(client, clients.length)) {
+    while (!(await agrees(client, clients.length))) {
       if (performance.now() > deadline) throw new Error('the Redis Cluster did not form');
       await delay(50);
     }
@@ -125,7 +149,9 @@ async function agrees(client: Redis, size: number): Promise<boolean> {
 /** What a master counts of commands that it refused because their keys lie in several slots. */
 function slotsCrossed(port: number): Promise<string[]> {
   return withClients([{ port }], async ([client]) => {
-    const stats = await client?.info('errorstats') ?? '';
-    return [...stats.matchAll(/errorstat_CROSSSLOT:count=(\d+)/g)].map(([, count]) => `${String(count)} at port ${String(port)}`);
+    const stats = (await client?.info('errorstats')) ?? '';
+    return [...stats.matchAll(/errorstat_CROSSSLOT:count=(\d+)/g)].map(
+      ([, count]) => `${String(count)} at port ${String(port)}`,
+    );
   });
 }

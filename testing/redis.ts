@@ -4,7 +4,10 @@ import { Redis } from 'ioredis';
 import { startRedisCluster } from './redis-cluster.ts';
 
 export type TestRedis = {
-  /** What nobody else uses, as REDIS_URL takes it, empty at first: a `redis://` address whose path is a logical database, or the addresses of a cluster's masters. */
+  /**
+   * What nobody else uses, as REDIS_URL takes it, empty at first: a `redis://` address whose path is a logical
+   * database, or the addresses of a cluster's masters.
+   */
   url: string;
   /** Empties the database and gives it back, or ends the cluster; harmless when called twice. */
   close: () => Promise<void>;
@@ -25,9 +28,9 @@ const RELEASE = `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call
 
 /**
  * Hands out an empty logical database of the server named by TEST_REDIS_URL (set by `npm test`), one per caller; with
- * TEST_REDIS_TOPOLOGY=cluster (set by the test project of that name) a cluster of three masters, started for the caller.
- * Channels of publish/subscribe and functions are shared by all databases of a server: name them by something unique.
- * Rejects when the variable is missing, or when no database becomes free within a minute.
+ * TEST_REDIS_TOPOLOGY=cluster (set by the test project of that name) a cluster of three masters, started for the
+ * caller. Channels of publish/subscribe and functions are shared by all databases of a server: name them by something
+ * unique. Rejects when the variable is missing, or when no database becomes free within a minute.
  */
 export async function createTestRedis(): Promise<TestRedis> {
   return onRedisCluster() ? startRedisCluster() : claimDatabase();
@@ -75,14 +78,16 @@ function closer({ claims, database, token, url }: Held): () => Promise<void> {
 }
 
 async function claim(claims: Redis, token: string): Promise<number> {
-  const [, databases] = await claims.config('GET', 'databases') as string[];
+  const [, databases] = (await claims.config('GET', 'databases')) as string[];
   const deadline = Date.now() + WAIT_FOR_FREE_MS;
   while (Date.now() < deadline) {
     const database = Number(await claims.eval(CLAIM, 0, databases ?? '16', token, CLAIM_TTL_MS));
     if (database > 0) return database;
     await delay(100);
   }
-  throw new Error(`no free logical database on ${serverUrl()} after ${String(WAIT_FOR_FREE_MS)} ms: start Redis with more --databases`);
+  throw new Error(
+    `no free logical database on ${serverUrl()} after ${String(WAIT_FOR_FREE_MS)} ms: start Redis with more --databases`,
+  );
 }
 
 async function empty(url: string): Promise<void> {
@@ -96,6 +101,7 @@ async function empty(url: string): Promise<void> {
 
 function serverUrl(): string {
   const url = process.env['TEST_REDIS_URL'];
-  if (!url) throw new Error('TEST_REDIS_URL is not set: run the tests with `npm test [-- file]`, or name a Redis server there');
+  if (!url)
+    throw new Error('TEST_REDIS_URL is not set: run the tests with `npm test [-- file]`, or name a Redis server there');
   return url;
 }

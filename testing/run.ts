@@ -14,8 +14,13 @@ import { bringUpTiers, neededTiers } from './tiers.ts';
 /** `npm test [-- filters]`: brings up what the tests need, runs them, and says in the last line how it went. */
 const args = process.argv.slice(2);
 const interrupted = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => { interrupted.abort(); });
-const say = (line: string) => { console.log(line); };
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.on(signal, () => {
+    interrupted.abort();
+  });
+const say = (line: string) => {
+  console.log(line);
+};
 
 let counts: Counts = { passed: 0, failed: 1, skipped: 0 };
 try {
@@ -41,7 +46,10 @@ async function run(scratch: Scratch): Promise<Counts> {
   try {
     const report = join(directory, 'report.json');
     const temporary = memory === undefined ? {} : { TMPDIR: memory.path };
-    const exitCode = await vitest({ scratch, report }, { ...process.env, ...temporary, ...stores, ...tiers.env, TEST_SCRATCH_DIR: directory });
+    const exitCode = await vitest(
+      { scratch, report },
+      { ...process.env, ...temporary, ...stores, ...tiers.env, TEST_SCRATCH_DIR: directory },
+    );
     return judge(countRun(parse(readTextFile(report)), exitCode), tiers.skipped);
   } finally {
     memory?.remove();
@@ -59,22 +67,40 @@ function judge(counts: Counts, skipped: string[]): Counts {
 /** The test files that this run may touch: all, or those whose path holds one of the filters. */
 function testFiles(): { text: string }[] {
   const filters = args.filter((arg) => !arg.startsWith('-'));
-  const paths = globSync('**/*.test.ts', { cwd: PROJECT_ROOT, exclude: (name) => ['node_modules', '.data', '.git'].includes(name) });
-  return paths.filter((path) => filters.length === 0 || filters.some((filter) => path.includes(filter)))
+  const paths = globSync('**/*.test.ts', {
+    cwd: PROJECT_ROOT,
+    exclude: (name) => ['node_modules', '.data', '.git'].includes(name),
+  });
+  return paths
+    .filter((path) => filters.length === 0 || filters.some((filter) => path.includes(filter)))
     .map((path) => ({ text: readFileSync(join(PROJECT_ROOT, path), 'utf8') }));
 }
 
-function vitest({ scratch, report }: { scratch: Scratch; report: string }, env: Record<string, string | undefined>): Promise<number | null> {
+function vitest(
+  { scratch, report }: { scratch: Scratch; report: string },
+  env: Record<string, string | undefined>,
+): Promise<number | null> {
   const workers = Math.max(2, Math.min(4, availableParallelism()));
   const options = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`, `--maxWorkers=${workers}`];
-  const child = spawn(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', ...options, ...args], { cwd: PROJECT_ROOT, env, stdio: ['ignore', 'inherit', 'inherit'] });
-  // Not a child of its own group: a Ctrl-C shall reach it. The register is for the run that comes after a `kill -9` of this one.
+  const child = spawn(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', ...options, ...args], {
+    cwd: PROJECT_ROOT,
+    env,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  // Not a child of its own group: a Ctrl-C shall reach it. The register is for the run that comes after a `kill -9` of
+  // this one.
   if (child.pid !== undefined) scratch.registry.note({ name: 'vitest', pid: child.pid, stopSignal: 'SIGTERM' });
-  interrupted.signal.addEventListener('abort', () => { child.kill('SIGTERM'); });
+  interrupted.signal.addEventListener('abort', () => {
+    child.kill('SIGTERM');
+  });
   if (interrupted.signal.aborted) child.kill('SIGTERM');
   return new Promise((resolve) => {
-    child.once('error', () => { resolve(1); });
-    child.once('close', (code) => { resolve(code); });
+    child.once('error', () => {
+      resolve(1);
+    });
+    child.once('close', (code) => {
+      resolve(code);
+    });
   });
 }
 

@@ -6,7 +6,12 @@ import { access, mkdir } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { CreateBucketCommand, DeleteBucketCommand, DeleteObjectsCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
+import {
+  CreateBucketCommand,
+  DeleteBucketCommand,
+  DeleteObjectsCommand,
+  ListObjectsV2Command,
+} from '@aws-sdk/client-s3';
 import { createS3Client } from '../infra/object-store-s3.ts';
 
 /** Where an S3 server answers. */
@@ -26,9 +31,9 @@ const INSTALL_LIMIT_MS = 300_000;
 const START_LIMIT_MS = 15_000;
 
 /**
- * Brings up a private VersityGW on a free loopback port, its objects in `dataDir`.
- * The program is the one on the PATH, else the one in `cacheDir`, else `go install` puts it there (minutes the first time).
- * Rejects with one clear line when there is neither program nor Go, or when it does not start.
+ * Brings up a private VersityGW on a free loopback port, its objects in `dataDir`. The program is the one on the PATH,
+ * else the one in `cacheDir`, else `go install` puts it there (minutes the first time). Rejects with one clear line
+ * when there is neither program nor Go, or when it does not start.
  */
 export async function bringUpS3({ cacheDir, dataDir }: { cacheDir: string; dataDir: string }): Promise<RunningS3> {
   const program = await findVersityGw(cacheDir);
@@ -36,10 +41,26 @@ export async function bringUpS3({ cacheDir, dataDir }: { cacheDir: string; dataD
   const facts = join(dataDir, 'facts');
   await Promise.all([mkdir(objects, { recursive: true }), mkdir(facts, { recursive: true })]);
   const port = await freePort();
-  const address = { endpoint: `http://127.0.0.1:${String(port)}`, accessKeyId: `test${randomBytes(6).toString('hex')}`, secretAccessKey: randomBytes(24).toString('hex') };
+  const address = {
+    endpoint: `http://127.0.0.1:${String(port)}`,
+    accessKeyId: `test${randomBytes(6).toString('hex')}`,
+    secretAccessKey: randomBytes(24).toString('hex'),
+  };
   const server = spawn(
     program,
-    ['--access', address.accessKeyId, '--secret', address.secretAccessKey, '--port', `127.0.0.1:${String(port)}`, '--quiet', 'posix', '--sidecar', facts, objects],
+    [
+      '--access',
+      address.accessKeyId,
+      '--secret',
+      address.secretAccessKey,
+      '--port',
+      `127.0.0.1:${String(port)}`,
+      '--quiet',
+      'posix',
+      '--sidecar',
+      facts,
+      objects,
+    ],
     { stdio: ['ignore', 'ignore', 'pipe'] },
   );
   let complaints = '';
@@ -75,7 +96,8 @@ export function s3FromEnvironment(): S3Address | null {
 export function s3ForTests(): S3Address | null {
   const address = s3FromEnvironment();
   if (address) return address;
-  const reason = 'no S3 server: TEST_S3_ENDPOINT and S3_ENDPOINT are not set (npm test sets the first when Go is installed)';
+  const reason =
+    'no S3 server: TEST_S3_ENDPOINT and S3_ENDPOINT are not set (npm test sets the first when Go is installed)';
   if (process.env['CI'] === 'true') throw new Error(reason);
   console.log(`skipped: ${reason}`);
   return null;
@@ -92,7 +114,9 @@ export async function createTestBucket(address: S3Address): Promise<{ bucket: st
       for (;;) {
         const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket: bucket }));
         if (Contents.length === 0) break;
-        await client.send(new DeleteObjectsCommand({ Bucket: bucket, Delete: { Objects: Contents.map(({ Key }) => ({ Key })) } }));
+        await client.send(
+          new DeleteObjectsCommand({ Bucket: bucket, Delete: { Objects: Contents.map(({ Key }) => ({ Key })) } }),
+        );
       }
       await client.send(new DeleteBucketCommand({ Bucket: bucket }));
       client.destroy();
@@ -113,7 +137,14 @@ async function findVersityGw(cacheDir: string): Promise<string> {
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), cacheDir];
   for (const folder of folders) {
     const candidate = join(folder, 'versitygw');
-    if (folder && (await access(candidate).then(() => true, () => false))) return candidate;
+    if (
+      folder &&
+      (await access(candidate).then(
+        () => true,
+        () => false,
+      ))
+    )
+      return candidate;
   }
   await mkdir(cacheDir, { recursive: true });
   await goInstall(cacheDir);
@@ -121,7 +152,11 @@ async function findVersityGw(cacheDir: string): Promise<string> {
 }
 
 async function goInstall(cacheDir: string): Promise<void> {
-  const go = spawn('go', ['install', MODULE], { env: { ...process.env, GOBIN: cacheDir }, stdio: ['ignore', 'ignore', 'pipe'], timeout: INSTALL_LIMIT_MS });
+  const go = spawn('go', ['install', MODULE], {
+    env: { ...process.env, GOBIN: cacheDir },
+    stdio: ['ignore', 'ignore', 'pipe'],
+    timeout: INSTALL_LIMIT_MS,
+  });
   let complaints = '';
   go.stderr.on('data', (chunk: Buffer) => (complaints = (complaints + chunk.toString()).slice(-2_000)));
   const code = await new Promise<number | null>((resolve, reject) => {
@@ -130,7 +165,8 @@ async function goInstall(cacheDir: string): Promise<void> {
     });
     go.once('close', resolve);
   });
-  if (code !== 0) throw new Error(`no S3 server: go install ${MODULE} failed: ${complaints.trim().split('\n').at(-1) ?? ''}`);
+  if (code !== 0)
+    throw new Error(`no S3 server: go install ${MODULE} failed: ${complaints.trim().split('\n').at(-1) ?? ''}`);
 }
 
 async function waitUntilItAnswers(server: ChildProcess, endpoint: string): Promise<void> {
@@ -141,7 +177,13 @@ async function waitUntilItAnswers(server: ChildProcess, endpoint: string): Promi
     if (failed) throw failed;
     if (server.exitCode !== null) throw new Error(`it ended with code ${String(server.exitCode)}`);
     // Any answer will do: without a signature it is a refusal.
-    if (await fetch(endpoint).then(() => true, () => false)) return;
+    if (
+      await fetch(endpoint).then(
+        () => true,
+        () => false,
+      )
+    )
+      return;
     await delay(50);
   }
   throw new Error(`no answer within ${String(START_LIMIT_MS)} ms`);

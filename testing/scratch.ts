@@ -27,7 +27,9 @@ export async function openScratch(kind: 'test' | 'bench'): Promise<Scratch> {
   const registry = openChildRegistry(directory);
   const children = createChildren(directory, registry);
   return {
-    directory, registry, children,
+    directory,
+    registry,
+    children,
     dispose: async () => {
       await children.close();
       await clear(directory);
@@ -41,6 +43,7 @@ function isBrandNew(directory: string): boolean {
 }
 
 async function clear(directory: string): Promise<void> {
-  for (const file of globSync(join(directory, '**/children.json'))) await openChildRegistry(dirname(file)).endLeftovers();
+  for (const file of globSync(join(directory, '**/children.json')))
+    await openChildRegistry(dirname(file)).endLeftovers();
   rmSync(directory, { recursive: true, force: true });
 }

@@ -4,6 +4,11 @@ import type { SourceFile } from './architecture.ts';
 
 /** The TypeScript files of the project that git tracks or would track, with their text. */
 export function sourceFiles(): SourceFile[] {
-  const listed = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '*.ts'], { encoding: 'utf8' });
-  return listed.split('\n').filter((path) => path !== '' && existsSync(path)).map((path) => ({ path, text: readFileSync(path, 'utf8') }));
+  const listed = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '*.ts'], {
+    encoding: 'utf8',
+  });
+  return listed
+    .split('\n')
+    .filter((path) => path !== '' && existsSync(path))
+    .map((path) => ({ path, text: readFileSync(path, 'utf8') }));
 }

@@ -3,11 +3,18 @@ import { z } from 'zod';
 import { send } from './http.ts';
 import { startStack, type TestStack } from './stack.ts';
 
-const OpenApi = z.object({ paths: z.record(z.string(), z.record(z.string(), z.unknown())), components: z.record(z.string(), z.unknown()) });
+const OpenApi = z.object({
+  paths: z.record(z.string(), z.record(z.string(), z.unknown())),
+  components: z.record(z.string(), z.unknown()),
+});
 
 let stack: TestStack;
-beforeAll(async () => { stack = await startStack({ env: { LIMIT_REQUESTS_PER_HOUR: '2' } }); });
-afterAll(async () => { await stack.stop(); });
+beforeAll(async () => {
+  stack = await startStack({ env: { LIMIT_REQUESTS_PER_HOUR: '2' } });
+});
+afterAll(async () => {
+  await stack.stop();
+});
 
 describe('a whole stack for tests', () => {
   it('answers health on every process', async () => {
@@ -18,9 +25,14 @@ describe('a whole stack for tests', () => {
 
   it('describes under its one origin what both APIs do', async () => {
     const documentOf = async (url: string) => OpenApi.parse((await send(`${url}/openapi.json`)).body);
-    const [whole, writes, reads] = [await documentOf(stack.edgeUrl), await documentOf(stack.writeUrl), await documentOf(stack.readUrl)];
+    const [whole, writes, reads] = [
+      await documentOf(stack.edgeUrl),
+      await documentOf(stack.writeUrl),
+      await documentOf(stack.readUrl),
+    ];
     for (const part of [writes, reads]) {
-      for (const [path, operations] of Object.entries(part.paths)) expect(whole.paths[path], path).toMatchObject(operations);
+      for (const [path, operations] of Object.entries(part.paths))
+        expect(whole.paths[path], path).toMatchObject(operations);
       expect(whole.components).toMatchObject(part.components);
     }
     expect(Object.keys(whole.paths['/v1/posts/{id}'] ?? {}).toSorted()).toEqual(['delete', 'get', 'put']);
@@ -29,7 +41,11 @@ describe('a whole stack for tests', () => {
   it('limits by the settings', async () => {
     const register = () => send(`${stack.writeUrl}/v1/users/register`, { json: {} });
     const answers = [await register(), await register(), await register()];
-    expect(answers.map(({ status, headers }) => [status, headers.get('x-ratelimit-limit')])).toEqual([[400, '2'], [400, '2'], [429, '2']]);
+    expect(answers.map(({ status, headers }) => [status, headers.get('x-ratelimit-limit')])).toEqual([
+      [400, '2'],
+      [400, '2'],
+      [429, '2'],
+    ]);
   });
 
   it('survives the loss of one part and takes it back', async () => {

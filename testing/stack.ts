@@ -52,18 +52,40 @@ export async function startStack({ env = {}, without = [], servers }: TestStackO
   const dataDir = makeDirectory();
   const children = createChildren(dataDir, openChildRegistry(dataDir));
   const eventStorePort = await freePort();
-  const stores = servers === undefined ? await ownStores(eventStorePort) : { ...servers, close: () => Promise.resolve() };
-  const ports = { PORT: await freePort(), WRITE_API_PORT: await freePort(), READ_API_PORT: await freePort(), PROJECTOR_PORT: await freePort(), REACTOR_PORT: await freePort() };
+  const stores =
+    servers === undefined ? await ownStores(eventStorePort) : { ...servers, close: () => Promise.resolve() };
+  const ports = {
+    PORT: await freePort(),
+    WRITE_API_PORT: await freePort(),
+    READ_API_PORT: await freePort(),
+    PROJECTOR_PORT: await freePort(),
+    REACTOR_PORT: await freePort(),
+  };
   const { environment } = appEnvironment({
-    env, ports, dataDir, host: '127.0.0.1', publicUrl: undefined, secrets: ensureSecrets(dataDir).secrets,
+    env,
+    ports,
+    dataDir,
+    host: '127.0.0.1',
+    publicUrl: undefined,
+    secrets: ensureSecrets(dataDir).secrets,
     stores: { DATABASE_URL: stores.databaseUrl, REDIS_URL: stores.redisUrl, EVENTSTORE_URL: stores.eventStoreUrl },
   });
   const urls = appUrls(ports, '127.0.0.1');
   const inherited = { PATH: process.env['PATH'], HOME: process.env['HOME'], ...environment };
-  const starter = (name: AppName) => () => startApp(name, { children, env: inherited, url: urls[name], args: name === 'edge' ? edgeArgs({ host: '127.0.0.1', ports, dataDir }) : [] });
+  const starter = (name: AppName) => () =>
+    startApp(name, {
+      children,
+      env: inherited,
+      url: urls[name],
+      args: name === 'edge' ? edgeArgs({ host: '127.0.0.1', ports, dataDir }) : [],
+    });
   const starters: Starters = {
     'event-store': () => startEventStore({ children, directory: join(dataDir, 'eventstore'), port: eventStorePort }),
-    'write-api': starter('write-api'), 'read-api': starter('read-api'), projector: starter('projector'), reactor: starter('reactor'), edge: starter('edge'),
+    'write-api': starter('write-api'),
+    'read-api': starter('read-api'),
+    projector: starter('projector'),
+    reactor: starter('reactor'),
+    edge: starter('edge'),
   };
   const parts = controlParts(starters);
   const stop = async () => {
@@ -79,28 +101,47 @@ export async function startStack({ env = {}, without = [], servers }: TestStackO
     await stop();
     throw error;
   }
-  return { edgeUrl: urls.edge, writeUrl: urls['write-api'], readUrl: urls['read-api'], projectorUrl: urls.projector, reactorUrl: urls.reactor, environment, ...parts, stop };
+  return {
+    edgeUrl: urls.edge,
+    writeUrl: urls['write-api'],
+    readUrl: urls['read-api'],
+    projectorUrl: urls.projector,
+    reactorUrl: urls.reactor,
+    environment,
+    ...parts,
+    stop,
+  };
 }
 
-async function ownStores(eventStorePort: number): Promise<{ eventStoreUrl: string; databaseUrl: string; redisUrl: string; close: () => Promise<void> }> {
+async function ownStores(
+  eventStorePort: number,
+): Promise<{ eventStoreUrl: string; databaseUrl: string; redisUrl: string; close: () => Promise<void> }> {
   const [database, redis] = await Promise.all([createTestDatabase(), createTestRedis()]);
   return {
-    eventStoreUrl: eventStoreUrl(eventStorePort), databaseUrl: database.url, redisUrl: redis.url,
-    close: async () => { await Promise.all([database.drop(), redis.close()]); },
+    eventStoreUrl: eventStoreUrl(eventStorePort),
+    databaseUrl: database.url,
+    redisUrl: redis.url,
+    close: async () => {
+      await Promise.all([database.drop(), redis.close()]);
+    },
   };
 }
 
 function controlParts(starters: Starters): Pick<TestStack, 'kill' | 'end' | 'start' | 'lastLines'> {
   const running = new Map<StackPart, Child>();
   return {
-    start: async (part) => { running.set(part, await starters[part]()); },
+    start: async (part) => {
+      running.set(part, await starters[part]());
+    },
     kill: async (part) => {
       const child = running.get(part);
       if (child === undefined || child.hasEnded()) return;
       sendSignal(-child.pid, 'SIGKILL');
       await child.ended;
     },
-    end: async (part) => { await running.get(part)?.stop(); },
+    end: async (part) => {
+      await running.get(part)?.stop();
+    },
     lastLines: (part) => running.get(part)?.lastLines() ?? [],
   };
 }

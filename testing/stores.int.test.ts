@@ -59,7 +59,10 @@ describe('createTestRedis', () => {
 });
 
 describe('startRedisCluster', () => {
-  it.each([['ends', async () => undefined], ['is killed first', (kill: () => Promise<void>) => kill()]])('says when it %s that a command crossed slots, although its caller did not', async (_, before) => {
+  it.each([
+    ['ends', async () => undefined],
+    ['is killed first', (kill: () => Promise<void>) => kill()],
+  ])('says when it %s that a command crossed slots, although its caller did not', async (_, before) => {
     const cluster = await startRedisCluster();
     const client = openRedis(cluster.url);
     await whenRedisReady(client, 10_000);

@@ -23,27 +23,48 @@ export async function openTcpProxy(target: { host: string; port: number }): Prom
       return;
     }
     const upstream = connect(target.port, target.host);
-    for (const [socket, other] of [[client, upstream], [upstream, client]] as const) {
+    for (const [socket, other] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
       sockets.add(socket);
-      socket.on('error', () => { other.destroy(); });
-      socket.on('close', () => { sockets.delete(socket); other.destroy(); });
+      socket.on('error', () => {
+        other.destroy();
+      });
+      socket.on('close', () => {
+        sockets.delete(socket);
+        other.destroy();
+      });
     }
     client.pipe(upstream);
     upstream.on('data', (chunk: Buffer) => {
       if (way.delayMs === 0) client.write(chunk);
-      else void delay(way.delayMs).then(() => { if (!client.destroyed) client.write(chunk); });
+      else
+        void delay(way.delayMs).then(() => {
+          if (!client.destroyed) client.write(chunk);
+        });
     });
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('the proxy has no port');
-  const end = () => { for (const socket of sockets) socket.destroy(); };
+  const end = () => {
+    for (const socket of sockets) socket.destroy();
+  };
   return {
     port: address.port,
-    cut: () => { way.open = false; end(); },
-    slow: (ms) => { way.delayMs = ms; },
-    mend: () => { way.open = true; way.delayMs = 0; },
+    cut: () => {
+      way.open = false;
+      end();
+    },
+    slow: (ms) => {
+      way.delayMs = ms;
+    },
+    mend: () => {
+      way.open = true;
+      way.delayMs = 0;
+    },
     close: async () => {
       end();
       server.close();

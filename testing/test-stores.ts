@@ -35,13 +35,25 @@ export async function startTestStores(options: TestStoreOptions): Promise<Record
 }
 
 async function testPostgres({ directory, children, durable }: TestStoreOptions, program: string): Promise<string> {
-  const server = { children, program, directory: join(directory, 'postgres'), port: await freePort(), settings: { ...MANY_CLIENTS, ...(durable ? {} : NO_DISK) } };
+  const server = {
+    children,
+    program,
+    directory: join(directory, 'postgres'),
+    port: await freePort(),
+    settings: { ...MANY_CLIENTS, ...(durable ? {} : NO_DISK) },
+  };
   await startPostgres(server);
   return postgresUrl(server, 'postgres');
 }
 
 async function testRedis({ directory, children, durable }: TestStoreOptions, program: string): Promise<string> {
-  const server = { children, program, directory: join(directory, 'redis'), port: await freePort(), settings: { databases: '512', ...(durable ? {} : NO_PERSISTENCE) } };
+  const server = {
+    children,
+    program,
+    directory: join(directory, 'redis'),
+    port: await freePort(),
+    settings: { databases: '512', ...(durable ? {} : NO_PERSISTENCE) },
+  };
   await startRedis(server);
   return redisUrl(server);
 }

@@ -12,17 +12,50 @@ export type Tier = {
   name: string;
   /** A test file that holds this text needs the tier. */
   mark: RegExp;
-  /** Makes it available and returns the environment that tests find it by. Rejects, with the reason, when it cannot be had. */
+  /**
+   * Makes it available and returns the environment that tests find it by. Rejects, with the reason, when it cannot be
+   * had.
+   */
   bringUp: (context: TierContext) => Promise<TierResult>;
 };
-export type TierContext = { dataDir: string; children: Children; env: Record<string, string | undefined>; say: (line: string) => void };
+export type TierContext = {
+  dataDir: string;
+  children: Children;
+  env: Record<string, string | undefined>;
+  say: (line: string) => void;
+};
 export type TierResult = { env: Record<string, string>; close?: () => Promise<void> };
 
-const JAVA: Program = { title: 'Java', binary: 'java', packages: { 'apt-get': 'default-jre-headless', dnf: 'java-latest-openjdk-headless', apk: 'openjdk21-jre-headless', brew: 'openjdk' } };
-const MAVEN: Program = { title: 'Maven', binary: 'mvn', packages: { 'apt-get': 'maven', dnf: 'maven', apk: 'maven', brew: 'maven' } };
-const GO: Program = { title: 'Go', binary: 'go', packages: { 'apt-get': 'golang-go', dnf: 'golang', apk: 'go', brew: 'go' } };
-const FFMPEG: Program = { title: 'ffmpeg', binary: 'ffmpeg', packages: { 'apt-get': 'ffmpeg', dnf: 'ffmpeg-free', apk: 'ffmpeg', brew: 'ffmpeg' } };
-const CHROMIUM: Program = { title: 'Chromium', binary: 'chromium', packages: { 'apt-get': 'chromium', dnf: 'chromium', apk: 'chromium', brew: 'chromium' } };
+const JAVA: Program = {
+  title: 'Java',
+  binary: 'java',
+  packages: {
+    'apt-get': 'default-jre-headless',
+    dnf: 'java-latest-openjdk-headless',
+    apk: 'openjdk21-jre-headless',
+    brew: 'openjdk',
+  },
+};
+const MAVEN: Program = {
+  title: 'Maven',
+  binary: 'mvn',
+  packages: { 'apt-get': 'maven', dnf: 'maven', apk: 'maven', brew: 'maven' },
+};
+const GO: Program = {
+  title: 'Go',
+  binary: 'go',
+  packages: { 'apt-get': 'golang-go', dnf: 'golang', apk: 'go', brew: 'go' },
+};
+const FFMPEG: Program = {
+  title: 'ffmpeg',
+  binary: 'ffmpeg',
+  packages: { 'apt-get': 'ffmpeg', dnf: 'ffmpeg-free', apk: 'ffmpeg', brew: 'ffmpeg' },
+};
+const CHROMIUM: Program = {
+  title: 'Chromium',
+  binary: 'chromium',
+  packages: { 'apt-get': 'chromium', dnf: 'chromium', apk: 'chromium', brew: 'chromium' },
+};
 
 export const TIERS: readonly Tier[] = [
   { name: 'Kafka', mark: /TEST_KAFKA_BROKERS/, bringUp: kafka },
@@ -37,7 +70,10 @@ export function neededTiers(testFiles: readonly { text: string }[]): Tier[] {
 }
 
 /** Brings up the tiers one after the other; each that cannot be had is `skipped` with its reason. */
-export async function bringUpTiers(tiers: readonly Tier[], context: TierContext): Promise<TierResult & { skipped: string[] }> {
+export async function bringUpTiers(
+  tiers: readonly Tier[],
+  context: TierContext,
+): Promise<TierResult & { skipped: string[] }> {
   const env: Record<string, string> = {};
   const closers: (() => Promise<void>)[] = [];
   const skipped: string[] = [];
@@ -50,14 +86,24 @@ export async function bringUpTiers(tiers: readonly Tier[], context: TierContext)
       skipped.push(`${tier.name}: ${reasonOf(error)}`);
     }
   }
-  return { env, skipped, close: async () => { for (const close of closers.reverse()) await close(); } };
+  return {
+    env,
+    skipped,
+    close: async () => {
+      for (const close of closers.reverse()) await close();
+    },
+  };
 }
 
 async function kafka(context: TierContext): Promise<TierResult> {
   const given = context.env['TEST_KAFKA_BROKERS'];
   if (given) return { env: { TEST_KAFKA_BROKERS: given } };
   await programs([JAVA, MAVEN], context);
-  const { brokers } = await bringUpKafka({ cacheDir: cacheDir(), dataDir: join(context.dataDir, 'kafka'), children: context.children });
+  const { brokers } = await bringUpKafka({
+    cacheDir: cacheDir(),
+    dataDir: join(context.dataDir, 'kafka'),
+    children: context.children,
+  });
   return { env: { TEST_KAFKA_BROKERS: brokers } };
 }
 
@@ -68,7 +114,11 @@ async function s3(context: TierContext): Promise<TierResult> {
   mkdirSync(dataDir, { recursive: true });
   const server = await bringUpS3({ cacheDir: cacheDir(), dataDir });
   return {
-    env: { TEST_S3_ENDPOINT: server.endpoint, TEST_S3_ACCESS_KEY_ID: server.accessKeyId, TEST_S3_SECRET_ACCESS_KEY: server.secretAccessKey },
+    env: {
+      TEST_S3_ENDPOINT: server.endpoint,
+      TEST_S3_ACCESS_KEY_ID: server.accessKeyId,
+      TEST_S3_SECRET_ACCESS_KEY: server.secretAccessKey,
+    },
     close: () => server.close(),
   };
 }
@@ -79,7 +129,11 @@ function programs(wanted: Program[], { env, say }: TierContext): Promise<TierRes
   if (env['CI'] === 'true' || process.getuid?.() === 0) ensurePrograms(wanted, say);
   const missing = wanted.filter((program) => findProgram(program.binary) === undefined);
   if (missing.length === 0) return Promise.resolve({ env: {} });
-  return Promise.reject(new Error(`needs ${missing.map((program) => program.title).join(' and ')} (${missing.map((program) => program.packages['apt-get']).join(' ')})`));
+  return Promise.reject(
+    new Error(
+      `needs ${missing.map((program) => program.title).join(' and ')} (${missing.map((program) => program.packages['apt-get']).join(' ')})`,
+    ),
+  );
 }
 
 /** Where downloaded servers are kept between runs and clones. */

@@ -3,7 +3,9 @@ import { send, textAt } from './http.ts';
 import { startWorld, type World } from './world.ts';
 
 let world: World;
-beforeAll(async () => { world = await startWorld(); });
+beforeAll(async () => {
+  world = await startWorld();
+});
 afterAll(() => world.stop());
 
 describe('a world on a whole stack', () => {
@@ -13,14 +15,23 @@ describe('a world on a whole stack', () => {
     expect((await ben.get('/v1/users/ann')).body).toMatchObject({ follower_count: 1, is_following: true });
     const post = await world.publish(ann, { caption: 'First light #dawn', seed: 3 });
     const shown = await ben.get(`/v1/posts/${post}`);
-    expect(shown.body).toMatchObject({ caption: 'First light #dawn', hashtags: ['dawn'], media: [{ width: 480, height: 360 }] });
+    expect(shown.body).toMatchObject({
+      caption: 'First light #dawn',
+      hashtags: ['dawn'],
+      media: [{ width: 480, height: 360 }],
+    });
     const { small } = (shown.body as { media: { urls: { small: string } }[] }).media[0]!.urls;
     const file = await fetch(new URL(small, world.stack.edgeUrl));
     expect([file.status, file.headers.get('content-type')]).toEqual([200, 'image/webp']);
     await ben.post(`/v1/posts/${post}/like`);
     await ben.post(`/v1/posts/${post}/save`);
     await ben.post(`/v1/posts/${post}/comments`, { text: 'lovely' });
-    expect((await ben.get(`/v1/posts/${post}`)).body).toMatchObject({ like_count: 1, is_liked: true, is_saved: true, comment_count: 1 });
+    expect((await ben.get(`/v1/posts/${post}`)).body).toMatchObject({
+      like_count: 1,
+      is_liked: true,
+      is_saved: true,
+      comment_count: 1,
+    });
     await ben.delete(`/v1/posts/${post}/like`);
     expect((await ben.get(`/v1/posts/${post}`)).body).toMatchObject({ like_count: 0, is_liked: false });
     expect((await ann.delete(`/v1/posts/${post}`)).status).toBe(204);
@@ -33,17 +44,22 @@ describe('a world on a whole stack', () => {
     const complete = () => shy.post(`/v1/media/upload-url/${mediaId}/complete`);
     const ready = await world.eventually(complete, ({ body }) => (body as { status?: unknown }).status === 'ready');
     const preview = new URL(textAt(ready, 'preview_url'), world.stack.edgeUrl);
-    const file = await world.eventually(() => send(preview.href), ({ status }) => status !== 404);
+    const file = await world.eventually(
+      () => send(preview.href),
+      ({ status }) => status !== 404,
+    );
     expect([file.status, file.headers.get('content-type')]).toEqual([200, 'image/webp']);
     preview.search = '';
     expect((await send(preview.href)).status).toBe(404);
   });
 
-  it('shows a story to those it is meant for, and a private account\'s post to its accepted followers', async () => {
+  it("shows a story to those it is meant for, and a private account's post to its accepted followers", async () => {
     const [teller, friend, other] = [await world.person(), await world.person(), await world.person()];
     await teller.post(`/v1/users/${friend.username}/close-friend`);
     const story = await world.story(teller, { audience: 'close_friends' });
-    expect((await friend.get(`/v1/users/${teller.username}/stories`)).body).toMatchObject({ stories: [{ story_id: story }] });
+    expect((await friend.get(`/v1/users/${teller.username}/stories`)).body).toMatchObject({
+      stories: [{ story_id: story }],
+    });
     expect((await other.get(`/v1/users/${teller.username}/stories`)).body).toEqual({ stories: [] });
     const shy = await world.person(undefined, { privacy: 'private' });
     const post = await world.publish(shy);

@@ -19,7 +19,13 @@ export type Person = {
   delete(path: string): Promise<HttpAnswer>;
 };
 
-export type WorldPost = { caption?: string; seed?: number; photo?: Buffer; location?: { name: string; lat: number; lng: number }; fields?: Record<string, string> };
+export type WorldPost = {
+  caption?: string;
+  seed?: number;
+  photo?: Buffer;
+  location?: { name: string; lat: number; lng: number };
+  fields?: Record<string, string>;
+};
 
 /** People, posts and stories on a whole running stack, made through the public APIs alone. */
 export type World = {
@@ -56,7 +62,10 @@ function toolsFor(origin: string): Tools {
   const jar = openJar();
   const call = async (path: string, request: HttpRequest): Promise<HttpAnswer> => {
     const token = jar.token();
-    const answer = await send(path.startsWith('http') ? path : origin + path, { ...request, headers: { ...(token !== '' && { 'Consistency-Token': token }), ...request.headers } });
+    const answer = await send(path.startsWith('http') ? path : origin + path, {
+      ...request,
+      headers: { ...(token !== '' && { 'Consistency-Token': token }), ...request.headers },
+    });
     jar.take(answer);
     return answer;
   };
@@ -76,8 +85,14 @@ function toolsFor(origin: string): Tools {
     },
     story: async (author, { audience = 'all' } = {}) => {
       const mediaId = await tools.upload(author);
-      const id = textAt(expectStatus(await author.post('/v1/stories', { media_id: mediaId, audience }), 201), 'story_id');
-      await eventually(() => author.get(`/v1/users/${author.username}/stories`), ({ body }) => JSON.stringify(body).includes(id));
+      const id = textAt(
+        expectStatus(await author.post('/v1/stories', { media_id: mediaId, audience }), 201),
+        'story_id',
+      );
+      await eventually(
+        () => author.get(`/v1/users/${author.username}/stories`),
+        ({ body }) => JSON.stringify(body).includes(id),
+      );
       return id;
     },
   };
@@ -98,14 +113,28 @@ function openJar(): { token(): string; take(answer: HttpAnswer): void } {
   };
 }
 
-async function register(call: Call, username: string, { fullName, privacy }: { fullName?: string; privacy?: 'public' | 'private' }): Promise<Person> {
+async function register(
+  call: Call,
+  username: string,
+  { fullName, privacy }: { fullName?: string; privacy?: 'public' | 'private' },
+): Promise<Person> {
   const password = `password of ${username}`;
-  const answer = expectStatus(await call('/v1/users/register', { json: { username, email: `${username}@example.org`, password, full_name: fullName ?? username } }), 201);
+  const answer = expectStatus(
+    await call('/v1/users/register', {
+      json: { username, email: `${username}@example.org`, password, full_name: fullName ?? username },
+    }),
+    201,
+  );
   const token = textAt(answer, 'access_token');
   const person: Person = {
-    id: textAt(answer, 'user_id'), username, password, accessToken: token, refreshToken: textAt(answer, 'refresh_token'),
+    id: textAt(answer, 'user_id'),
+    username,
+    password,
+    accessToken: token,
+    refreshToken: textAt(answer, 'refresh_token'),
     get: (path, request) => call(path, { token, ...request }),
-    post: (path, json, request) => call(path, { method: 'POST', token, ...(json !== undefined && { json }), ...request }),
+    post: (path, json, request) =>
+      call(path, { method: 'POST', token, ...(json !== undefined && { json }), ...request }),
     put: (path, json) => call(path, { method: 'PUT', token, json }),
     delete: (path) => call(path, { method: 'DELETE', token }),
   };
@@ -114,18 +143,37 @@ async function register(call: Call, username: string, { fullName, privacy }: { f
 }
 
 async function upload(call: Call, owner: Person, photo?: Buffer): Promise<string> {
-  const bytes = photo ?? await drawPhoto(1, PHOTO);
+  const bytes = photo ?? (await drawPhoto(1, PHOTO));
   const checksum = createHash('sha256').update(bytes).digest('hex');
-  const asked = expectStatus(await owner.post('/v1/media/upload-url', { content_type: 'image/jpeg', file_size: bytes.length, checksum_sha256: checksum }), 200);
+  const asked = expectStatus(
+    await owner.post('/v1/media/upload-url', {
+      content_type: 'image/jpeg',
+      file_size: bytes.length,
+      checksum_sha256: checksum,
+    }),
+    200,
+  );
   const { headers } = asked.body as { headers: Record<string, string> };
-  const sent = await call(textAt(asked, 'upload_url'), { method: textAt(asked, 'method'), body: new Uint8Array(bytes), headers });
-  if (sent.status >= 300) throw new Error(`the upload was refused: ${String(sent.status)} ${JSON.stringify(sent.body)}`);
-  return textAt(expectStatus(await owner.post(`/v1/media/upload-url/${textAt(asked, 'upload_id')}/complete`), 200), 'media_id');
+  const sent = await call(textAt(asked, 'upload_url'), {
+    method: textAt(asked, 'method'),
+    body: new Uint8Array(bytes),
+    headers,
+  });
+  if (sent.status >= 300)
+    throw new Error(`the upload was refused: ${String(sent.status)} ${JSON.stringify(sent.body)}`);
+  return textAt(
+    expectStatus(await owner.post(`/v1/media/upload-url/${textAt(asked, 'upload_id')}/complete`), 200),
+    'media_id',
+  );
 }
 
 async function formOf({ caption, seed = 1, photo, location, fields = {} }: WorldPost): Promise<FormData> {
   const form = new FormData();
-  form.append('image', new Blob([new Uint8Array(photo ?? await drawPhoto(seed, PHOTO))], { type: 'image/jpeg' }), 'photo.jpg');
+  form.append(
+    'image',
+    new Blob([new Uint8Array(photo ?? (await drawPhoto(seed, PHOTO)))], { type: 'image/jpeg' }),
+    'photo.jpg',
+  );
   if (caption !== undefined) form.append('caption', caption);
   if (location !== undefined) form.append('location', JSON.stringify(location));
   for (const [name, value] of Object.entries(fields)) form.append(name, value);
@@ -138,17 +186,24 @@ async function waitUntilReady(ask: () => Promise<HttpAnswer>): Promise<void> {
   if (statusOf(settled) === 'rejected') throw new Error(`the post was rejected: ${JSON.stringify(settled.body)}`);
 }
 
-async function eventually(ask: () => Promise<HttpAnswer>, isDone: (answer: HttpAnswer) => boolean): Promise<HttpAnswer> {
+async function eventually(
+  ask: () => Promise<HttpAnswer>,
+  isDone: (answer: HttpAnswer) => boolean,
+): Promise<HttpAnswer> {
   const deadline = performance.now() + READY_LIMIT_MS;
   for (;;) {
     const answer = await ask();
     if (isDone(answer)) return answer;
-    if (performance.now() > deadline) throw new Error(`still not after ${String(READY_LIMIT_MS)} ms: ${String(answer.status)} ${JSON.stringify(answer.body)}`);
+    if (performance.now() > deadline)
+      throw new Error(
+        `still not after ${String(READY_LIMIT_MS)} ms: ${String(answer.status)} ${JSON.stringify(answer.body)}`,
+      );
     await delay(20);
   }
 }
 
 function expectStatus(answer: HttpAnswer, status: number): HttpAnswer {
-  if (answer.status !== status) throw new Error(`expected ${String(status)}, got ${String(answer.status)} ${JSON.stringify(answer.body)}`);
+  if (answer.status !== status)
+    throw new Error(`expected ${String(status)}, got ${String(answer.status)} ${JSON.stringify(answer.body)}`);
   return answer;
 }

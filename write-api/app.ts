@@ -31,16 +31,21 @@ export function createWriteApi({ storeId, ...deps }: WriteApiDeps): Express {
     ...deps,
     title: 'Shutterlog write API',
     version: '1',
-    description: 'Everything that changes something. Send an `Idempotency-Key` to make repeats harmless, and the `Consistency-Token` of an answer with the reads that must see it.',
+    description:
+      'Everything that changes something. Send an `Idempotency-Key` to make repeats harmless, and the `Consistency-Token` of an answer with the reads that must see it.',
     tokenOf: (written, sent) => tokenOf(storeId, written, sent),
     problemOf,
     problemOfError,
   });
 }
 
-// The client may go on with the new token alone: it covers what the sent ones covered. A write that the log tells nothing
-// of, such as a log-out, has one too, so that clients need not ask which writes have one: nothing waits for it.
-function tokenOf(storeId: string, written: WrittenEvents = { position: START_OF_LOG, owners: [] }, sent: readonly string[]): string {
+// The client may go on with the new token alone: it covers what the sent ones covered. A write that the log tells
+// nothing of, such as a log-out, has one too, so that clients need not ask which writes have one: nothing waits for it.
+function tokenOf(
+  storeId: string,
+  written: WrittenEvents = { position: START_OF_LOG, owners: [] },
+  sent: readonly string[],
+): string {
   const fresh = { storeId, ...written };
   return encodeToken(joinTokens([fresh, ...sent.flatMap((text) => decodeToken(text) ?? [])]) ?? fresh);
 }

@@ -16,9 +16,18 @@ export function freshTokens(tokens: Tokens, sessions: Sessions) {
     fields: TokenFields,
     issue: async (sessionId: string, now: Date) => {
       const issued = await sessions.issue(sessionId, now);
-      if (issued === undefined) return { ok: false as const, refusal: { code: 'session_ended' as const, detail: 'log in again' } };
+      if (issued === undefined)
+        return { ok: false as const, refusal: { code: 'session_ended' as const, detail: 'log in again' } };
       const accessToken = await tokens.forAccount(issued.accountId, sessionId, now);
-      return { ok: true as const, fields: { access_token: accessToken, refresh_token: issued.refreshToken, token_type: 'Bearer', expires_in: TOKEN_SECONDS } };
+      return {
+        ok: true as const,
+        fields: {
+          access_token: accessToken,
+          refresh_token: issued.refreshToken,
+          token_type: 'Bearer',
+          expires_in: TOKEN_SECONDS,
+        },
+      };
     },
   };
 }

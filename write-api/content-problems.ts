@@ -6,7 +6,10 @@ import type { StoryRefusal } from '../domain/story.ts';
 /** Why a command about media, posts, comments or stories is refused. */
 export type ContentRefusal = MediaRefusal | PostRefusal | CommentRefusal | StoryRefusal | 'no_files';
 
-/** How each of these refusals is told over HTTP. What is hidden from the account is refused exactly as what does not exist. */
+/**
+ * How each of these refusals is told over HTTP. What is hidden from the account is refused exactly as what does not
+ * exist.
+ */
 export const contentProblems: Readonly<Record<ContentRefusal, { readonly status: number; readonly title: string }>> = {
   media_type_unsupported: { status: 415, title: 'Files of this type cannot be uploaded' },
   media_video_unavailable: { status: 415, title: 'This server cannot process videos' },

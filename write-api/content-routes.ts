@@ -12,6 +12,19 @@ import { saveRoutes } from './routes/saves.ts';
 import { storyRoutes } from './routes/stories.ts';
 
 /** Everything that people share and what others do with it. */
-export function contentRoutes(deps: { readonly log: Log; readonly objects: ObjectStore; readonly addresses: Pick<MediaAddresses, 'of'>; readonly takesVideos: () => Promise<boolean>; readonly counts: OwnCounts }): Route<ContentRefusal>[] {
-  return [...mediaRoutes(deps), ...postRoutes(deps), ...likeRoutes(deps), ...saveRoutes(deps), ...commentRoutes(deps), ...storyRoutes(deps)];
+export function contentRoutes(deps: {
+  readonly log: Log;
+  readonly objects: ObjectStore;
+  readonly addresses: Pick<MediaAddresses, 'of'>;
+  readonly takesVideos: () => Promise<boolean>;
+  readonly counts: OwnCounts;
+}): Route<ContentRefusal>[] {
+  return [
+    ...mediaRoutes(deps),
+    ...postRoutes(deps),
+    ...likeRoutes(deps),
+    ...saveRoutes(deps),
+    ...commentRoutes(deps),
+    ...storyRoutes(deps),
+  ];
 }

@@ -44,7 +44,11 @@ export function formReader(fileField: string, toBody: (form: Form) => unknown): 
     try {
       const form = await readForm(request, { fileField, folder, signal });
       const facts = [form.fields, form.files.map(({ sha256, contentType }) => [sha256, contentType])];
-      return { body: toBody(form), fingerprint: createHash('sha256').update(JSON.stringify(facts)).digest('hex'), release };
+      return {
+        body: toBody(form),
+        fingerprint: createHash('sha256').update(JSON.stringify(facts)).digest('hex'),
+        release,
+      };
     } catch (error) {
       await release();
       throw error;
@@ -54,22 +58,41 @@ export function formReader(fileField: string, toBody: (form: Form) => unknown): 
 
 type Outcome = { readonly file: FormFile } | { readonly error: Error };
 
-async function readForm(request: IncomingMessage, { fileField, folder, signal }: { fileField: string; folder: string; signal: AbortSignal }): Promise<Form> {
+async function readForm(
+  request: IncomingMessage,
+  { fileField, folder, signal }: { fileField: string; folder: string; signal: AbortSignal },
+): Promise<Form> {
   const parser = parserFor(request);
   const staging: Promise<Outcome>[] = [];
   const fields: Record<string, string> = {};
   let problem: ProblemError | undefined;
-  parser.on('field', (name, value) => { fields[name] = value; });
-  parser.on('filesLimit', () => { problem = new ProblemError({ status: 422, code: 'too_many_files', title: `A post shows at most ${String(MAX_FILES)} files` }); });
+  parser.on('field', (name, value) => {
+    fields[name] = value;
+  });
+  parser.on('filesLimit', () => {
+    problem = new ProblemError({
+      status: 422,
+      code: 'too_many_files',
+      title: `A post shows at most ${String(MAX_FILES)} files`,
+    });
+  });
   parser.on('file', (name, stream, { mimeType }) => {
     if (name !== fileField) {
       stream.resume();
       return;
     }
     const staged = stage(stream, join(folder, String(staging.length)), mimeType);
-    staging.push(staged.then((file) => ({ file }), (error: unknown) => ({ error: error instanceof Error ? error : new Error(String(error)) })));
+    staging.push(
+      staged.then(
+        (file) => ({ file }),
+        (error: unknown) => ({ error: error instanceof Error ? error : new Error(String(error)) }),
+      ),
+    );
   });
-  const parsing = await pipeline(request, parser, { signal }).then(() => undefined, (error: unknown) => (signal.aborted ? error : malformed(error)));
+  const parsing = await pipeline(request, parser, { signal }).then(
+    () => undefined,
+    (error: unknown) => (signal.aborted ? error : malformed(error)),
+  );
   // Files are waited for in any case: one that is still being written cannot be removed.
   const outcomes = await Promise.all(staging);
   if (parsing !== undefined) throw parsing;
@@ -80,7 +103,10 @@ async function readForm(request: IncomingMessage, { fileField, folder, signal }:
 
 function parserFor(request: IncomingMessage): busboy.Busboy {
   try {
-    return busboy({ headers: request.headers, limits: { files: MAX_FILES, fileSize: LIMITS.videoBytes, fields: MAX_FIELDS, fieldSize: MAX_FIELD_BYTES } });
+    return busboy({
+      headers: request.headers,
+      limits: { files: MAX_FILES, fileSize: LIMITS.videoBytes, fields: MAX_FIELDS, fieldSize: MAX_FIELD_BYTES },
+    });
   } catch (error) {
     throw malformed(error);
   }
@@ -101,6 +127,7 @@ async function stage(stream: Readable & { truncated?: boolean }, path: string, c
     },
   });
   await pipeline(stream, meter, createWriteStream(path, { flags: 'wx' }));
-  if (stream.truncated === true) throw new ProblemError({ status: 413, code: 'media_too_large', title: 'The file is larger than allowed' });
+  if (stream.truncated === true)
+    throw new ProblemError({ status: 413, code: 'media_too_large', title: 'The file is larger than allowed' });
   return new FormFile({ path, size, sha256: hash.digest('hex'), contentType });
 }

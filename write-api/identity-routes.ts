@@ -9,5 +9,12 @@ import { sessionRoutes } from './routes/sessions.ts';
 
 /** Everything about who somebody is and how accounts stand to each other. */
 export function identityRoutes(deps: AccountRouteDeps): Route<WriteRefusal>[] {
-  return [...accountRoutes(deps), ...sessionRoutes(deps), ...followRoutes(deps), ...blockRoutes(deps), ...muteRoutes(deps), ...closeFriendRoutes(deps)];
+  return [
+    ...accountRoutes(deps),
+    ...sessionRoutes(deps),
+    ...followRoutes(deps),
+    ...blockRoutes(deps),
+    ...muteRoutes(deps),
+    ...closeFriendRoutes(deps),
+  ];
 }

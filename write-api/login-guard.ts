@@ -9,7 +9,11 @@ type Attempt = { readonly username: string; readonly address: string; readonly o
  * Bounds how often a password may be wrong for one name from one address, whether the name exists or not. The try is
  * drawn before the work and given back when the work succeeds. Throws a 429 problem when none is left.
  */
-export async function guardLogin<T extends { readonly ok: boolean }>({ limits, names }: LoginGuard, { username, address, operator }: Attempt, work: () => Promise<T>): Promise<T> {
+export async function guardLogin<T extends { readonly ok: boolean }>(
+  { limits, names }: LoginGuard,
+  { username, address, operator }: Attempt,
+  work: () => Promise<T>,
+): Promise<T> {
   if (operator) return work();
   const subject = `${names.username(username)}/${address}`;
   const state = await limits.takeLogin(subject);

@@ -32,22 +32,44 @@ const config = configOrExit(process.env);
 const log = createLog({ process: 'write-api', level: config.LOG_LEVEL });
 
 await runProcess(log, async (own) => {
-  const telemetry = own(startTelemetry({ process: 'write-api', otlpEndpoint: config.OTEL_EXPORTER_OTLP_ENDPOINT }), (each) => each.shutdown());
-  const pool = own(openPool(config.DATABASE_URL, { size: config.DATABASE_POOL_SIZE, name: 'write-api' }), (each) => each.end());
+  const telemetry = own(
+    startTelemetry({ process: 'write-api', otlpEndpoint: config.OTEL_EXPORTER_OTLP_ENDPOINT }),
+    (each) => each.shutdown(),
+  );
+  const pool = own(openPool(config.DATABASE_URL, { size: config.DATABASE_POOL_SIZE, name: 'write-api' }), (each) =>
+    each.end(),
+  );
   const vault = await openVault({ pool, masterKey: config.MASTER_KEY });
   const store = own(await openEventStore(config.EVENTSTORE_URL), (each) => each.close());
   await noteEmptyLog(pool, store);
   const media = openMediaStore(config);
   own(media.objects, (each) => each.close());
-  const redis = own(openRedis(config.REDIS_URL), (each) => { each.disconnect(); });
+  const redis = own(openRedis(config.REDIS_URL), (each) => {
+    each.disconnect();
+  });
   const limits = config.RATE_LIMITS === 'off' ? noLimits() : createLimits({ redis, limits: limitsOf(config) });
-  const addresses = createMediaAddresses({ publicUrl: config.PUBLIC_URL, secret: config.JWT_SECRET, now: () => new Date() });
+  const addresses = createMediaAddresses({
+    publicUrl: config.PUBLIC_URL,
+    secret: config.JWT_SECRET,
+    now: () => new Date(),
+  });
   const tokens = createTokens(config.JWT_SECRET);
   const passwords = await createPasswords();
   const app = createWriteApi({
     routes: [
       ...identityRoutes({ ...vault, store, passwords, tokens, limits, holders: new LRUCache({ max: 100_000 }) }),
-      ...contentRoutes({ log: { store, keys: vault.keys }, objects: media.objects, addresses, takesVideos: videoSupport(config.VIDEO_UPLOADS), counts: createOwnCounts({ sql: pool, builds: createBuildResolver(pool, codeVersions), freshness: createPoolFreshness(pool, new Set()), storeId: store.storeId }) }),
+      ...contentRoutes({
+        log: { store, keys: vault.keys },
+        objects: media.objects,
+        addresses,
+        takesVideos: videoSupport(config.VIDEO_UPLOADS),
+        counts: createOwnCounts({
+          sql: pool,
+          builds: createBuildResolver(pool, codeVersions),
+          freshness: createPoolFreshness(pool, new Set()),
+          storeId: store.storeId,
+        }),
+      }),
     ],
     extras: media.kind === 'files' ? [uploadHandler(media.objects)] : [],
     authenticator: createAuthenticator(tokens, vault.sessions),
@@ -56,9 +78,18 @@ await runProcess(log, async (own) => {
     storeId: store.storeId,
     log,
     health: { event_store: () => store.head(), postgresql: () => pool.query('select 1'), redis: () => redis.ping() },
-    metrics: (request, response) => { telemetry.metricsHandler(request, response); },
+    metrics: (request, response) => {
+      telemetry.metricsHandler(request, response);
+    },
   });
-  own(setInterval(() => { vault.sweep().catch((error: unknown) => { log.error({ err: error }, 'the vault was not swept'); }); }, SWEEP_MS), clearInterval);
+  own(
+    setInterval(() => {
+      vault.sweep().catch((error: unknown) => {
+        log.error({ err: error }, 'the vault was not swept');
+      });
+    }, SWEEP_MS),
+    clearInterval,
+  );
   const server = own(await listen(app, { port: config.WRITE_API_PORT, host: config.HOST }), (each) => each.close());
   log.info({ port: server.port }, 'listening');
 });

@@ -25,7 +25,12 @@ afterAll(async () => {
 /** Each reads or opens another kind of stream. */
 const writes = (key?: string) => {
   const asBen = (method: 'POST' | 'PUT' | 'DELETE', path: string, json?: unknown) =>
-    send(world.stack.edgeUrl + path, { method, token: ben.accessToken, ...(json !== undefined && { json }), headers: key === undefined ? {} : { 'idempotency-key': key } });
+    send(world.stack.edgeUrl + path, {
+      method,
+      token: ben.accessToken,
+      ...(json !== undefined && { json }),
+      headers: key === undefined ? {} : { 'idempotency-key': key },
+    });
   return {
     follow: () => asBen('POST', '/v1/users/ann/follow'),
     unfollow: () => asBen('DELETE', '/v1/users/ann/follow'),
@@ -34,12 +39,27 @@ const writes = (key?: string) => {
     save: () => asBen('POST', `/v1/posts/${post}/save`),
     comment: () => asBen('POST', `/v1/posts/${post}/comments`, { text: 'nice' }),
     upload: () => asBen('POST', '/v1/media/upload-url', { content_type: 'image/jpeg', file_size: 1_000 }),
-    register: () => send(`${world.stack.edgeUrl}/v1/users/register`, { json: { username: `cas${randomUUID().slice(0, 8)}`, email: `${randomUUID()}@example.org`, password: 'a long password', full_name: 'Cas' } }),
+    register: () =>
+      send(`${world.stack.edgeUrl}/v1/users/register`, {
+        json: {
+          username: `cas${randomUUID().slice(0, 8)}`,
+          email: `${randomUUID()}@example.org`,
+          password: 'a long password',
+          full_name: 'Cas',
+        },
+      }),
     login: () => send(`${world.stack.edgeUrl}/v1/users/login`, { json: { username: 'ben', password: ben.password } }),
   };
 };
 const ask = (path: string) => send(world.stack.edgeUrl + path, { token: ben.accessToken });
-const reads = () => ['/v1/feed', '/v1/feed?order=latest', '/v1/users/ann', `/v1/posts/${post}`, `/v1/posts/${post}/comments`, '/v1/stories/feed'];
+const reads = () => [
+  '/v1/feed',
+  '/v1/feed?order=latest',
+  '/v1/users/ann',
+  `/v1/posts/${post}`,
+  `/v1/posts/${post}/comments`,
+  '/v1/stories/feed',
+];
 
 async function during(server: ServerName, work: () => Promise<void>): Promise<void> {
   await servers.kill(server);
@@ -51,15 +71,22 @@ async function during(server: ServerName, work: () => Promise<void>): Promise<vo
 }
 
 const expectAway = (answer: HttpAnswer, what: string) => {
-  expect(answer, what).toMatchObject({ status: 503, body: { status: 503, code: expect.stringMatching(/^(unavailable|outcome_unknown)$/) as unknown } });
+  expect(answer, what).toMatchObject({
+    status: 503,
+    body: { status: 503, code: expect.stringMatching(/^(unavailable|outcome_unknown)$/) as unknown },
+  });
   expect(answer.headers.get('content-type'), what).toMatch(/^application\/problem\+json/);
   expect(Number(answer.headers.get('retry-after')), what).toBeGreaterThan(0);
 };
 
 /** Every one succeeds again, at once or after what waited for the store has reconnected. */
 async function expectAllBack(): Promise<void> {
-  for (const [name, write] of Object.entries(writes())) await expect.poll(async () => [name, Math.trunc((await write()).status / 100)], { timeout: 30_000 }).toEqual([name, 2]);
-  for (const path of reads()) await expect.poll(async () => [path, (await ask(path)).status], { timeout: 30_000 }).toEqual([path, 200]);
+  for (const [name, write] of Object.entries(writes()))
+    await expect
+      .poll(async () => [name, Math.trunc((await write()).status / 100)], { timeout: 30_000 })
+      .toEqual([name, 2]);
+  for (const path of reads())
+    await expect.poll(async () => [path, (await ask(path)).status], { timeout: 30_000 }).toEqual([path, 200]);
 }
 
 describe('while the event store is away', () => {
@@ -73,7 +100,9 @@ describe('while the event store is away', () => {
 
   it('a write that was refused succeeds with the same Idempotency-Key afterwards', async () => {
     const { comment } = writes(randomUUID());
-    await during('event-store', async () => { expectAway(await comment(), 'comment'); });
+    await during('event-store', async () => {
+      expectAway(await comment(), 'comment');
+    });
     await expect.poll(async () => (await comment()).status, { timeout: 30_000 }).toBe(201);
     expect((await comment()).status).toBe(201);
   });
@@ -92,7 +121,8 @@ describe('while PostgreSQL is away', () => {
 describe('while Redis is away', () => {
   it('writes are taken and reads are computed', async () => {
     await during('redis', async () => {
-      for (const [name, write] of Object.entries(writes())) expect(Math.trunc((await write()).status / 100), name).toBe(2);
+      for (const [name, write] of Object.entries(writes()))
+        expect(Math.trunc((await write()).status / 100), name).toBe(2);
       for (const path of reads()) expect((await ask(path)).status, path).toBe(200);
     });
     await expectAllBack();

@@ -10,8 +10,8 @@ import type { ReadContext } from '../projections/projection.ts';
 import { storyViewCount } from '../projections/story-views.ts';
 
 /**
- * Counts for the answer to a write, with the write itself in them: each waits a moment for its model. null when the count
- * cannot be told now, since the write has succeeded all the same.
+ * Counts for the answer to a write, with the write itself in them: each waits a moment for its model. null when the
+ * count cannot be told now, since the write has succeeded all the same.
  */
 export type OwnCounts = {
   likes(postId: PostId, written: Written | undefined): Promise<number | null>;
@@ -22,8 +22,17 @@ export type OwnCounts = {
 const WAIT_MS = 1_000;
 
 /** Reads counts from the models of one server; `storeId` is the log that is written to. */
-export function createOwnCounts(deps: { sql: Sql; builds: BuildResolver; freshness: Freshness; storeId: string }): OwnCounts {
-  const count = async (model: string, written: Written | undefined, query: (read: ReadContext) => Promise<number>): Promise<number | null> => {
+export function createOwnCounts(deps: {
+  sql: Sql;
+  builds: BuildResolver;
+  freshness: Freshness;
+  storeId: string;
+}): OwnCounts {
+  const count = async (
+    model: string,
+    written: Written | undefined,
+    query: (read: ReadContext) => Promise<number>,
+  ): Promise<number | null> => {
     try {
       const builds = await deps.builds.resolve();
       await deps.freshness.waitUntilPassed(builds, tokenOf(deps.storeId, written), [model], WAIT_MS);

@@ -39,11 +39,24 @@ export function problemOf({ code, detail }: { readonly code: WriteRefusal; reado
   return { code, ...PROBLEMS[code], ...(detail === undefined ? {} : { detail }) };
 }
 
-/** The problem of a store that is busy or away. Whatever it names may be repeated, best with the same Idempotency-Key. */
+/**
+ * The problem of a store that is busy or away. Whatever it names may be repeated, best with the same Idempotency-Key.
+ */
 export function problemOfError(error: unknown): Problem | undefined {
   const headers = { 'Retry-After': '1' };
-  if (error instanceof VersionConflictError) return { status: 409, code: 'busy', title: 'Others are changing the same thing', detail: 'Try again.', headers };
-  if (error instanceof OutcomeUnknownError) return { status: 503, code: 'outcome_unknown', title: 'The event store did not answer', detail: 'Repeat the request with the same Idempotency-Key.', headers };
-  if (error instanceof TooManyHashesError) return { status: 503, code: 'overloaded', title: 'Too many people log in at this moment', headers };
-  return isOutage(error) ? { status: 503, code: 'unavailable', title: 'A store cannot be reached', headers } : undefined;
+  if (error instanceof VersionConflictError)
+    return { status: 409, code: 'busy', title: 'Others are changing the same thing', detail: 'Try again.', headers };
+  if (error instanceof OutcomeUnknownError)
+    return {
+      status: 503,
+      code: 'outcome_unknown',
+      title: 'The event store did not answer',
+      detail: 'Repeat the request with the same Idempotency-Key.',
+      headers,
+    };
+  if (error instanceof TooManyHashesError)
+    return { status: 503, code: 'overloaded', title: 'Too many people log in at this moment', headers };
+  return isOutage(error)
+    ? { status: 503, code: 'unavailable', title: 'A store cannot be reached', headers }
+    : undefined;
 }

@@ -11,7 +11,12 @@ const { ReadReq } = streams;
 export async function captureAll(url: string, file: string): Promise<number> {
   const client = new Client(new URL(url).host, credentials.createInsecure());
   const identity = (message: Buffer): Buffer => message;
-  const call = client.makeServerStreamRequest(StreamsService.read.path, StreamsService.read.requestSerialize, identity, request());
+  const call = client.makeServerStreamRequest(
+    StreamsService.read.path,
+    StreamsService.read.requestSerialize,
+    identity,
+    request(),
+  );
   const output = createWriteStream(file);
   let count = 0;
   for await (const message of call as AsyncIterable<Buffer>) {

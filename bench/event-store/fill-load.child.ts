@@ -7,6 +7,9 @@ const [url = '', events = '1'] = process.argv.slice(2);
 const client = EventStoreDBClient.connectionString(url);
 const BATCH = 200;
 for (let appended = 0; appended < Number(events); appended += BATCH) {
-  await client.appendToStream(`post-${randomUUID()}`, Array.from({ length: BATCH }, () => jsonEvent({ type: 'PostCreated', data: eventData() })));
+  await client.appendToStream(
+    `post-${randomUUID()}`,
+    Array.from({ length: BATCH }, () => jsonEvent({ type: 'PostCreated', data: eventData() })),
+  );
 }
 process.stdout.write(`${events}\n`, () => process.exit(0));

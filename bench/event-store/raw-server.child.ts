@@ -4,7 +4,10 @@ import { createServer } from 'node:http2';
 import type { ServerHttp2Stream } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 
-/** A bare HTTP/2 server that answers every read with the same ready-encoded messages from memory. Argument: the file of messages. */
+/**
+ * A bare HTTP/2 server that answers every read with the same ready-encoded messages from memory. Argument: the file of
+ * messages.
+ */
 const messages = readFileSync(process.argv[2] ?? '');
 const CHUNK = 64 * 1024;
 

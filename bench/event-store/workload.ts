@@ -3,8 +3,12 @@ import { randomUUID } from 'node:crypto';
 /** About 300 bytes of JSON, the size of the product's own events. */
 export function eventData(): Record<string, string | number> {
   return {
-    postId: `post_${randomUUID()}`, accountId: `acc_${randomUUID()}`, at: '2026-01-01T12:00:00.000Z', likes: 12,
-    caption: 'The light over the harbour was never quite like this again, so here it is, unedited and a little too blue.',
+    postId: `post_${randomUUID()}`,
+    accountId: `acc_${randomUUID()}`,
+    at: '2026-01-01T12:00:00.000Z',
+    likes: 12,
+    caption:
+      'The light over the harbour was never quite like this again, so here it is, unedited and a little too blue.',
   };
 }
 

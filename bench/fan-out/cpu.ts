@@ -1,7 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Bench } from './world.ts';
 
-/** Where the CPU time of a contestant goes. `client` is the process that measures: it is what a plain pipeline runs in. */
+/**
+ * Where the CPU time of a contestant goes. `client` is the process that measures: it is what a plain pipeline runs in.
+ */
 export const PARTS = ['client', 'projector', 'redis', 'postgres', 'event store'] as const;
 export type Part = (typeof PARTS)[number];
 /** Seconds of CPU time. */
@@ -15,8 +17,14 @@ const TICKS_A_SECOND = 100;
 const TICKS = { own: [11, 12], withEnded: [11, 12, 13, 14] } as const;
 const PARENT = 1;
 
-/** Reads how much CPU time the servers have used so far; `projector` is counted once its process is told. Works on Linux; elsewhere all is 0. */
-export async function cpuMeter({ redis, models: { pool } }: Pick<Bench, 'redis' | 'models'>, eventStore: number | undefined): Promise<(projector?: number) => Cpu> {
+/**
+ * Reads how much CPU time the servers have used so far; `projector` is counted once its process is told. Works on
+ * Linux; elsewhere all is 0.
+ */
+export async function cpuMeter(
+  { redis, models: { pool } }: Pick<Bench, 'redis' | 'models'>,
+  eventStore: number | undefined,
+): Promise<(projector?: number) => Cpu> {
   const redisPid = Number(/process_id:(\d+)/.exec(await redis.info('server'))?.[1]);
   const { rows } = await pool.query<{ pid: number }>('select pg_backend_pid() as pid');
   const postmaster = Number(statOf(rows[0]?.pid ?? 0)[PARENT] ?? 0);
@@ -36,7 +44,13 @@ export function usedBetween(before: Cpu, after: Cpu): Cpu {
 
 /** A value for each part. */
 export function mapped(valueOf: (part: Part) => number): Cpu {
-  return { client: valueOf('client'), projector: valueOf('projector'), redis: valueOf('redis'), postgres: valueOf('postgres'), 'event store': valueOf('event store') };
+  return {
+    client: valueOf('client'),
+    projector: valueOf('projector'),
+    redis: valueOf('redis'),
+    postgres: valueOf('postgres'),
+    'event store': valueOf('event store'),
+  };
 }
 
 function secondsOf({ pid, family }: Watched): number {
@@ -45,15 +59,20 @@ function secondsOf({ pid, family }: Watched): number {
   return (own + children) / TICKS_A_SECOND;
 }
 
-const ticksOf = (stat: readonly string[], fields: readonly number[]) => fields.reduce((sum, field) => sum + Number(stat[field] ?? 0), 0);
+const ticksOf = (stat: readonly string[], fields: readonly number[]) =>
+  fields.reduce((sum, field) => sum + Number(stat[field] ?? 0), 0);
 
 function childrenOf(pid: number): string[][] {
-  return processIds().map(statOf).filter((stat) => stat[PARENT] === String(pid));
+  return processIds()
+    .map(statOf)
+    .filter((stat) => stat[PARENT] === String(pid));
 }
 
 function processIds(): number[] {
   try {
-    return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number);
+    return readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name))
+      .map(Number);
   } catch {
     return [];
   }

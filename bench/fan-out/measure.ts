@@ -20,8 +20,14 @@ export const ROUNDS = 3;
 
 /** Rates in deliveries a second, the best of all rounds. */
 export type Measured = Live & {
-  readonly graph: string; readonly held: number; readonly posts: number; readonly deliveries: number;
-  readonly plain: number; readonly bare: number; readonly whole: number; readonly lanes: number;
+  readonly graph: string;
+  readonly held: number;
+  readonly posts: number;
+  readonly deliveries: number;
+  readonly plain: number;
+  readonly bare: number;
+  readonly whole: number;
+  readonly lanes: number;
   /** Microseconds of CPU time for each delivery, by who used them; in the round that used least. */
   readonly cpu: Readonly<Record<Contestant, Cpu>>;
 };
@@ -41,14 +47,25 @@ export async function measure(graph: Graph): Promise<Measured> {
   try {
     const audiences = audiencesIn(graph);
     const celebrities = new Set(graph.accounts.filter((_, i) => (audiences[i]?.length ?? 0) >= CELEBRITY_LINE));
-    const authors = graph.accounts.flatMap((id, i) => (celebrities.has(id) || audiences[i]?.length === 0 ? [] : [{ id, viewers: audiences[i] ?? [] }]));
+    const authors = graph.accounts.flatMap((id, i) =>
+      celebrities.has(id) || audiences[i]?.length === 0 ? [] : [{ id, viewers: audiences[i] ?? [] }],
+    );
     const perRound = authors.reduce((sum, { viewers }) => sum + viewers.length, 0);
     const posts = Array.from({ length: Math.max(1, Math.round(DELIVERIES / perRound)) }, () => authors).flat();
     const deliveries = posts.reduce((sum, { viewers }) => sum + viewers.length, 0);
-    console.log(`${graph.name}: ${String(graph.accounts.length)} accounts, ${String(graph.follows.length)} follows, ${String(posts.length)} posts, ${String(deliveries)} deliveries`);
+    console.log(
+      `${graph.name}: ${String(graph.accounts.length)} accounts, ${String(graph.follows.length)} follows, ${String(posts.length)} posts, ${String(deliveries)} deliveries`,
+    );
     await writeGraph(models, graph, celebrities);
     const cpu = await cpuMeter({ redis, models }, node.pid);
-    const bench: Bench = { cpu, models, store, redis, urls: [node.url, models.url, server.url] as const, viewers: [...new Set(authors.flatMap(({ viewers }) => viewers))] };
+    const bench: Bench = {
+      cpu,
+      models,
+      store,
+      redis,
+      urls: [node.url, models.url, server.url] as const,
+      viewers: [...new Set(authors.flatMap(({ viewers }) => viewers))],
+    };
     projector = await startProjector(bench);
     const taken: Record<Contestant, Taken[]> = { plain: [], bare: [], lanes: [], whole: [] };
     for (let round = 0; round < ROUNDS; round += 1) {
@@ -56,7 +73,13 @@ export async function measure(graph: Graph): Promise<Measured> {
       taken.plain.push(await plainPipeline(bench, posts));
       taken.bare.push(await bareFunction(bench, posts));
       await makeFeeds(bench);
-      await publish(store, await makePosts(bench, posts.map(({ id }) => id)));
+      await publish(
+        store,
+        await makePosts(
+          bench,
+          posts.map(({ id }) => id),
+        ),
+      );
       taken.whole.push(await project(bench, projector));
       await makeFeeds(bench);
       await models.pool.query('update projections.lane set position = $1', [bench.before]);
@@ -64,7 +87,14 @@ export async function measure(graph: Graph): Promise<Measured> {
       console.log(CONTESTANTS.map((name) => said(name, taken[name].at(-1), deliveries)).join('\n'));
     }
     const live = await liveTimes(bench, authors);
-    return { graph: graph.name, held: oldEntries(bench).length, posts: posts.length, deliveries, ...rates(taken, deliveries), ...live };
+    return {
+      graph: graph.name,
+      held: oldEntries(bench).length,
+      posts: posts.length,
+      deliveries,
+      ...rates(taken, deliveries),
+      ...live,
+    };
   } finally {
     if (projector !== undefined) await stop(projector);
     redis.disconnect();
@@ -77,11 +107,21 @@ export async function measure(graph: Graph): Promise<Measured> {
 }
 
 /** The best rate of each contestant, and the CPU time of the round in which it used least. */
-function rates(taken: Readonly<Record<Contestant, readonly Taken[]>>, deliveries: number): Pick<Measured, Contestant | 'cpu'> {
+function rates(
+  taken: Readonly<Record<Contestant, readonly Taken[]>>,
+  deliveries: number,
+): Pick<Measured, Contestant | 'cpu'> {
   const best = (name: Contestant) => Math.max(...taken[name].map(({ seconds }) => deliveries / seconds));
-  const leanest = (name: Contestant) => perDelivery(taken[name].map(({ cpu }) => cpu).reduce((least, cpu) => (sumOf(cpu) < sumOf(least) ? cpu : least)), deliveries);
+  const leanest = (name: Contestant) =>
+    perDelivery(
+      taken[name].map(({ cpu }) => cpu).reduce((least, cpu) => (sumOf(cpu) < sumOf(least) ? cpu : least)),
+      deliveries,
+    );
   return {
-    plain: best('plain'), bare: best('bare'), lanes: best('lanes'), whole: best('whole'),
+    plain: best('plain'),
+    bare: best('bare'),
+    lanes: best('lanes'),
+    whole: best('whole'),
     cpu: { plain: leanest('plain'), bare: leanest('bare'), lanes: leanest('lanes'), whole: leanest('whole') },
   };
 }
@@ -91,7 +131,7 @@ export function sumOf(cpu: Cpu): number {
   return PARTS.reduce((sum, part) => sum + cpu[part], 0);
 }
 
-const perDelivery = (cpu: Cpu, deliveries: number) => mapped((part) => cpu[part] * 1e6 / deliveries);
+const perDelivery = (cpu: Cpu, deliveries: number) => mapped((part) => (cpu[part] * 1e6) / deliveries);
 
 function said(name: Contestant, taken: Taken | undefined, deliveries: number): string {
   if (taken === undefined) return name;

@@ -9,7 +9,10 @@ import type { Taken } from './contestants.ts';
 import { usedBetween } from './cpu.ts';
 import type { Bench } from './world.ts';
 
-/** Lets a projector that rests feed models and lanes, and waits until the home feed's lanes have passed the head; gives the seconds that it took, and of CPU. It rests again then. */
+/**
+ * Lets a projector that rests feed models and lanes, and waits until the home feed's lanes have passed the head; gives
+ * the seconds that it took, and of CPU. It rests again then.
+ */
 export async function project(bench: Bench, { pid }: ChildProcess): Promise<Taken> {
   const head = await bench.store.head();
   const before = bench.cpu(pid);
@@ -28,7 +31,8 @@ export async function rest({ models: { pool } }: Bench): Promise<void> {
   await pool.query(`notify ${BUILDS_CHANNEL}`);
   for (;;) {
     const { rows } = await pool.query<{ held: number }>(
-      `select count(*)::int as held from pg_locks where locktype = 'advisory' and classid = $1 and database = (select oid from pg_database where datname = current_database())`, [LEASE_CLASS],
+      `select count(*)::int as held from pg_locks where locktype = 'advisory' and classid = $1 and database = (select oid from pg_database where datname = current_database())`,
+      [LEASE_CLASS],
     );
     if (rows[0]?.held === 0) return;
     await delay(20);
@@ -40,10 +44,16 @@ export async function resume({ models: { pool } }: Bench): Promise<void> {
   await pool.query(`update projections.setting set paused = false; notify ${BUILDS_CHANNEL}`);
 }
 
-/** Starts a projector that rests. One serves all rounds: in production it has run for days, and its code is compiled. */
+/**
+ * Starts a projector that rests. One serves all rounds: in production it has run for days, and its code is compiled.
+ */
 export async function startProjector(bench: Bench): Promise<ChildProcess> {
   await rest(bench);
-  const child = spawn(process.execPath, [fileURLToPath(new URL('projector.child.ts', import.meta.url)), ...bench.urls], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(
+    process.execPath,
+    [fileURLToPath(new URL('projector.child.ts', import.meta.url)), ...bench.urls],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
   await once(child.stdout, 'data');
   return child;
 }
@@ -56,9 +66,16 @@ export async function stop(child: ChildProcess): Promise<void> {
 }
 
 /** Resolves once all lanes of the home feed have passed a position. */
-export async function whenPassed({ models: { pool, builds } }: Bench, position: string, everyMs: number): Promise<void> {
+export async function whenPassed(
+  { models: { pool, builds } }: Bench,
+  position: string,
+  everyMs: number,
+): Promise<void> {
   for (;;) {
-    const { rows } = await pool.query<{ low: string | null; lanes: number }>('select min(position) as low, count(*)::int as lanes from projections.lane where build_id = $1', [builds.id('home-feed')]);
+    const { rows } = await pool.query<{ low: string | null; lanes: number }>(
+      'select min(position) as low, count(*)::int as lanes from projections.lane where build_id = $1',
+      [builds.id('home-feed')],
+    );
     if (rows[0]?.lanes === 32 && (rows[0].low ?? '') >= position) return;
     await delay(everyMs);
   }

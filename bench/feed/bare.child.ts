@@ -11,7 +11,9 @@ const body = JSON.stringify({ posts: 'x'.repeat(Math.max(0, Number(bytes) - 12))
 const app = express();
 app.disable('etag');
 app.get('/v1/feed', (_request, response, next) => {
-  redis.get('bare').then(() => { response.type('application/json').send(body); }, next);
+  redis.get('bare').then(() => {
+    response.type('application/json').send(body);
+  }, next);
 });
 const server = await listen(app, { port: 0, host: '127.0.0.1' });
 console.log(`http://127.0.0.1:${String(server.port)}`);

@@ -13,10 +13,16 @@ type PeerModule = {
   DataPlaneServer: { create(database: PeerDatabase, port: number, plcUrl: string): Promise<unknown> };
 };
 const isFunction = (value: unknown) => typeof value === 'function';
-const Peer = z.object({ Database: z.custom<PeerModule['Database']>(isFunction), DataPlaneServer: z.custom<PeerModule['DataPlaneServer']>(isFunction) });
-const Graph = z.object({ follows: z.array(z.object({ a: z.string(), b: z.string() })), posts: z.array(z.object({ id: z.string(), author: z.string(), at: z.string() })) });
+const Peer = z.object({
+  Database: z.custom<PeerModule['Database']>(isFunction),
+  DataPlaneServer: z.custom<PeerModule['DataPlaneServer']>(isFunction),
+});
+const Graph = z.object({
+  follows: z.array(z.object({ a: z.string(), b: z.string() })),
+  posts: z.array(z.object({ id: z.string(), author: z.string(), at: z.string() })),
+});
 
-const { Database, DataPlaneServer } = Peer.parse({ ...await import(pathToFileURL(moduleFile).href) });
+const { Database, DataPlaneServer } = Peer.parse({ ...(await import(pathToFileURL(moduleFile).href)) });
 const database = new Database({ url, poolSize: 10 });
 await database.migrateToLatestOrThrow();
 const { follows, posts } = Graph.parse(JSON.parse(readFileSync(graphFile, 'utf8')));
@@ -36,5 +42,7 @@ await client.query('vacuum analyze');
 await client.end();
 const port = await freePort();
 await DataPlaneServer.create(database, port, 'http://127.0.0.1:1');
-process.once('SIGTERM', () => { process.exit(0); });
+process.once('SIGTERM', () => {
+  process.exit(0);
+});
 console.log(`http://127.0.0.1:${String(port)}`);

@@ -3,7 +3,11 @@ import type { AccountId } from '../../domain/ids.ts';
 import { newId } from '../../infra/ids.ts';
 
 /** Who follows whom, by place in `accounts`. */
-export type Graph = { readonly name: string; readonly accounts: readonly AccountId[]; readonly follows: readonly (readonly [follower: number, followee: number])[] };
+export type Graph = {
+  readonly name: string;
+  readonly accounts: readonly AccountId[];
+  readonly follows: readonly (readonly [follower: number, followee: number])[];
+};
 
 const FOLDER = new URL('../../../shared/data/graphs/', import.meta.url);
 const GRAPHS = {
@@ -44,11 +48,18 @@ export function sharedGraph(name: keyof typeof GRAPHS): Graph | undefined {
   return { name, accounts: Array.from({ length: places.size }, () => newId.account()), follows };
 }
 
-/** A graph in which the first `followers` accounts follow `each` others, spread evenly, for measuring how cost grows. */
+/**
+ * A graph in which the first `followers` accounts follow `each` others, spread evenly, for measuring how cost grows.
+ */
 export function evenGraph({ accounts, followers, each }: { accounts: number; followers: number; each: number }): Graph {
   const follows: [number, number][] = [];
-  for (let i = 0; i < followers; i += 1) for (let j = 1; j <= each; j += 1) follows.push([i, (i + j * 7_919) % accounts]);
-  return { name: `${accounts.toLocaleString('en')} accounts, ${String(each)} followed`, accounts: Array.from({ length: accounts }, () => newId.account()), follows: follows.filter(([a, b]) => a !== b) };
+  for (let i = 0; i < followers; i += 1)
+    for (let j = 1; j <= each; j += 1) follows.push([i, (i + j * 7_919) % accounts]);
+  return {
+    name: `${accounts.toLocaleString('en')} accounts, ${String(each)} followed`,
+    accounts: Array.from({ length: accounts }, () => newId.account()),
+    follows: follows.filter(([a, b]) => a !== b),
+  };
 }
 
 /** The followers of each account, by place. */

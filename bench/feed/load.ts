@@ -23,9 +23,13 @@ export type LoadOptions = {
 /** Asks for feeds from a process of its own. */
 export async function load({ url, callers, connections, seconds, rate = 0, peer = false }: LoadOptions): Promise<Load> {
   const args = [url, callers, connections, seconds, rate, ...(peer ? ['peer'] : [])].map(String);
-  const child = spawn(process.execPath, [fileURLToPath(new URL('load.child.ts', import.meta.url)), ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [fileURLToPath(new URL('load.child.ts', import.meta.url)), ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   let output = '';
-  child.stdout.on('data', (chunk: Buffer) => { output += chunk.toString(); });
+  child.stdout.on('data', (chunk: Buffer) => {
+    output += chunk.toString();
+  });
   await once(child, 'close');
   return Load.parse(JSON.parse(output));
 }

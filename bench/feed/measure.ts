@@ -17,11 +17,28 @@ const STORE_ID = '00000000-0000-4000-8000-000000000001';
 
 export const SETTINGS = { celebrities: 3, connections: 16, viewers: 500, seconds: 4, rounds: 3, likes: 100 } as const;
 
-/** Home feeds at the highest rate, at that with likes all the while, at half of it, and one at a time; the bare limit; the peer where it could be had. */
-export type Measured = { readonly world: string; readonly posts: number; readonly best: Load; readonly liking: Load; readonly half: Load; readonly one: Load; readonly bare: Load; readonly bluesky: Load | undefined };
+/**
+ * Home feeds at the highest rate, at that with likes all the while, at half of it, and one at a time; the bare limit;
+ * the peer where it could be had.
+ */
+export type Measured = {
+  readonly world: string;
+  readonly posts: number;
+  readonly best: Load;
+  readonly liking: Load;
+  readonly half: Load;
+  readonly one: Load;
+  readonly bare: Load;
+  readonly bluesky: Load | undefined;
+};
 
-/** Writes a world in which each account has `each` posts and everybody follows three celebrities, and reads feeds in it. */
-export async function measure(plain: Graph, { each, withPeer }: { each: number; withPeer: boolean }): Promise<Measured> {
+/**
+ * Writes a world in which each account has `each` posts and everybody follows three celebrities, and reads feeds in it.
+ */
+export async function measure(
+  plain: Graph,
+  { each, withPeer }: { each: number; withPeer: boolean },
+): Promise<Measured> {
   const { celebrities: stars, connections, viewers, seconds, rounds } = SETTINGS;
   const directory = await mkdtemp(join(tmpdir(), 'bench-feed-'));
   const models = await createModels({ storeId: STORE_ID });
@@ -33,7 +50,12 @@ export async function measure(plain: Graph, { each, withPeer }: { each: number; 
     const posts = await writePosts(models, graph, each, new Date());
     const callers = join(directory, 'tokens');
     const issuer = createTokens(SECRET);
-    await writeFile(callers, (await Promise.all(plain.accounts.slice(0, viewers).map((id) => issuer.forAccount(id, 'bench', new Date())))).join('\n'));
+    await writeFile(
+      callers,
+      (
+        await Promise.all(plain.accounts.slice(0, viewers).map((id) => issuer.forAccount(id, 'bench', new Date())))
+      ).join('\n'),
+    );
     const reads = await startServer('../feed/read-api.child.ts', [models.url, server.url, SECRET, directory]);
     processes.push(reads);
     const feeds = { url: reads.url, callers, connections, seconds };
@@ -43,17 +65,28 @@ export async function measure(plain: Graph, { each, withPeer }: { each: number; 
     const bare = await startServer('../feed/bare.child.ts', [server.url, String(warm.bytes)]);
     processes.push(bare);
     const loads: { feed: Load; bare: Load }[] = [];
-    for (let round = 0; round < rounds; round += 1) loads.push({ bare: await load({ ...feeds, url: bare.url }), feed: await load(feeds) });
+    for (let round = 0; round < rounds; round += 1)
+      loads.push({ bare: await load({ ...feeds, url: bare.url }), feed: await load(feeds) });
     const [first, ...others] = loads;
     if (first === undefined) throw new Error('no round was measured');
     const best = fastest([first.feed, ...others.map(({ feed }) => feed)]);
     return {
-      world: plain.name, posts, best,
+      world: plain.name,
+      posts,
+      best,
       bare: fastest([first.bare, ...others.map((one) => one.bare)]),
       liking: await whileLiked(models, plain.accounts.slice(0, viewers), () => load(feeds)),
       half: await load({ ...feeds, rate: best.rate / 2 }),
       one: await load({ ...feeds, connections: 1 }),
-      bluesky: withPeer ? await measureBluesky(models, { viewers: plain.accounts.slice(0, viewers), connections, seconds, rounds, directory }) : undefined,
+      bluesky: withPeer
+        ? await measureBluesky(models, {
+            viewers: plain.accounts.slice(0, viewers),
+            connections,
+            seconds,
+            rounds,
+            directory,
+          })
+        : undefined,
     };
   } finally {
     for (const one of processes) await one.stop();

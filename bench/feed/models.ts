@@ -17,9 +17,11 @@ export async function createModels(store: Pick<EventStore, 'storeId'>): Promise<
   const database = await createTestDatabase();
   const pool = openPool(database.url, { size: 8, name: 'bench', statementTimeoutMs: 600_000 });
   await prepareProjectionTables(pool);
-  for (const projection of [...postgresProjections, ...laneProjections]) await ensureLiveBuild(pool, { projection, storeId: store.storeId });
+  for (const projection of [...postgresProjections, ...laneProjections])
+    await ensureLiveBuild(pool, { projection, storeId: store.storeId });
   return {
-    url: database.url, pool,
+    url: database.url,
+    pool,
     builds: await resolveBuilds(pool, codeVersions),
     close: async () => {
       await pool.end();
@@ -31,7 +33,11 @@ export async function createModels(store: Pick<EventStore, 'storeId'>): Promise<
 const ROWS_AT_ONCE = 50_000;
 
 /** Writes accounts and follows as the projections would; `celebrities` have that status. */
-export async function writeGraph({ pool, builds }: Models, graph: Graph, celebrities: ReadonlySet<AccountId>): Promise<void> {
+export async function writeGraph(
+  { pool, builds }: Models,
+  graph: Graph,
+  celebrities: ReadonlySet<AccountId>,
+): Promise<void> {
   await inPortions(graph.accounts, async (ids) => {
     await pool.query(
       `insert into ${builds.schema('accounts')}.account (account_id, username, full_name, is_private, is_celebrity, was_celebrity, is_verified, status, registered_at)
@@ -49,7 +55,8 @@ export async function writeGraph({ pool, builds }: Models, graph: Graph, celebri
   await pool.query(
     `insert into ${builds.schema('follows')}.follow_count
      select account_id, coalesce((select count(*) from ${builds.schema('follows')}.follow where followee_id = account_id), 0), coalesce((select count(*) from ${builds.schema('follows')}.follow where follower_id = account_id), 0)
-     from ${builds.schema('accounts')}.account`);
+     from ${builds.schema('accounts')}.account`,
+  );
   await pool.query('vacuum analyze');
 }
 

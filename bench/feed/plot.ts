@@ -7,7 +7,9 @@ const LABEL = 250;
 const HEAD = 34;
 
 /** Horizontal bars under titles as an SVG picture; each group has its own scale. */
-export function barPlot(groups: readonly { readonly title: string; readonly unit: string; readonly bars: readonly Bar[] }[]): string {
+export function barPlot(
+  groups: readonly { readonly title: string; readonly unit: string; readonly bars: readonly Bar[] }[],
+): string {
   let y = 0;
   const parts: string[] = [];
   for (const { title, unit, bars } of groups) {
@@ -15,7 +17,7 @@ export function barPlot(groups: readonly { readonly title: string; readonly unit
     const most = Math.max(...bars.map(({ value }) => value));
     for (const [i, { label, value }] of bars.entries()) {
       const top = y + HEAD + i * ROW;
-      const length = Math.round((WIDTH - LABEL - 110) * value / most);
+      const length = Math.round(((WIDTH - LABEL - 110) * value) / most);
       parts.push(
         `<text x="8" y="${String(top + 15)}">${escaped(label)}</text>`,
         `<rect x="${String(LABEL)}" y="${String(top)}" width="${String(length)}" height="20" fill="#3b6ea5"/>`,

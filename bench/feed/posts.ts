@@ -5,15 +5,32 @@ import { inPortions, type Models } from './models.ts';
 
 const HOUR_MS = 3_600_000;
 
-/** Gives every account `each` published posts with one picture, spread over the last six days, and some likes and comments. */
-export async function writePosts({ pool, builds }: Models, { accounts }: Graph, each: number, now: Date): Promise<number> {
-  const posts = accounts.flatMap((author, a) => Array.from({ length: each }, (_, i) => ({
-    id: newId.post(), media: newId.media(), author,
-    at: new Date(now.getTime() - HOUR_MS - ((a * 7_919 + i * 104_729) % 8_500) * 60_000).toISOString(),
-  })));
+/**
+ * Gives every account `each` published posts with one picture, spread over the last six days, and some likes and
+ * comments.
+ */
+export async function writePosts(
+  { pool, builds }: Models,
+  { accounts }: Graph,
+  each: number,
+  now: Date,
+): Promise<number> {
+  const posts = accounts.flatMap((author, a) =>
+    Array.from({ length: each }, (_, i) => ({
+      id: newId.post(),
+      media: newId.media(),
+      author,
+      at: new Date(now.getTime() - HOUR_MS - ((a * 7_919 + i * 104_729) % 8_500) * 60_000).toISOString(),
+    })),
+  );
   const posted = builds.schema('posts');
   await inPortions(posts, async (some) => {
-    const columns = [some.map(({ id }) => id), some.map(({ media }) => media), some.map(({ author }) => author), some.map(({ at }) => at)];
+    const columns = [
+      some.map(({ id }) => id),
+      some.map(({ media }) => media),
+      some.map(({ author }) => author),
+      some.map(({ at }) => at),
+    ];
     const rows = 'unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) as t (id, media, author, at)';
     await pool.query(
       `with given as materialized (select * from ${rows}),
@@ -37,5 +54,8 @@ export function withCelebrities(graph: Graph, count: number): { graph: Graph; ce
   const stars = Array.from({ length: count }, () => newId.account());
   const first = graph.accounts.length;
   const follows = graph.accounts.flatMap((_, viewer) => stars.map((_star, i) => [viewer, first + i] as const));
-  return { graph: { ...graph, accounts: [...graph.accounts, ...stars], follows: [...graph.follows, ...follows] }, celebrities: new Set(stars) };
+  return {
+    graph: { ...graph, accounts: [...graph.accounts, ...stars], follows: [...graph.follows, ...follows] },
+    celebrities: new Set(stars),
+  };
 }

@@ -10,7 +10,13 @@ const POLL_MS = 10;
 const GIVE_UP_MS = 60_000;
 
 /** From asking for an upload to the answer of `/status` that the post is there, in ms. `megabytes`: of the photo. */
-export type Uploads = { readonly megabytes: number; readonly p50: number; readonly slowest: number; readonly sent: number; readonly posted: number };
+export type Uploads = {
+  readonly megabytes: number;
+  readonly p50: number;
+  readonly slowest: number;
+  readonly sent: number;
+  readonly posted: number;
+};
 
 const Registered = z.object({ access_token: z.string() });
 const Asked = z.object({ upload_id: z.string(), upload_url: z.string(), headers: z.record(z.string(), z.string()) });
@@ -30,7 +36,13 @@ export async function timeUploads(): Promise<Uploads> {
       if (round >= 0) times.push(time);
     }
     const published = times.map((time) => time.published);
-    return { megabytes: photo.length / 1e6, p50: median(published), slowest: Math.max(...published), sent: median(times.map(({ sent }) => sent)), posted: median(times.map(({ posted }) => posted)) };
+    return {
+      megabytes: photo.length / 1e6,
+      p50: median(published),
+      slowest: Math.max(...published),
+      sent: median(times.map(({ sent }) => sent)),
+      posted: median(times.map(({ posted }) => posted)),
+    };
   } finally {
     await stack.stop();
   }
@@ -48,19 +60,31 @@ async function registered(origin: string): Promise<Call> {
   const send = async (method: string, path: string, token?: string, body?: unknown): Promise<unknown> => {
     const answer = await fetch(origin + path, {
       method,
-      headers: { ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }), ...(body === undefined ? {} : { 'Content-Type': 'application/json' }) },
+      headers: {
+        ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }),
+        ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+      },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     if (!answer.ok) throw new Error(`${method} ${path}: ${String(answer.status)} ${await answer.text()}`);
     return answer.json();
   };
-  const { access_token } = Registered.parse(await send('POST', '/v1/users/register', undefined, { username: 'bench.uploads', email: 'bench@example.org', password: 'a long password for a benchmark', full_name: 'Bench' }));
+  const { access_token } = Registered.parse(
+    await send('POST', '/v1/users/register', undefined, {
+      username: 'bench.uploads',
+      email: 'bench@example.org',
+      password: 'a long password for a benchmark',
+      full_name: 'Bench',
+    }),
+  );
   return (method, path, body) => send(method, path, access_token, body);
 }
 
 async function publish(call: Call, photo: Buffer): Promise<{ sent: number; posted: number; published: number }> {
   const start = performance.now();
-  const asked = Asked.parse(await call('POST', '/v1/media/upload-url', { content_type: 'image/jpeg', file_size: photo.length }));
+  const asked = Asked.parse(
+    await call('POST', '/v1/media/upload-url', { content_type: 'image/jpeg', file_size: photo.length }),
+  );
   const put = await fetch(asked.upload_url, { method: 'PUT', headers: asked.headers, body: new Uint8Array(photo) });
   if (!put.ok) throw new Error(`the upload was answered with ${String(put.status)}`);
   await put.arrayBuffer();

@@ -1,6 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { Event } from '@event-driven-io/emmett';
-import { getPostgreSQLEventStore, postgreSQLRawBatchSQLProjection, rebuildPostgreSQLProjections } from '@event-driven-io/emmett-postgresql';
+import {
+  getPostgreSQLEventStore,
+  postgreSQLRawBatchSQLProjection,
+  rebuildPostgreSQLProjections,
+} from '@event-driven-io/emmett-postgresql';
 import pg from 'pg';
 
 /**
@@ -16,7 +20,10 @@ const store = getPostgreSQLEventStore(url);
 await store.schema.migrate();
 let total = 0;
 while (total < Number(count)) {
-  const events = Array.from({ length: Math.min(EVENTS_PER_APPEND, Number(count) - total) }, (): PostLiked => ({ type: 'PostLiked', data: { postId: `post_${randomUUID()}`, accountId: `acc_${randomUUID()}` } }));
+  const events = Array.from({ length: Math.min(EVENTS_PER_APPEND, Number(count) - total) }, (): PostLiked => ({
+    type: 'PostLiked',
+    data: { postId: `post_${randomUUID()}`, accountId: `acc_${randomUUID()}` },
+  }));
   await store.appendToStream(`likes-${randomUUID()}`, events);
   total += events.length;
 }
@@ -29,8 +36,13 @@ const sql = (text: string) => text as Sql;
 const projection = postgreSQLRawBatchSQLProjection<PostLiked>({
   name: `likes-${randomUUID()}`,
   canHandle: ['PostLiked'],
-  init: () => sql(`create table if not exists ${table} (post_id text, account_id text, primary key (post_id, account_id))`),
-  evolve: (events) => [sql(`insert into ${table} (post_id, account_id) values ${events.map(({ data }) => `(${quote(data.postId)}, ${quote(data.accountId)})`).join(', ')} on conflict do nothing`)],
+  init: () =>
+    sql(`create table if not exists ${table} (post_id text, account_id text, primary key (post_id, account_id))`),
+  evolve: (events) => [
+    sql(
+      `insert into ${table} (post_id, account_id) values ${events.map(({ data }) => `(${quote(data.postId)}, ${quote(data.accountId)})`).join(', ')} on conflict do nothing`,
+    ),
+  ],
 });
 const started = performance.now();
 const consumer = rebuildPostgreSQLProjections({ connectionString: url, projection });
@@ -42,4 +54,6 @@ await client.connect();
 const { rows } = await client.query<{ n: number }>(`select count(*)::int as n from ${table}`);
 // Its own clean-up at the end of a process throws once the consumer is closed.
 process.removeAllListeners();
-process.stdout.write(`${JSON.stringify({ seconds, expected: total, found: rows[0]?.n ?? 0 })}\n`, () => process.exit(0));
+process.stdout.write(`${JSON.stringify({ seconds, expected: total, found: rows[0]?.n ?? 0 })}\n`, () =>
+  process.exit(0),
+);

@@ -35,7 +35,8 @@ for (const fact of eventMix(1, Date.now() - Number(count) * STEP_MS)) {
   const { type, data, metadata } = storedFact(fact, 0);
   const definition = definitionOf(type);
   const account = definition === undefined ? undefined : sealingAccount(definition, data);
-  const sealed = definition === undefined || account === undefined ? data : sealPersonalData(definition, data, await keyOf(account));
+  const sealed =
+    definition === undefined || account === undefined ? data : sealPersonalData(definition, data, await keyOf(account));
   events.push({ id: randomUUID(), type, data: sealed, metadata });
   if (events.length < EVENTS_PER_APPEND && appended + events.length < Number(count)) continue;
   await store.append(`history-${randomUUID()}`, 'no_stream', events);

@@ -8,7 +8,10 @@ const MARGIN = 56;
 /** Draws times over sizes as SVG, with the straight line through nothing and the largest point for comparison. */
 export function plotTimes(title: string, series: Readonly<Record<string, readonly Point[]>>): string {
   const points = Object.values(series).flat();
-  const [most, longest] = [Math.max(...points.map(({ events }) => events)), Math.max(...points.map(({ seconds }) => seconds))];
+  const [most, longest] = [
+    Math.max(...points.map(({ events }) => events)),
+    Math.max(...points.map(({ seconds }) => seconds)),
+  ];
   const x = (events: number) => MARGIN + (events / most) * (WIDTH - 2 * MARGIN);
   const y = (seconds: number) => HEIGHT - MARGIN - (seconds / longest) * (HEIGHT - 2 * MARGIN);
   const colours = ['#1f6feb', '#d1242f', '#1a7f37', '#8250df'];

@@ -33,14 +33,28 @@ const EVERYBODYS = [
   { name: storyTray.name, indexes: followedCelebrities },
 ];
 
-const pool = openPool(databaseUrl, { size: postgresProjections.length + 6, name: 'bench-rebuild', statementTimeoutMs: 600_000, synchronousCommit: false });
+const pool = openPool(databaseUrl, {
+  size: postgresProjections.length + 6,
+  name: 'bench-rebuild',
+  statementTimeoutMs: 600_000,
+  synchronousCommit: false,
+});
 await prepareProjectionTables(pool);
 const { keys } = await openVault({ pool, masterKey });
 const store = await openEventStore(eventStoreUrl);
 const redis = openRedis(redisUrl);
 await whenRedisReady(redis, 10_000);
 const parallel = { threads: replayThreads(availableParallelism()), eventStoreUrl, databaseUrl, masterKey };
-const deps: RebuildDeps = { pool, databaseUrl, store, keys, log: createLog({ process: 'bench', level: 'silent' }), versions: codeVersions, redis: async () => redis, parallel };
+const deps: RebuildDeps = {
+  pool,
+  databaseUrl,
+  store,
+  keys,
+  log: createLog({ process: 'bench', level: 'silent' }),
+  versions: codeVersions,
+  redis: async () => redis,
+  parallel,
+};
 const signal = new AbortController().signal;
 
 /** How long each step took, from the first report of it to the first of the next. */
@@ -55,24 +69,37 @@ function report({ step }: Pick<RebuildProgress, 'step'>): void {
 
 switch (work) {
   case 'postgres': {
-    const { events, seconds } = await rebuild(deps, { projections: postgresProjections, onPoison: 'stop', signal, report });
+    const { events, seconds } = await rebuild(deps, {
+      projections: postgresProjections,
+      onPoison: 'stop',
+      signal,
+      report,
+    });
     tell({ amount: events, seconds });
     break;
   }
-  case 'warm': tell({ amount: await warm(), seconds: 0 }); break;
+  case 'warm':
+    tell({ amount: await warm(), seconds: 0 });
+    break;
   case 'redis': {
     let filled = 0;
-    const { seconds } = await rebuild(deps, { projections: laneProjections, onPoison: 'stop', signal, report: (progress) => {
-      report(progress);
-      if (progress.step === 'filling') filled = progress.done;
-    } });
+    const { seconds } = await rebuild(deps, {
+      projections: laneProjections,
+      onPoison: 'stop',
+      signal,
+      report: (progress) => {
+        report(progress);
+        if (progress.step === 'filling') filled = progress.done;
+      },
+    });
     tell({ amount: filled, seconds });
     break;
   }
   case 'verify': {
     const { keys: compared, findings, seconds } = await verifyPostgres(deps, postgresProjections, { signal, report });
     report({ step: 'switching' });
-    if (findings.length > 0) throw new Error(`verify found ${String(findings.length)} differences, the first ${JSON.stringify(findings[0])}`);
+    if (findings.length > 0)
+      throw new Error(`verify found ${String(findings.length)} differences, the first ${JSON.stringify(findings[0])}`);
     tell({ amount: compared, seconds: steps.get('comparing') ?? seconds, whole: seconds });
     break;
   }
@@ -80,29 +107,43 @@ switch (work) {
     const started = performance.now();
     let compared = 0;
     for (const projection of laneProjections) {
-      const { keys: some, differences } = await verifyLanes({ ...deps, redis }, projection, { signal, report: () => undefined });
-      if (differences.length > 0) throw new Error(`verify of ${projection.name} found ${String(differences.length)} differences`);
+      const { keys: some, differences } = await verifyLanes({ ...deps, redis }, projection, {
+        signal,
+        report: () => undefined,
+      });
+      if (differences.length > 0)
+        throw new Error(`verify of ${projection.name} found ${String(differences.length)} differences`);
       compared += some;
     }
     tell({ amount: compared, seconds: (performance.now() - started) / 1_000 });
     break;
   }
-  default: throw new Error(`unknown work ${work}`);
+  default:
+    throw new Error(`unknown work ${work}`);
 }
 
 /** Makes the indexes that everybody's reading would have made: what a rebuild fills is what readers use. */
 async function warm(): Promise<number> {
   for (const projection of laneProjections) await ensureLiveBuild(pool, { projection, storeId: store.storeId });
   const builds = await resolveBuilds(pool, codeVersions);
-  const { rows } = await pool.query<{ id: string }>(`select account_id as id from ${builds.schema('accounts')}.account where status = 'active' order by 1`);
+  const { rows } = await pool.query<{ id: string }>(
+    `select account_id as id from ${builds.schema('accounts')}.account where status = 'active' order by 1`,
+  );
   let made = 0;
-  for (const { name, indexes: { keys: word, entries, define } } of EVERYBODYS) {
+  for (const {
+    name,
+    indexes: { keys: word, entries, define },
+  } of EVERYBODYS) {
     const prefix = builds.prefix(name);
     const indexes = createSortedIndexes(redis, { prefix: `${prefix}:`, buckets: BUCKETS });
     const keyOf = keysOf(prefix, word);
     for (let at = 0; at < rows.length; at += KEYS_PER_STEP) {
       const targets = rows.slice(at, at + KEYS_PER_STEP).map(({ id }) => ({ id, key: keyOf(id) }));
-      await fillAbsent(indexes, targets, { limit: entries, compute: (ids) => define({ read: { sql: pool, builds }, indexes, prefix, now: () => new Date() }, ids, new Date()) });
+      await fillAbsent(indexes, targets, {
+        limit: entries,
+        compute: (ids) =>
+          define({ read: { sql: pool, builds }, indexes, prefix, now: () => new Date() }, ids, new Date()),
+      });
       made += targets.length;
     }
   }

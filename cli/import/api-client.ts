@@ -4,12 +4,14 @@ import { text as textOf } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 
-const Problem = z.object({
-  code: z.string(),
-  title: z.string(),
-  detail: z.string(),
-  errors: z.array(z.object({ path: z.string(), message: z.string() })),
-}).partial();
+const Problem = z
+  .object({
+    code: z.string(),
+    title: z.string(),
+    detail: z.string(),
+    errors: z.array(z.object({ path: z.string(), message: z.string() })),
+  })
+  .partial();
 type Problem = z.infer<typeof Problem>;
 
 /** An answer that is not a success, with what the API said. */
@@ -19,7 +21,9 @@ export class ApiError extends Error {
   readonly code: string;
   constructor(request: string, status: number, { code, title, detail, errors = [] }: Problem) {
     const fields = errors.map(({ path, message }) => `${path}: ${message}`).join('; ');
-    super(`${request} answered ${status}: ${detail ?? title ?? code ?? 'no reason given'}${fields === '' ? '' : ` (${fields})`}`);
+    super(
+      `${request} answered ${status}: ${detail ?? title ?? code ?? 'no reason given'}${fields === '' ? '' : ` (${fields})`}`,
+    );
     this.status = status;
     this.code = code ?? '';
   }
@@ -40,7 +44,9 @@ export type ApiClient = { send(request: ApiRequest): Promise<unknown> };
 type Answer = { readonly status: number; readonly text: string };
 type Connection = { readonly baseUrl: string; readonly agent: HttpAgent; readonly send: typeof httpRequest };
 
-/** As long as a server may take to come back, and longer than the claim (60 s) of a request whose server died with it. */
+/**
+ * As long as a server may take to come back, and longer than the claim (60 s) of a request whose server died with it.
+ */
 const PATIENCE_MS = 150_000;
 const LONGEST_PAUSE_MS = 5_000;
 const TIMEOUT_MS = 30_000;
@@ -56,10 +62,14 @@ export type ApiClientOptions = {
 };
 
 /** A client of the API at an address. */
-export function createApiClient(baseUrl: string, { operatorToken, signal, patienceMs = PATIENCE_MS }: ApiClientOptions): ApiClient {
+export function createApiClient(
+  baseUrl: string,
+  { operatorToken, signal, patienceMs = PATIENCE_MS }: ApiClientOptions,
+): ApiClient {
   let token: { text: Promise<string>; madeAt: number } | undefined;
   const operator = () => {
-    if (token === undefined || Date.now() - token.madeAt > OPERATOR_TOKEN_LIFE_MS) token = { text: operatorToken(), madeAt: Date.now() };
+    if (token === undefined || Date.now() - token.madeAt > OPERATOR_TOKEN_LIFE_MS)
+      token = { text: operatorToken(), madeAt: Date.now() };
     return token.text;
   };
   const connection = connectionTo(baseUrl);
@@ -68,9 +78,15 @@ export function createApiClient(baseUrl: string, { operatorToken, signal, patien
       const deadline = performance.now() + patienceMs;
       for (let attempt = 1; ; attempt += 1) {
         const isLast = performance.now() > deadline;
-        const answer = await sendOnce(connection, request, await operator()).catch((error: unknown) => retryable(error, isLast));
+        const answer = await sendOnce(connection, request, await operator()).catch((error: unknown) =>
+          retryable(error, isLast),
+        );
         if (answer !== undefined && (isLast || !isPassing(answer))) return read(request, answer);
-        await delay(Math.min(50 * 2 ** attempt, LONGEST_PAUSE_MS) * (0.5 + Math.random()), undefined, signal === undefined ? {} : { signal });
+        await delay(
+          Math.min(50 * 2 ** attempt, LONGEST_PAUSE_MS) * (0.5 + Math.random()),
+          undefined,
+          signal === undefined ? {} : { signal },
+        );
       }
     },
   };
@@ -93,11 +109,19 @@ function sendOnce({ baseUrl, agent, send }: Connection, request: ApiRequest, ope
     ...(request.idempotencyKey === undefined ? {} : { 'idempotency-key': request.idempotencyKey }),
   };
   return new Promise((resolve, reject) => {
-    const sent = send(new URL(request.path, baseUrl), { method: request.method, agent, headers, timeout: TIMEOUT_MS }, (response) => {
-      textOf(response).then((text) => { resolve({ status: response.statusCode ?? 0, text }); }, reject);
-    });
+    const sent = send(
+      new URL(request.path, baseUrl),
+      { method: request.method, agent, headers, timeout: TIMEOUT_MS },
+      (response) => {
+        textOf(response).then((text) => {
+          resolve({ status: response.statusCode ?? 0, text });
+        }, reject);
+      },
+    );
     sent.on('error', reject);
-    sent.on('timeout', () => { sent.destroy(new Error(`${request.method} ${request.path}: no answer within ${TIMEOUT_MS / 1000} s`)); });
+    sent.on('timeout', () => {
+      sent.destroy(new Error(`${request.method} ${request.path}: no answer within ${TIMEOUT_MS / 1000} s`));
+    });
     sent.end(body);
   });
 }
@@ -108,8 +132,8 @@ function retryable(error: unknown, isLast: boolean): undefined {
   return undefined;
 }
 
-// What passes by itself: overload, restarts, others at the same stream, and the first request with the same key that still
-// runs, as after a time-out.
+// What passes by itself: overload, restarts, others at the same stream, and the first request with the same key that
+// still runs, as after a time-out.
 function isPassing({ status, text }: Answer): boolean {
   if (status === 409) return ['request_in_flight', 'busy'].includes(problemOf(text).code ?? '');
   return status === 429 || status === 502 || status === 503 || status === 504;

@@ -3,11 +3,15 @@ import { createInterface } from 'node:readline';
 import { CliError } from '../context.ts';
 
 /** Who follows whom, by the numbers or names that the file uses; each pair once. */
-export type Graph = { readonly people: readonly string[]; readonly follows: readonly (readonly [follower: string, followee: string])[] };
+export type Graph = {
+  readonly people: readonly string[];
+  readonly follows: readonly (readonly [follower: string, followee: string])[];
+};
 
 /**
- * Reads an edge list: two names a line with white space between, `#` starts a comment. `a b` means that a follows b, and
- * with `undirected` b follows a as well. Loops and repeated pairs are dropped. Refuses a malformed line by its number.
+ * Reads an edge list: two names a line with white space between, `#` starts a comment. `a b` means that a follows b,
+ * and with `undirected` b follows a as well. Loops and repeated pairs are dropped. Refuses a malformed line by its
+ * number.
  */
 export async function readGraph(file: string, options: { undirected: boolean }): Promise<Graph> {
   const people = new Set<string>();
@@ -25,7 +29,10 @@ export async function readGraph(file: string, options: { undirected: boolean }):
     if (text === '') continue;
     const [a, b, ...rest] = text.split(/\s+/);
     if (a === undefined || b === undefined || rest.length > 0 || !isName(a) || !isName(b)) {
-      throw new CliError(`${file}:${number}: expected two names of letters, digits, dots or underscores, at most 20 long`, 2);
+      throw new CliError(
+        `${file}:${number}: expected two names of letters, digits, dots or underscores, at most 20 long`,
+        2,
+      );
     }
     people.add(a).add(b);
     add(a, b);

@@ -1,8 +1,12 @@
 /**
- * Runs `work` over all items with at most `width` at once, in order of starting. The first failure stops new work, waits
- * for what runs, and is thrown. `signal` stops it the same way.
+ * Runs `work` over all items with at most `width` at once, in order of starting. The first failure stops new work,
+ * waits for what runs, and is thrown. `signal` stops it the same way.
  */
-export async function inParallel<T>(items: readonly T[], options: { width: number; signal: AbortSignal; onDone: (done: number) => void }, work: (item: T, index: number) => Promise<void>): Promise<void> {
+export async function inParallel<T>(
+  items: readonly T[],
+  options: { width: number; signal: AbortSignal; onDone: (done: number) => void },
+  work: (item: T, index: number) => Promise<void>,
+): Promise<void> {
   let next = 0;
   let done = 0;
   let failure: { error: unknown } | undefined;

@@ -24,7 +24,9 @@ afterAll(async () => {
 /** Everybody follows everybody else. */
 function graphFile(): string {
   const file = join(directory, 'graph.txt');
-  const edges = Array.from({ length: PEOPLE * PEOPLE }, (_, i) => [i % PEOPLE, Math.trunc(i / PEOPLE)]).filter(([a, b]) => a !== b);
+  const edges = Array.from({ length: PEOPLE * PEOPLE }, (_, i) => [i % PEOPLE, Math.trunc(i / PEOPLE)]).filter(
+    ([a, b]) => a !== b,
+  );
   writeFileSync(file, edges.map((edge) => edge.join(' ')).join('\n'));
   return file;
 }
@@ -47,23 +49,34 @@ describe('an import', () => {
   it('goes on where it was after the event store and the write API were killed and came back', async () => {
     const importing = runCli(stack.environment, ['import', '--graph', graphFile()]);
     let ended = '';
-    void importing.then(({ code, out, err }) => { ended = `the import ended with ${String(code)}: ${out}${err}`; });
-    for (const [part, follows] of [['event-store', 50], ['write-api', 300]] as const) {
-      await withStore((countOf) => eventually(`${String(follows)} follows`, async () => {
-        const reached = (await countOf('AccountFollowed')) >= follows;
-        if (!reached && ended !== '') throw new Error(ended);
-        return reached;
-      }));
+    void importing.then(({ code, out, err }) => {
+      ended = `the import ended with ${String(code)}: ${out}${err}`;
+    });
+    for (const [part, follows] of [
+      ['event-store', 50],
+      ['write-api', 300],
+    ] as const) {
+      await withStore((countOf) =>
+        eventually(`${String(follows)} follows`, async () => {
+          const reached = (await countOf('AccountFollowed')) >= follows;
+          if (!reached && ended !== '') throw new Error(ended);
+          return reached;
+        }),
+      );
       await stack.kill(part);
       await stack.start(part);
     }
     expect(await importing).toMatchObject({ code: 0 });
-    expect(await withStore(async (countOf) => [await countOf('AccountRegistered'), await countOf('AccountFollowed')])).toEqual([PEOPLE, PEOPLE * (PEOPLE - 1)]);
+    expect(
+      await withStore(async (countOf) => [await countOf('AccountRegistered'), await countOf('AccountFollowed')]),
+    ).toEqual([PEOPLE, PEOPLE * (PEOPLE - 1)]);
   });
 
   it('makes its follows while the read models are behind', async () => {
     await stack.end('projector');
-    expect(await runCli(stack.environment, ['import', '--graph', graphFile(), '--prefix', 'late.'])).toMatchObject({ code: 0 });
+    expect(await runCli(stack.environment, ['import', '--graph', graphFile(), '--prefix', 'late.'])).toMatchObject({
+      code: 0,
+    });
     expect(await withStore((countOf) => countOf('AccountFollowed'))).toBe(2 * PEOPLE * (PEOPLE - 1));
     await stack.start('projector');
   });

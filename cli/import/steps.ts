@@ -20,11 +20,19 @@ export type Import = {
   readonly progress: (step: string, unit: string) => Progress;
 };
 
-const Upload = z.object({ upload_id: z.string(), upload_url: z.string(), method: z.string(), headers: z.record(z.string(), z.string()) });
+const Upload = z.object({
+  upload_id: z.string(),
+  upload_url: z.string(),
+  method: z.string(),
+  headers: z.record(z.string(), z.string()),
+});
 const Media = z.object({ media_id: z.string() });
 const Post = z.object({ post_id: z.string() });
 const Status = z.object({ status: z.enum(['processing', 'ready', 'rejected']), reason: z.string().optional() });
-const Listed = z.object({ users: z.array(z.object({ username: z.string() })), pagination: z.object({ next_cursor: z.string().nullable() }) });
+const Listed = z.object({
+  users: z.array(z.object({ username: z.string() })),
+  pagination: z.object({ next_cursor: z.string().nullable() }),
+});
 const POLL_MS = 200;
 
 /** Registers everybody, or logs in who is there already, so that an interrupted import can be started again. */
@@ -36,19 +44,24 @@ export async function importAccounts(job: Import, people: readonly string[]): Pr
 export async function importFollows(job: Import, graph: Graph): Promise<number> {
   const missing = await missingFollows(job, graph.follows);
   await step(job, { name: 'follows', unit: 'follows' }, missing, async ([follower, followee]) => {
-    await job.sessions.send(job.write, follower, { method: 'POST', path: `/v1/users/${job.usernameOf(followee)}/follow` });
+    await job.sessions.send(job.write, follower, {
+      method: 'POST',
+      path: `/v1/users/${job.usernameOf(followee)}/follow`,
+    });
   });
   return graph.follows.length - missing.length;
 }
 
-// Following twice is harmless, but asking what is there takes a page for a hundred follows. They are made in order: when
-// the first is not there, none is.
+// Following twice is harmless, but asking what is there takes a page for a hundred follows. They are made in order:
+// when the first is not there, none is.
 async function missingFollows(job: Import, follows: Graph['follows']): Promise<Graph['follows']> {
   const [first] = follows;
   if (first === undefined || !(await followedBy(job, first[0])).has(job.usernameOf(first[1]))) return follows;
   const followers = [...new Set(follows.map(([follower]) => follower))];
   const followed = new Map<string, ReadonlySet<string>>();
-  await step(job, { name: 'what is there', unit: 'accounts' }, followers, async (follower) => { followed.set(follower, await followedBy(job, follower)); });
+  await step(job, { name: 'what is there', unit: 'accounts' }, followers, async (follower) => {
+    followed.set(follower, await followedBy(job, follower));
+  });
   return follows.filter(([follower, followee]) => followed.get(follower)?.has(job.usernameOf(followee)) !== true);
 }
 
@@ -57,7 +70,9 @@ async function followedBy(job: Import, person: string): Promise<Set<string>> {
   let cursor = '';
   do {
     const path = `/v1/users/${job.usernameOf(person)}/following?limit=100${cursor}`;
-    const { users, pagination } = Listed.parse(await job.sessions.send(job.read, person, { method: 'GET', path }).catch(missingFollowsNobody));
+    const { users, pagination } = Listed.parse(
+      await job.sessions.send(job.read, person, { method: 'GET', path }).catch(missingFollowsNobody),
+    );
     for (const { username } of users) usernames.add(username);
     cursor = pagination.next_cursor === null ? '' : `&cursor=${encodeURIComponent(pagination.next_cursor)}`;
   } while (cursor !== '');
@@ -71,7 +86,10 @@ function missingFollowsNobody(error: unknown): z.infer<typeof Listed> {
 }
 
 /** Uploads a photo for each post, composes the posts in turn for the people, and gives their ids. */
-export async function importPosts(job: Import, plan: { photos: readonly Photo[]; authors: readonly string[]; posts: number }): Promise<MadePost[]> {
+export async function importPosts(
+  job: Import,
+  plan: { photos: readonly Photo[]; authors: readonly string[]; posts: number },
+): Promise<MadePost[]> {
   const made: MadePost[] = [];
   const numbers = Array.from({ length: plan.posts }, (_, i) => i);
   await step(job, { name: 'posts', unit: 'posts' }, numbers, async (i) => {
@@ -80,7 +98,12 @@ export async function importPosts(job: Import, plan: { photos: readonly Photo[];
     if (author === undefined || photo === undefined) return;
     const mediaId = await upload(job, photo, { author, key: `${job.prefix}${i}` });
     const body = { caption: `Photo ${i + 1}, ${photo.name} #imported`, media_ids: [mediaId] };
-    const answer = await job.sessions.send(job.write, author, { method: 'POST', path: '/v1/posts', body, idempotencyKey: `import-post-${job.prefix}${i}` });
+    const answer = await job.sessions.send(job.write, author, {
+      method: 'POST',
+      path: '/v1/posts',
+      body,
+      idempotencyKey: `import-post-${job.prefix}${i}`,
+    });
     made.push({ postId: Post.parse(answer).post_id, author, photo: photo.name });
   });
   return made;
@@ -98,7 +121,11 @@ export async function waitForPosts(job: Import, posts: readonly MadePost[]): Pro
   await step(job, { name: 'publishing', unit: 'posts' }, posts, async ({ postId, author, photo }) => {
     const { status, reason } = await settled(job, author, postId);
     if (status === 'ready') ready += 1;
-    else rejected.set(`${photo}: ${reason ?? 'no reason given'}`, (rejected.get(`${photo}: ${reason ?? 'no reason given'}`) ?? 0) + 1);
+    else
+      rejected.set(
+        `${photo}: ${reason ?? 'no reason given'}`,
+        (rejected.get(`${photo}: ${reason ?? 'no reason given'}`) ?? 0) + 1,
+      );
   });
   return { ready, rejected };
 }
@@ -106,9 +133,15 @@ export async function waitForPosts(job: Import, posts: readonly MadePost[]): Pro
 async function settled(job: Import, author: string, postId: string): Promise<z.infer<typeof Status>> {
   for (;;) {
     job.signal.throwIfAborted();
-    const answer = Status.parse(await job.sessions.send(job.read, author, { method: 'GET', path: `/v1/posts/${postId}/status` }).catch(missingIsProcessing));
+    const answer = Status.parse(
+      await job.sessions
+        .send(job.read, author, { method: 'GET', path: `/v1/posts/${postId}/status` })
+        .catch(missingIsProcessing),
+    );
     if (answer.status !== 'processing') return answer;
-    await new Promise((resolve) => { setTimeout(resolve, POLL_MS); });
+    await new Promise((resolve) => {
+      setTimeout(resolve, POLL_MS);
+    });
   }
 }
 
@@ -120,18 +153,51 @@ function missingIsProcessing(error: unknown): { status: string } {
 
 async function upload(job: Import, photo: Photo, { author, key }: { author: string; key: string }): Promise<string> {
   const body = { content_type: photo.contentType, file_size: photo.bytes.length, checksum_sha256: photo.sha256 };
-  const grant = Upload.parse(await job.sessions.send(job.write, author, { method: 'POST', path: '/v1/media/upload-url', body, idempotencyKey: `import-upload-${key}` }));
-  const sent = await fetch(grant.upload_url, { method: grant.method, headers: grant.headers, body: new Uint8Array(photo.bytes), signal: job.signal });
+  const grant = Upload.parse(
+    await job.sessions.send(job.write, author, {
+      method: 'POST',
+      path: '/v1/media/upload-url',
+      body,
+      idempotencyKey: `import-upload-${key}`,
+    }),
+  );
+  const sent = await fetch(grant.upload_url, {
+    method: grant.method,
+    headers: grant.headers,
+    body: new Uint8Array(photo.bytes),
+    signal: job.signal,
+  });
   const said = await sent.text();
   // 409: an earlier run of this import has sent the file already.
   if (!sent.ok && sent.status !== 409) throw new ApiError(`upload of ${photo.name}`, sent.status, { detail: said });
-  return Media.parse(await job.sessions.send(job.write, author, { method: 'POST', path: `/v1/media/upload-url/${grant.upload_id}/complete`, idempotencyKey: `import-complete-${key}` })).media_id;
+  return Media.parse(
+    await job.sessions.send(job.write, author, {
+      method: 'POST',
+      path: `/v1/media/upload-url/${grant.upload_id}/complete`,
+      idempotencyKey: `import-complete-${key}`,
+    }),
+  ).media_id;
 }
 
-async function step<T>(job: Import, { name, unit }: { name: string; unit: string }, items: readonly T[], work: (item: T, index: number) => Promise<void>): Promise<void> {
+async function step<T>(
+  job: Import,
+  { name, unit }: { name: string; unit: string },
+  items: readonly T[],
+  work: (item: T, index: number) => Promise<void>,
+): Promise<void> {
   const shown = job.progress(name, unit);
   try {
-    await inParallel(items, { width: job.width, signal: job.signal, onDone: (done) => { shown.at(done, items.length); } }, work);
+    await inParallel(
+      items,
+      {
+        width: job.width,
+        signal: job.signal,
+        onDone: (done) => {
+          shown.at(done, items.length);
+        },
+      },
+      work,
+    );
   } finally {
     shown.end();
   }

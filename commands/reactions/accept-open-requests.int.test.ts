@@ -11,7 +11,9 @@ import { acceptOpenRequests, type AcceptOpenRequestsDeps } from './accept-open-r
 import { contextFor } from './runner.ts';
 
 let world: IdentityWorld;
-beforeAll(async () => { world = await openIdentityWorld(); });
+beforeAll(async () => {
+  world = await openIdentityWorld();
+});
 afterAll(() => world.close());
 
 let counter = 0;
@@ -20,20 +22,38 @@ const person = async (): Promise<Person> => {
   const username = `open${String((counter += 1))}`;
   return { username, id: await world.register(username) };
 };
-const setPrivacy = ({ id, username }: Person, privacy: 'public' | 'private') => editProfile(world, world.as(id), { accountId: id, username, change: { privacy } });
-const follow = (from: Person, to: Person) => followAccount(world, world.as(from.id), { accountId: from.id, username: to.username });
+const setPrivacy = ({ id, username }: Person, privacy: 'public' | 'private') =>
+  editProfile(world, world.as(id), { accountId: id, username, change: { privacy } });
+const follow = (from: Person, to: Person) =>
+  followAccount(world, world.as(from.id), { accountId: from.id, username: to.username });
 const typesOf = (from: Person, to: Person) => world.types(streamOf.follow(from.id, to.id));
 
 /** Delivers the opening of an account twice; `waiting` is what the read model says. */
-async function open(owner: Person, waiting: readonly Person[], passed: AcceptOpenRequestsDeps['passed'] = async () => 'passed'): Promise<void> {
+async function open(
+  owner: Person,
+  waiting: readonly Person[],
+  passed: AcceptOpenRequestsDeps['passed'] = async () => 'passed',
+): Promise<void> {
   await setPrivacy(owner, 'public');
   await deliver(owner, waiting, passed);
 }
 
-async function deliver(owner: Person, waiting: readonly Person[], passed: AcceptOpenRequestsDeps['passed'] = async () => 'passed'): Promise<void> {
+async function deliver(
+  owner: Person,
+  waiting: readonly Person[],
+  passed: AcceptOpenRequestsDeps['passed'] = async () => 'passed',
+): Promise<void> {
   const ids = waiting.map(({ id }) => id).toSorted();
-  const reaction = acceptOpenRequests({ ...world, passed, openRequests: async (_id, { after = '' }) => ids.filter((id) => id > after).slice(0, 2) });
-  const events: DomainEvent[] = await loadEvents(world, eventDefinitions.map(({ type }) => type), streamOf.account(owner.id));
+  const reaction = acceptOpenRequests({
+    ...world,
+    passed,
+    openRequests: async (_id, { after = '' }) => ids.filter((id) => id > after).slice(0, 2),
+  });
+  const events: DomainEvent[] = await loadEvents(
+    world,
+    eventDefinitions.map(({ type }) => type),
+    streamOf.account(owner.id),
+  );
   const event = events.findLast(({ type }) => type === 'AccountMadePublic');
   if (event === undefined) throw new Error('the account was never made public');
   for (let delivery = 0; delivery < 2; delivery += 1) await reaction.react(event, contextFor(reaction.name, event));
@@ -45,7 +65,8 @@ describe('an account that becomes public', () => {
     await setPrivacy(owner, 'private');
     for (const other of others) await follow(other, owner);
     await open(owner, others);
-    for (const other of others) expect(await typesOf(other, owner)).toEqual(['FollowRequested', 'FollowRequestAccepted']);
+    for (const other of others)
+      expect(await typesOf(other, owner)).toEqual(['FollowRequested', 'FollowRequestAccepted']);
   });
 
   it('leaves out who no longer asks, or whose request a block has ended', async () => {
@@ -53,10 +74,12 @@ describe('an account that becomes public', () => {
     await setPrivacy(owner, 'private');
     for (const other of [fickle, blocked, forgiven]) await follow(other, owner);
     await unfollowAccount(world, world.as(fickle.id), { accountId: fickle.id, username: owner.username });
-    for (const { username } of [blocked, forgiven]) await blockAccount(world, world.as(owner.id), { accountId: owner.id, username });
+    for (const { username } of [blocked, forgiven])
+      await blockAccount(world, world.as(owner.id), { accountId: owner.id, username });
     await unblockAccount(world, world.as(owner.id), { accountId: owner.id, username: forgiven.username });
     await open(owner, [fickle, blocked, forgiven]);
-    for (const other of [fickle, blocked, forgiven]) expect(await typesOf(other, owner)).not.toContain('FollowRequestAccepted');
+    for (const other of [fickle, blocked, forgiven])
+      expect(await typesOf(other, owner)).not.toContain('FollowRequestAccepted');
   });
 
   it('and private again before anybody looked lets nobody in', async () => {

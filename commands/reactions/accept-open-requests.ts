@@ -14,7 +14,10 @@ export type AcceptOpenRequestsDeps = Log & {
   /** Waits, bounded, until the read model of follows has passed a position. */
   readonly passed: (position: Position) => Promise<'passed' | 'behind'>;
   /** Who waits to be let in by an account, in the order of ids. */
-  readonly openRequests: (accountId: AccountId, page: { after: AccountId | undefined; limit: number }) => Promise<AccountId[]>;
+  readonly openRequests: (
+    accountId: AccountId,
+    page: { after: AccountId | undefined; limit: number },
+  ) => Promise<AccountId[]>;
 };
 
 /** Lets in everybody who waits when an account becomes public: there is nothing left to ask for. */
@@ -24,7 +27,8 @@ export function acceptOpenRequests(deps: AcceptOpenRequestsDeps): Reaction {
     handles: ['AccountMadePublic'],
     react: async (event, context) => {
       if (event.type !== 'AccountMadePublic') throw new Error(`${NAME} does not handle ${event.type}`);
-      if ((await deps.passed(event.position)) === 'behind') throw new Error('the follows have not passed the opening of the account yet');
+      if ((await deps.passed(event.position)) === 'behind')
+        throw new Error('the follows have not passed the opening of the account yet');
       await acceptAll(deps, context, event.data.accountId);
     },
   };
@@ -41,7 +45,11 @@ async function acceptAll(deps: AcceptOpenRequestsDeps, context: CommandContext, 
   } while (after !== undefined);
 }
 
-async function accept(log: Log, context: CommandContext, pair: { followerId: AccountId; followeeId: AccountId }): Promise<void> {
+async function accept(
+  log: Log,
+  context: CommandContext,
+  pair: { followerId: AccountId; followeeId: AccountId },
+): Promise<void> {
   const blocks = await blocking(log, pair.followerId, pair.followeeId);
   if (blocks.blocked || (await activeAccount(log, pair.followerId)) === undefined) return;
   const ended = roundEndedByBlock(await storedFollow(log, pair.followerId, pair.followeeId), blocks);

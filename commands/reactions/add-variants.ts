@@ -13,10 +13,15 @@ export type AddVariantsDeps = Log & { readonly objects: ObjectStore; readonly wo
 export type ReadyMedia = Extract<MediaState, { status: 'processed' }>;
 
 /**
- * Makes more sizes or another format of a ready medium and records them. `nothing`: its file cannot be made into them, or
- * they came to be or the medium went meanwhile; what is served stays as it is.
+ * Makes more sizes or another format of a ready medium and records them. `nothing`: its file cannot be made into them,
+ * or they came to be or the medium went meanwhile; what is served stays as it is.
  */
-export async function addVariants(deps: AddVariantsDeps, context: CommandContext, media: ReadyMedia, wanted: Pick<ImageOptions, 'sizes' | 'format'>): Promise<'made' | 'nothing'> {
+export async function addVariants(
+  deps: AddVariantsDeps,
+  context: CommandContext,
+  media: ReadyMedia,
+  wanted: Pick<ImageOptions, 'sizes' | 'format'>,
+): Promise<'made' | 'nothing'> {
   const { mediaId, kind, filter } = media;
   const source = await deps.objects.get(sourceOf(media));
   if (!source.ok) return 'nothing';
@@ -27,7 +32,12 @@ export async function addVariants(deps: AddVariantsDeps, context: CommandContext
   return record(deps, context, mediaId, variants);
 }
 
-async function record(deps: Log, context: CommandContext, mediaId: MediaId, variants: Awaited<ReturnType<typeof storeVariant>>[]): Promise<'made' | 'nothing'> {
+async function record(
+  deps: Log,
+  context: CommandContext,
+  mediaId: MediaId,
+  variants: Awaited<ReturnType<typeof storeVariant>>[],
+): Promise<'made' | 'nothing'> {
   const handled = await handle(deps, context, {
     decider: mediaDecider,
     streamId: streamOf.media(mediaId),
@@ -39,4 +49,5 @@ async function record(deps: Log, context: CommandContext, mediaId: MediaId, vari
 }
 
 // A video's file is no picture: its poster is.
-const sourceOf = ({ kind, key, variants }: ReadyMedia) => (kind === 'image' ? key : variants.find(({ name }) => name === 'original')?.key ?? key);
+const sourceOf = ({ kind, key, variants }: ReadyMedia) =>
+  kind === 'image' ? key : (variants.find(({ name }) => name === 'original')?.key ?? key);

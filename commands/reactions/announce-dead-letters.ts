@@ -12,12 +12,16 @@ export function announceDeadLetters(pool: Pool, queue: Pick<KafkaMediaQueue, 'an
   return {
     name: 'announce-dead-letters',
     everyMs: 2_000,
-    sweep: () => inTransaction(pool, async (tx) => {
-      const letters = await unannouncedDeadLetters(tx, MEDIA_REACTION, AT_ONCE);
-      if (letters.length === 0) return 0;
-      await queue.announce(letters.map(encodeDeadLetter));
-      await noteAnnounced(tx, letters.map(({ id }) => id));
-      return letters.length;
-    }),
+    sweep: () =>
+      inTransaction(pool, async (tx) => {
+        const letters = await unannouncedDeadLetters(tx, MEDIA_REACTION, AT_ONCE);
+        if (letters.length === 0) return 0;
+        await queue.announce(letters.map(encodeDeadLetter));
+        await noteAnnounced(
+          tx,
+          letters.map(({ id }) => id),
+        );
+        return letters.length;
+      }),
   };
 }

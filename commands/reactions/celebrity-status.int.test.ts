@@ -13,37 +13,66 @@ import { createFreshness } from '../../projections/freshness.ts';
 import { Runner } from '../../projections/runner.ts';
 import { openContentWorld, type ContentWorld } from '../../testing/content-world.ts';
 import { startReactor } from '../../testing/reactor.ts';
-import { celebrityStatus, sweepCelebrityStatus, type CelebrityLine, type CelebrityStatusDeps } from './celebrity-status.ts';
+import {
+  celebrityStatus,
+  sweepCelebrityStatus,
+  type CelebrityLine,
+  type CelebrityStatusDeps,
+} from './celebrity-status.ts';
 
 let world: ContentWorld;
 let runner: Runner;
 beforeAll(async () => {
   world = await openContentWorld();
-  runner = new Runner({ ...world, limits: { events: 500, bytes: 1e7 }, attempts: 3, firstDelayMs: 1, onPoison: async () => 'stop' });
+  runner = new Runner({
+    ...world,
+    limits: { events: 500, bytes: 1e7 },
+    attempts: 3,
+    firstDelayMs: 1,
+    onPoison: async () => 'stop',
+  });
   for (const projection of [accounts, follows]) {
     const build = await ensureLiveBuild(world.pool, { projection, storeId: world.store.storeId });
     if (build !== undefined) runner.attach([{ build, projection, position: START_OF_LOG, events: 0 }]);
   }
 });
-afterAll(async () => { await runner.close(); await world.close(); });
+afterAll(async () => {
+  await runner.close();
+  await world.close();
+});
 
 function deps(line: CelebrityLine): CelebrityStatusDeps {
   const builds = createBuildResolver(world.pool, codeVersions, 0);
   const freshness = createFreshness(world.pool, new Set());
   return {
-    store: world.store, keys: world.keys, line,
+    store: world.store,
+    keys: world.keys,
+    line,
     read: async () => ({ sql: world.pool, builds: await builds.resolve() }),
-    passed: async (position) => freshness.waitUntilPassed(await builds.resolve(), { storeId: world.store.storeId, position, owners: 'all' }, CELEBRITY_MODELS),
+    passed: async (position) =>
+      freshness.waitUntilPassed(
+        await builds.resolve(),
+        { storeId: world.store.storeId, position, owners: 'all' },
+        CELEBRITY_MODELS,
+      ),
   };
 }
 
 const follow = async (followee: AccountId, count: number) => {
   const followers = Array.from({ length: count }, () => newId.account());
-  for (const follower of followers) await world.record(streamOf.follow(follower, followee), { type: 'AccountFollowed', data: { followerId: follower, followeeId: followee } });
+  for (const follower of followers)
+    await world.record(streamOf.follow(follower, followee), {
+      type: 'AccountFollowed',
+      data: { followerId: follower, followeeId: followee },
+    });
   return followers;
 };
 const unfollow = async (followee: AccountId, followers: readonly AccountId[]) => {
-  for (const follower of followers) await world.record(streamOf.follow(follower, followee), { type: 'FollowEnded', data: { followerId: follower, followeeId: followee, reason: 'unfollowed' } });
+  for (const follower of followers)
+    await world.record(streamOf.follow(follower, followee), {
+      type: 'FollowEnded',
+      data: { followerId: follower, followeeId: followee, reason: 'unfollowed' },
+    });
 };
 const changes = async (account: AccountId) => (await world.types(streamOf.account(account))).slice(1);
 
@@ -55,7 +84,7 @@ describe('celebrity status', () => {
     await follow(ben, 4);
     await reactor.caughtUp();
     expect(await changes(ann)).toEqual([]);
-    followers.push(...await follow(ann, 1));
+    followers.push(...(await follow(ann, 1)));
     await reactor.caughtUp();
     expect(await changes(ann)).toEqual(['CelebrityStatusGranted']);
     await unfollow(ann, followers.splice(0, 1));

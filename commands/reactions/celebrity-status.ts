@@ -10,7 +10,10 @@ import type { ReadContext } from '../../projections/projection.ts';
 import { handle, type CommandContext, type Log } from '../handle.ts';
 import type { Reaction, Sweep } from './reaction.ts';
 
-/** From how many followers on an account is a celebrity, and below how many it no longer is one. The gap keeps it from flapping. */
+/**
+ * From how many followers on an account is a celebrity, and below how many it no longer is one. The gap keeps it from
+ * flapping.
+ */
 export type CelebrityLine = { readonly grantAt: number; readonly revokeBelow: number };
 
 export type CelebrityStatusDeps = Log & {
@@ -25,8 +28,8 @@ const REMEMBERED = 100_000;
 const SWEEP_EVERY_MS = 3_600_000;
 
 /**
- * Grants and revokes celebrity status as followers come and go. An account whose count is far from the line is not asked
- * about again until so many of its follows have changed that it may have crossed it.
+ * Grants and revokes celebrity status as followers come and go. An account whose count is far from the line is not
+ * asked about again until so many of its follows have changed that it may have crossed it.
  */
 export function celebrityStatus(deps: CelebrityStatusDeps): Reaction {
   const changesLeft = new LRUCache<AccountId, number>({ max: REMEMBERED });
@@ -40,7 +43,8 @@ export function celebrityStatus(deps: CelebrityStatusDeps): Reaction {
           changesLeft.set(account, left);
           continue;
         }
-        if (await deps.passed(event.position) === 'behind') throw new Error(`the follower counts have not passed ${event.position} yet`);
+        if ((await deps.passed(event.position)) === 'behind')
+          throw new Error(`the follower counts have not passed ${event.position} yet`);
         const standing = await celebrityStanding(await deps.read(), account);
         if (standing === undefined) continue;
         await decide(deps, context, { account, ...standing });
@@ -69,7 +73,11 @@ export function sweepCelebrityStatus(deps: Omit<CelebrityStatusDeps, 'passed'>):
 
 type Counted = { readonly account: AccountId; readonly followers: number; readonly isCelebrity: boolean };
 
-async function decide(log: Log & { readonly line: CelebrityLine }, context: CommandContext, { account, followers, isCelebrity }: Counted): Promise<void> {
+async function decide(
+  log: Log & { readonly line: CelebrityLine },
+  context: CommandContext,
+  { account, followers, isCelebrity }: Counted,
+): Promise<void> {
   const { grantAt, revokeBelow } = log.line;
   const crossed = isCelebrity ? followers < revokeBelow : followers >= grantAt;
   if (!crossed) return;
@@ -87,9 +95,12 @@ function followedIn(event: DomainEvent): AccountId[] {
   switch (event.type) {
     case 'AccountFollowed':
     case 'FollowRequestAccepted':
-    case 'FollowEnded': return [event.data.followeeId];
-    case 'AccountBlocked': return [event.data.blockedId, event.data.blockerId];
-    default: throw new Error(`${NAME} does not handle ${event.type}`);
+    case 'FollowEnded':
+      return [event.data.followeeId];
+    case 'AccountBlocked':
+      return [event.data.blockedId, event.data.blockerId];
+    default:
+      throw new Error(`${NAME} does not handle ${event.type}`);
   }
 }
 

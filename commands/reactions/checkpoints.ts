@@ -53,12 +53,13 @@ export async function prepareReactionTables(pool: Pool, reactions: readonly Reac
 }
 
 /**
- * Notes a log that holds no event of ours yet, so that a reactor that starts later, after the first events, still begins at
- * its beginning. For every process that can append the first event; call it before serving.
+ * Notes a log that holds no event of ours yet, so that a reactor that starts later, after the first events, still
+ * begins at its beginning. For every process that can append the first event; call it before serving.
  */
 export async function noteEmptyLog(pool: Pool, store: EventStore): Promise<void> {
   await prepareReactionTables(pool, []);
-  if (await isEmpty(store)) await pool.query('insert into reactions.empty_log (store_id) values ($1) on conflict do nothing', [store.storeId]);
+  if (await isEmpty(store))
+    await pool.query('insert into reactions.empty_log (store_id) values ($1) on conflict do nothing', [store.storeId]);
 }
 
 /**
@@ -67,15 +68,23 @@ export async function noteEmptyLog(pool: Pool, store: EventStore): Promise<void>
  */
 export async function noteRestoredLog(pool: Pool, store: EventStore): Promise<void> {
   await prepareReactionTables(pool, []);
-  await pool.query('insert into reactions.restored_log (store_id, position) values ($1, $2) on conflict (store_id) do update set position = excluded.position', [store.storeId, await store.head()]);
+  await pool.query(
+    'insert into reactions.restored_log (store_id, position) values ($1, $2) on conflict (store_id) do update set position = excluded.position',
+    [store.storeId, await store.head()],
+  );
 }
 
 /**
- * Gives each reaction without a checkpoint one: behind what was restored from an archive, at the start of a log that was
- * seen empty while no reaction had run yet, where the reaction itself begins, else where `from` says. Throws
+ * Gives each reaction without a checkpoint one: behind what was restored from an archive, at the start of a log that
+ * was seen empty while no reaction had run yet, where the reaction itself begins, else where `from` says. Throws
  * ReactorRefusedError when `from` is needed and absent, and when a checkpoint belongs to another log.
  */
-export async function plantCheckpoints(pool: Pool, store: EventStore, reactions: readonly Reaction[], from: ReactionsFrom | undefined): Promise<void> {
+export async function plantCheckpoints(
+  pool: Pool,
+  store: EventStore,
+  reactions: readonly Reaction[],
+  from: ReactionsFrom | undefined,
+): Promise<void> {
   const empty = await isEmpty(store);
   const head = await store.head();
   await inTransaction(pool, async (tx) => {
@@ -87,9 +96,14 @@ export async function plantCheckpoints(pool: Pool, store: EventStore, reactions:
     // Only the first reactions on the restored log: one that a later release adds has to be asked about.
     const restored = [...known.values()].includes(store.storeId) ? undefined : await restoredUpTo(tx, store.storeId);
     const fallback = empty || (isFirstRun && (await wasSeenEmpty(tx, store.storeId))) ? 'start' : from;
-    const startOf = (where: ReactionsFrom | undefined) => restored ?? (where === 'start' ? START_OF_LOG : where === 'end' ? head : undefined);
+    const startOf = (where: ReactionsFrom | undefined) =>
+      restored ?? (where === 'start' ? START_OF_LOG : where === 'end' ? head : undefined);
     const refused = missing.filter(({ begins }) => startOf(fallback ?? begins) === undefined).map(({ name }) => name);
-    if (refused.length > 0) throw refusal(refused, refused.some((name) => known.has(name)));
+    if (refused.length > 0)
+      throw refusal(
+        refused,
+        refused.some((name) => known.has(name)),
+      );
     await tx.query(
       `insert into reactions.checkpoint (reaction, store_id, position) select name, $2, position from unnest($1::text[], $3::text[]) as planted (name, position)
        on conflict (reaction) do update set store_id = excluded.store_id, position = excluded.position, moved_at = now()`,
@@ -99,8 +113,12 @@ export async function plantCheckpoints(pool: Pool, store: EventStore, reactions:
 }
 
 function refusal(names: readonly string[], isOtherLog: boolean): ReactorRefusedError {
-  const why = isOtherLog ? 'have their checkpoints in another log' : 'have no checkpoint in a log that holds events already';
-  return new ReactorRefusedError(`the reactions ${names.join(', ')} ${why}: set REACTIONS_FROM=end to react only to what comes, or REACTIONS_FROM=start to react to everything again`);
+  const why = isOtherLog
+    ? 'have their checkpoints in another log'
+    : 'have no checkpoint in a log that holds events already';
+  return new ReactorRefusedError(
+    `the reactions ${names.join(', ')} ${why}: set REACTIONS_FROM=end to react only to what comes, or REACTIONS_FROM=start to react to everything again`,
+  );
 }
 
 async function isEmpty(store: EventStore): Promise<boolean> {
@@ -113,7 +131,10 @@ async function wasSeenEmpty(sql: Sql, storeId: string): Promise<boolean> {
 }
 
 async function restoredUpTo(sql: Sql, storeId: string): Promise<Position | undefined> {
-  const { rows } = await sql.query<{ position: unknown }>('select position from reactions.restored_log where store_id = $1', [storeId]);
+  const { rows } = await sql.query<{ position: unknown }>(
+    'select position from reactions.restored_log where store_id = $1',
+    [storeId],
+  );
   return rows[0] === undefined ? undefined : Position.parse(rows[0].position);
 }
 
@@ -135,7 +156,10 @@ export type HeldCheckpoint = {
 
 /** Takes up a reaction's checkpoint. Writes are compare-and-set, one after the other. */
 export async function holdCheckpoint(sql: Sql, reaction: string, storeId: string): Promise<HeldCheckpoint> {
-  const { rows } = await sql.query<{ position: unknown }>('select position from reactions.checkpoint where reaction = $1 and store_id = $2', [reaction, storeId]);
+  const { rows } = await sql.query<{ position: unknown }>(
+    'select position from reactions.checkpoint where reaction = $1 and store_id = $2',
+    [reaction, storeId],
+  );
   const start = Position.parse(rows[0]?.position);
   let written = start;
   let passed = start;
@@ -143,13 +167,18 @@ export async function holdCheckpoint(sql: Sql, reaction: string, storeId: string
   const write = async () => {
     const [from, to] = [written, passed];
     if (from === to) return;
-    const moved = await sql.query('update reactions.checkpoint set position = $4, moved_at = now() where reaction = $1 and store_id = $2 and position = $3', [reaction, storeId, from, to]);
+    const moved = await sql.query(
+      'update reactions.checkpoint set position = $4, moved_at = now() where reaction = $1 and store_id = $2 and position = $3',
+      [reaction, storeId, from, to],
+    );
     if (moved.rowCount !== 1) throw new CheckpointMovedError(`the checkpoint of ${reaction} is no longer at ${from}`);
     written = to;
   };
   return {
     start,
-    pass: (position) => { passed = position; },
+    pass: (position) => {
+      passed = position;
+    },
     flush: () => {
       writing = writing.catch(() => undefined).then(write);
       return writing;

@@ -17,7 +17,11 @@ let world: ContentWorld;
 let ann: AccountId;
 let reactor: TestReactor;
 const purged: string[] = [];
-const cdn = { purge: async (paths: readonly string[]) => { purged.push(...paths); } };
+const cdn = {
+  purge: async (paths: readonly string[]) => {
+    purged.push(...paths);
+  },
+};
 const passed = async () => 'passed' as const;
 const never = new AbortController().signal;
 const DAY_MS = 24 * 3_600_000;
@@ -74,15 +78,25 @@ describe('media are deleted', () => {
     const derived = post.status === 'absent' ? [] : post.mediaIds;
     await deletePost(world, world.as(ann), { accountId: ann, postId });
     for (let link = 0; link < 3; link += 1) await reactor.caughtUp();
-    expect(await Promise.all([...derived, lone, shared].map(statusOf))).toEqual(['deleted', 'deleted', 'deleted', 'processed']);
+    expect(await Promise.all([...derived, lone, shared].map(statusOf))).toEqual([
+      'deleted',
+      'deleted',
+      'deleted',
+      'processed',
+    ]);
   });
 
   it('when another profile picture takes their place, and not while a post shows them', async () => {
     const [first, second, posted] = [await world.ready(ann), await world.ready(ann), await world.ready(ann)];
     await world.post(ann, [posted]);
-    for (const mediaId of [first, posted, second]) await world.record(streamOf.account(ann), { type: 'ProfilePictureChosen', data: { accountId: ann, mediaId } });
+    for (const mediaId of [first, posted, second])
+      await world.record(streamOf.account(ann), { type: 'ProfilePictureChosen', data: { accountId: ann, mediaId } });
     await caughtUp();
-    expect([await statusOf(first), await statusOf(posted), await statusOf(second)]).toEqual(['deleted', 'processed', 'processed']);
+    expect([await statusOf(first), await statusOf(posted), await statusOf(second)]).toEqual([
+      'deleted',
+      'processed',
+      'processed',
+    ]);
   });
 
   it('all of them with their account', async () => {
@@ -90,7 +104,11 @@ describe('media are deleted', () => {
     const [hers, another, his] = [await world.ready(cat), await world.uploaded(cat), await world.ready(dan)];
     await world.record(streamOf.account(cat), { type: 'AccountErased', data: { accountId: cat } });
     await caughtUp();
-    expect([await statusOf(hers), await statusOf(another), await statusOf(his)]).toEqual(['deleted', 'deleted', 'processed']);
+    expect([await statusOf(hers), await statusOf(another), await statusOf(his)]).toEqual([
+      'deleted',
+      'deleted',
+      'processed',
+    ]);
   });
 
   it('once, however often everything is delivered', async () => {
@@ -151,7 +169,13 @@ describe('when a story runs out', () => {
 describe('an upload that is never completed', () => {
   async function abandoned(owner: AccountId) {
     const photo = await aPhoto();
-    const requested = await requestUpload(world, world.as(owner), { ownerId: owner, contentType: 'image/jpeg', fileSize: photo.length, sha256: null, ordinal: 0 });
+    const requested = await requestUpload(world, world.as(owner), {
+      ownerId: owner,
+      contentType: 'image/jpeg',
+      fileSize: photo.length,
+      sha256: null,
+      ordinal: 0,
+    });
     if (!requested.ok) throw new Error(requested.refusal.code);
     await world.objects.put(requested.upload.key, photo, { contentType: 'image/jpeg' });
     return requested.upload;
@@ -166,7 +190,10 @@ describe('an upload that is never completed', () => {
     expect(await sweep.sweep(inTime(LIMITS.uploadLifetimeMs + 60_000), never)).toBeGreaterThan(0);
     expect(await statusOf(mediaId)).toBe('abandoned');
     expect(await world.objects.head(key)).toBeNull();
-    expect(await completeUpload(world, world.as(ann), { accountId: ann, mediaId })).toMatchObject({ ok: false, refusal: { code: 'upload_expired' } });
+    expect(await completeUpload(world, world.as(ann), { accountId: ann, mediaId })).toMatchObject({
+      ok: false,
+      refusal: { code: 'upload_expired' },
+    });
   });
 
   it('is left alone when it was completed at the last moment, before the sweep had heard of it', async () => {
@@ -183,8 +210,13 @@ describe('an upload that is never completed', () => {
   it('is given up once, also when the sweep dies between its steps', async () => {
     const { mediaId, key } = await abandoned(ann);
     await caughtUp();
-    const dying = { ...world, objects: { ...world.objects, delete: () => Promise.reject(new Error('the store is away')) } };
-    await expect(sweepUploads(dying).sweep(inTime(LIMITS.uploadLifetimeMs + 60_000), never)).rejects.toThrow('the store is away');
+    const dying = {
+      ...world,
+      objects: { ...world.objects, delete: () => Promise.reject(new Error('the store is away')) },
+    };
+    await expect(sweepUploads(dying).sweep(inTime(LIMITS.uploadLifetimeMs + 60_000), never)).rejects.toThrow(
+      'the store is away',
+    );
     await sweepUploads(world).sweep(inTime(LIMITS.uploadLifetimeMs + 60_000), never);
     expect(await world.types(streamOf.media(mediaId))).toEqual(['UploadRequested', 'UploadAbandoned']);
     expect(await world.objects.head(key)).toBeNull();
@@ -194,13 +226,15 @@ describe('an upload that is never completed', () => {
 it('keeps the objects of deleted media for 30 days and then removes all of them, and no others', async () => {
   const [gone, kept] = [await world.ready(ann), await world.ready(ann)];
   for (const mediaId of [gone, kept]) {
-    for (const key of [`media/${mediaId}/small.webp`, `media/${mediaId}/large.webp`, `uploads/${ann}/${mediaId}`]) await world.objects.put(key, Buffer.from('x'), { contentType: 'image/webp' });
+    for (const key of [`media/${mediaId}/small.webp`, `media/${mediaId}/large.webp`, `uploads/${ann}/${mediaId}`])
+      await world.objects.put(key, Buffer.from('x'), { contentType: 'image/webp' });
   }
   const postId = await world.post(ann, [gone]);
   await world.post(ann, [kept]);
   await deletePost(world, world.as(ann), { accountId: ann, postId });
   await caughtUp();
-  const left = async (mediaId: MediaId) => (await countObjects(`media/${mediaId}/`)) + (await countObjects(`uploads/${ann}/${mediaId}`));
+  const left = async (mediaId: MediaId) =>
+    (await countObjects(`media/${mediaId}/`)) + (await countObjects(`uploads/${ann}/${mediaId}`));
   await sweepDeletedMedia(world).sweep(inTime(GRACE_MS - 60_000), never);
   expect(await left(gone)).toBe(3);
   await sweepDeletedMedia(world).sweep(inTime(GRACE_MS + 60_000), never);

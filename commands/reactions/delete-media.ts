@@ -4,22 +4,46 @@ import { mediaDecider } from '../../domain/media.ts';
 import { streamOf } from '../../domain/streams.ts';
 import type { Pool } from '../../infra/postgres.ts';
 import { handle, type CommandContext, type Log } from '../handle.ts';
-import { endUse, filesOf, MEDIA_FILES_DDL, mediaUsedBy, noteArrival, noteDeletion, noteDerived, noteUpload, usedByNobodyElse, useMedia, useMediaUntil } from './media-files.ts';
+import {
+  endUse,
+  filesOf,
+  MEDIA_FILES_DDL,
+  mediaUsedBy,
+  noteArrival,
+  noteDeletion,
+  noteDerived,
+  noteUpload,
+  usedByNobodyElse,
+  useMedia,
+  useMediaUntil,
+} from './media-files.ts';
 import { OWED_PURGES_DDL, purgeForGood, type PurgeDeps } from './purge-cdn.ts';
 import type { Reaction } from './reaction.ts';
 
 export type DeleteMediaDeps = Log & PurgeDeps;
 
 /**
- * Deletes media once nothing shows them: their post or story is gone, another profile picture is chosen, the account is erased.
- * Caches forget what is deleted, and what a private account had shown to everybody.
+ * Deletes media once nothing shows them: their post or story is gone, another profile picture is chosen, the account is
+ * erased. Caches forget what is deleted, and what a private account had shown to everybody.
  */
 export function deleteMedia(deps: DeleteMediaDeps): Reaction {
   return {
     name: 'delete-media',
     handles: [
-      'UploadRequested', 'UploadCompleted', 'MediaDerived', 'UploadAbandoned', 'MediaDeleted', 'PostCreated', 'PostDeleted',
-      'StoryPosted', 'StoryPublished', 'StoryRejected', 'StoryDeleted', 'ProfilePictureChosen', 'AccountMadePrivate', 'AccountErased',
+      'UploadRequested',
+      'UploadCompleted',
+      'MediaDerived',
+      'UploadAbandoned',
+      'MediaDeleted',
+      'PostCreated',
+      'PostDeleted',
+      'StoryPosted',
+      'StoryPublished',
+      'StoryRejected',
+      'StoryDeleted',
+      'ProfilePictureChosen',
+      'AccountMadePrivate',
+      'AccountErased',
     ],
     ddl: MEDIA_FILES_DDL + OWED_PURGES_DDL,
     react: async (event, context) => {
@@ -87,8 +111,15 @@ async function noteEnd(deps: DeleteMediaDeps, context: CommandContext, event: Do
   }
 }
 
-/** Ends what something shows, but for `kept`; media that nothing else shows are deleted. Safe to repeat at any point. */
-export async function release(deps: Log & { readonly pool: Pool }, context: CommandContext, usedBy: string, kept: MediaId | null = null): Promise<void> {
+/**
+ * Ends what something shows, but for `kept`; media that nothing else shows are deleted. Safe to repeat at any point.
+ */
+export async function release(
+  deps: Log & { readonly pool: Pool },
+  context: CommandContext,
+  usedBy: string,
+  kept: MediaId | null = null,
+): Promise<void> {
   const used = (await mediaUsedBy(deps.pool, usedBy)).filter((id) => id !== kept);
   for (const mediaId of await usedByNobodyElse(deps.pool, usedBy, used)) await deleteOne(deps, context, mediaId);
   await endUse(deps.pool, usedBy, used);

@@ -22,7 +22,11 @@ export function endBlockedFollows(log: Log): Reaction {
   };
 }
 
-async function endFollow(log: Log, context: CommandContext, { followerId, followeeId, blockedAt }: { followerId: AccountId; followeeId: AccountId; blockedAt: Position }): Promise<void> {
+async function endFollow(
+  log: Log,
+  context: CommandContext,
+  { followerId, followeeId, blockedAt }: { followerId: AccountId; followeeId: AccountId; blockedAt: Position },
+): Promise<void> {
   const { state, began } = await storedFollow(log, followerId, followeeId);
   if (state.status === 'none' || began === undefined || comparePositions(began, blockedAt) > 0) return;
   await handle(log, context, {

@@ -25,8 +25,9 @@ export type EraseAccountDeps = Log & {
 };
 
 /**
- * Carries an erasure out once every read model has passed it: the names become free, what the vault keeps of the account
- * goes, the data key is emptied last, because the names are read with it. Until then it fails and is tried again.
+ * Carries an erasure out once every read model has passed it: the names become free, what the vault keeps of the
+ * account goes, the data key is emptied last, because the names are read with it. Until then it fails and is tried
+ * again.
  */
 export function eraseErasedAccounts(deps: EraseAccountDeps): Reaction {
   return {
@@ -34,7 +35,8 @@ export function eraseErasedAccounts(deps: EraseAccountDeps): Reaction {
     handles: ['AccountErased'],
     react: async (event, context) => {
       if (event.type !== 'AccountErased') throw new Error(`${NAME} does not handle ${event.type}`);
-      if ((await deps.passed(event.position)) === 'behind') throw new Error(`a read model has not passed the erasure of ${event.data.accountId} yet`);
+      if ((await deps.passed(event.position)) === 'behind')
+        throw new Error(`a read model has not passed the erasure of ${event.data.accountId} yet`);
       await carryOut(deps, context, event.data.accountId);
     },
   };

@@ -20,7 +20,9 @@ const LOOK_MS = 500;
  * What fails is left: whoever still wants it wishes again.
  */
 export async function startFormatWork(deps: FormatWorkDeps, signal: AbortSignal, lookMs = LOOK_MS): Promise<void> {
-  const counted = metrics.getMeter('shutterlog').createCounter('media_formats', { description: 'Wished-for formats of media, by how they ended.' });
+  const counted = metrics
+    .getMeter('shutterlog')
+    .createCounter('media_formats', { description: 'Wished-for formats of media, by how they ended.' });
   while (!signal.aborted) {
     const wish = deps.workers.queued() > 0 ? null : await deps.wishes.take().catch(() => null);
     if (wish === null) await pause(lookMs, signal);
@@ -31,7 +33,11 @@ export async function startFormatWork(deps: FormatWorkDeps, signal: AbortSignal,
 async function fulfil(deps: FormatWorkDeps, wish: string, signal: AbortSignal): Promise<string> {
   try {
     const commandId = uuidv7();
-    return await makeFormat(deps, { commandId, actorId: 'system', correlationId: commandId, causationId: commandId, now: new Date() }, FormatWish.parse(wish));
+    return await makeFormat(
+      deps,
+      { commandId, actorId: 'system', correlationId: commandId, causationId: commandId, now: new Date() },
+      FormatWish.parse(wish),
+    );
   } catch (error) {
     if (!signal.aborted) deps.log.warn({ err: error, wish }, 'a format could not be made');
     return 'failed';

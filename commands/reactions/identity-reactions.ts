@@ -11,18 +11,32 @@ import { endBlockedFollows } from './end-blocked-follows.ts';
 import { eraseErasedAccounts } from './erase-account.ts';
 import type { Reaction } from './reaction.ts';
 
-export type IdentityReactionDeps = { readonly store: EventStore; readonly vault: Vault; readonly pool: Pool; readonly builds: BuildResolver; readonly freshness: Freshness };
+export type IdentityReactionDeps = {
+  readonly store: EventStore;
+  readonly vault: Vault;
+  readonly pool: Pool;
+  readonly builds: BuildResolver;
+  readonly freshness: Freshness;
+};
 
 /** What follows from blocks, erasures and accounts that open. */
-export function identityReactions({ store, vault, pool, builds, freshness }: IdentityReactionDeps): readonly Reaction[] {
+export function identityReactions({
+  store,
+  vault,
+  pool,
+  builds,
+  freshness,
+}: IdentityReactionDeps): readonly Reaction[] {
   const log = { store, keys: vault.keys };
-  const passed = async (position: Position, models: readonly string[]) => freshness.waitUntilPassed(await builds.resolve(), { storeId: store.storeId, position, owners: 'all' }, models);
+  const passed = async (position: Position, models: readonly string[]) =>
+    freshness.waitUntilPassed(await builds.resolve(), { storeId: store.storeId, position, owners: 'all' }, models);
   return [
     endBlockedFollows(log),
     acceptOpenRequests({
       ...log,
       passed: (position) => passed(position, ['follows']),
-      openRequests: async (accountId, page) => openRequestsTo({ sql: pool, builds: await builds.resolve() }, accountId, page),
+      openRequests: async (accountId, page) =>
+        openRequestsTo({ sql: pool, builds: await builds.resolve() }, accountId, page),
     }),
     eraseErasedAccounts({
       ...log,

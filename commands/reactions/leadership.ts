@@ -8,10 +8,13 @@ const POLL_MS = 500;
 const HEARTBEAT_MS = 5_000;
 
 /**
- * Runs `work` whenever this process is the leading reactor, again after each loss, until `signal`. The lock is PostgreSQL's
- * for one session: it falls with the connection, and `work` is then told to stop through its own signal.
+ * Runs `work` whenever this process is the leading reactor, again after each loss, until `signal`. The lock is
+ * PostgreSQL's for one session: it falls with the connection, and `work` is then told to stop through its own signal.
  */
-export async function whileLeading(deps: { databaseUrl: string; log: Log; signal: AbortSignal }, work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+export async function whileLeading(
+  deps: { databaseUrl: string; log: Log; signal: AbortSignal },
+  work: (signal: AbortSignal) => Promise<void>,
+): Promise<void> {
   const { log, signal } = deps;
   while (!signal.aborted) {
     try {
@@ -23,13 +26,30 @@ export async function whileLeading(deps: { databaseUrl: string; log: Log; signal
   }
 }
 
-async function leadOnce({ databaseUrl, log, signal }: { databaseUrl: string; log: Log; signal: AbortSignal }, work: (signal: AbortSignal) => Promise<void>): Promise<void> {
-  const client = new pg.Client({ connectionString: databaseUrl, application_name: 'reactor-leader', connectionTimeoutMillis: 5_000, query_timeout: HEARTBEAT_MS, keepAlive: true });
+async function leadOnce(
+  { databaseUrl, log, signal }: { databaseUrl: string; log: Log; signal: AbortSignal },
+  work: (signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const client = new pg.Client({
+    connectionString: databaseUrl,
+    application_name: 'reactor-leader',
+    connectionTimeoutMillis: 5_000,
+    query_timeout: HEARTBEAT_MS,
+    keepAlive: true,
+  });
   const lost = new AbortController();
-  client.on('error', () => { lost.abort(); });
-  client.on('end', () => { lost.abort(); });
+  client.on('error', () => {
+    lost.abort();
+  });
+  client.on('end', () => {
+    lost.abort();
+  });
   const until = AbortSignal.any([signal, lost.signal]);
-  const heartbeat = setInterval(() => { client.query('select 1').catch(() => { lost.abort(); }); }, HEARTBEAT_MS);
+  const heartbeat = setInterval(() => {
+    client.query('select 1').catch(() => {
+      lost.abort();
+    });
+  }, HEARTBEAT_MS);
   try {
     await client.connect();
     if (!(await takeLock(client, until))) return;
@@ -46,7 +66,12 @@ async function leadOnce({ databaseUrl, log, signal }: { databaseUrl: string; log
  * reacted to.
  */
 export async function tryLead(databaseUrl: string): Promise<{ release(): Promise<void> } | undefined> {
-  const client = new pg.Client({ connectionString: databaseUrl, application_name: 'no-reactor', connectionTimeoutMillis: 5_000, keepAlive: true });
+  const client = new pg.Client({
+    connectionString: databaseUrl,
+    application_name: 'no-reactor',
+    connectionTimeoutMillis: 5_000,
+    keepAlive: true,
+  });
   await client.connect();
   const { rows } = await client.query<{ taken: boolean }>('select pg_try_advisory_lock($1) as taken', [LEADER_LOCK]);
   if (rows[0]?.taken === true) return { release: () => client.end() };

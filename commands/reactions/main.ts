@@ -38,8 +38,13 @@ const config = configOrExit(process.env);
 const logger = createLog({ process: 'reactor', level: config.LOG_LEVEL });
 
 await runProcess(logger, async (own) => {
-  const telemetry = own(startTelemetry({ process: 'reactor', otlpEndpoint: config.OTEL_EXPORTER_OTLP_ENDPOINT }), (each) => each.shutdown());
-  const pool = own(openPool(config.DATABASE_URL, { size: config.DATABASE_POOL_SIZE, name: 'reactor' }), (each) => each.end());
+  const telemetry = own(
+    startTelemetry({ process: 'reactor', otlpEndpoint: config.OTEL_EXPORTER_OTLP_ENDPOINT }),
+    (each) => each.shutdown(),
+  );
+  const pool = own(openPool(config.DATABASE_URL, { size: config.DATABASE_POOL_SIZE, name: 'reactor' }), (each) =>
+    each.end(),
+  );
   const vault = await openVault({ pool, masterKey: config.MASTER_KEY });
   const store = own(await openEventStore(config.EVENTSTORE_URL), (each) => each.close());
   const { media, ...mediaTools } = openMediaTools(config, logger, own);
@@ -48,18 +53,30 @@ await runProcess(logger, async (own) => {
   const stop = new AbortController();
   const builds = createBuildResolver(pool, codeVersions);
   const freshness = createPoolFreshness(pool, lanedModels);
-  const passed = (models: readonly string[], limitMs?: number) => async (position: Position) => freshness.waitUntilPassed(await builds.resolve(), { storeId: store.storeId, position, owners: 'all' }, models, limitMs);
-  const purging = { passed: passed(MEDIA_FILE_MODELS, PURGE_PATIENCE_MS), reached: async () => freshness.reached(await builds.resolve(), store.storeId, MEDIA_FILE_MODELS) };
+  const passed = (models: readonly string[], limitMs?: number) => async (position: Position) =>
+    freshness.waitUntilPassed(
+      await builds.resolve(),
+      { storeId: store.storeId, position, owners: 'all' },
+      models,
+      limitMs,
+    );
+  const purging = {
+    passed: passed(MEDIA_FILE_MODELS, PURGE_PATIENCE_MS),
+    reached: async () => freshness.reached(await builds.resolve(), store.storeId, MEDIA_FILE_MODELS),
+  };
   const deps = { store, keys: vault.keys, pool, log: logger, signal: stop.signal, queue, ...purging, ...mediaTools };
   const celebrities = {
     ...deps,
-    read: async () => ({ sql: pool, builds: await builds.resolve() }), passed: passed(CELEBRITY_MODELS),
+    read: async () => ({ sql: pool, builds: await builds.resolve() }),
+    passed: passed(CELEBRITY_MODELS),
     line: { grantAt: config.CELEBRITY_THRESHOLD, revokeBelow: config.CELEBRITY_REVOKE_BELOW },
   };
   const reactions: readonly Reaction[] = [
     processMedia(deps),
-    publishPosts(deps), publishStories(deps),
-    deleteMedia(deps), profilePictures(deps),
+    publishPosts(deps),
+    publishStories(deps),
+    deleteMedia(deps),
+    profilePictures(deps),
     ...identityReactions({ store, vault, pool, builds, freshness }),
     celebrityStatus(celebrities),
   ];
@@ -70,12 +87,29 @@ await runProcess(logger, async (own) => {
   const mediaWork = startMediaWork(deps, { concurrency: config.MEDIA_WORKERS }, stop.signal);
   const formatWork = startFormatWork(deps, stop.signal);
   const states = createReactionStates(reactions.map(({ name }) => name));
-  const leading = whileLeading({ databaseUrl: config.DATABASE_URL, log: logger, signal: stop.signal }, (signal) => runReactions({ ...deps, states, patience: PATIENCE }, { reactions, sweeps }, signal));
-  own(stop, async (each) => { each.abort(); await Promise.all([leading, deps.workers.close().then(() => Promise.all([mediaWork.ended, formatWork]))]); });
+  const leading = whileLeading({ databaseUrl: config.DATABASE_URL, log: logger, signal: stop.signal }, (signal) =>
+    runReactions({ ...deps, states, patience: PATIENCE }, { reactions, sweeps }, signal),
+  );
+  own(stop, async (each) => {
+    each.abort();
+    await Promise.all([leading, deps.workers.close().then(() => Promise.all([mediaWork.ended, formatWork]))]);
+  });
 
-  own(watchQueues(pool, queue), (each) => { each.close(); });
-  const health = { event_store: () => store.head(), postgresql: () => pool.query('select 1'), object_store: () => media.objects.head('health') };
-  const app = createHealthApp({ log: logger, health, metrics: (request, response) => { telemetry.metricsHandler(request, response); } });
+  own(watchQueues(pool, queue), (each) => {
+    each.close();
+  });
+  const health = {
+    event_store: () => store.head(),
+    postgresql: () => pool.query('select 1'),
+    object_store: () => media.objects.head('health'),
+  };
+  const app = createHealthApp({
+    log: logger,
+    health,
+    metrics: (request, response) => {
+      telemetry.metricsHandler(request, response);
+    },
+  });
   const server = own(await listen(app, { port: config.REACTOR_PORT, host: config.HOST }), (each) => each.close());
   logger.info({ port: server.port }, 'listening');
 });

@@ -34,7 +34,8 @@ async function picture(): Promise<MediaId> {
   expect(await makeMedia({ ...world, workers }, world.as('system'), { mediaId })).toBe('processed');
   return mediaId;
 }
-const make = (mediaId: MediaId, contentType: 'image/avif' | 'image/jpeg' = 'image/avif') => makeFormat({ ...world, workers }, world.as('system'), { mediaId, contentType });
+const make = (mediaId: MediaId, contentType: 'image/avif' | 'image/jpeg' = 'image/avif') =>
+  makeFormat({ ...world, workers }, world.as('system'), { mediaId, contentType });
 const typesOf = (mediaId: MediaId) => world.types(streamOf.media(mediaId));
 async function variantsOf(mediaId: MediaId) {
   const state = await world.mediaState(mediaId);
@@ -46,10 +47,18 @@ describe('another format of a picture', () => {
     const mediaId = await picture();
     expect([await make(mediaId), await make(mediaId, 'image/jpeg')]).toEqual(['made', 'made']);
     const variants = await variantsOf(mediaId);
-    expect(variants.map(({ name, contentType }) => `${name} ${contentType}`)).toEqual(['webp', 'avif', 'jpeg'].flatMap((type) => ['thumbnail', 'small', 'medium', 'large', 'original'].map((name) => `${name} image/${type}`)));
-    for (const { key, contentType, sha256 } of variants) expect(await world.objects.head(key)).toMatchObject({ contentType, checksumSha256: sha256 });
+    expect(variants.map(({ name, contentType }) => `${name} ${contentType}`)).toEqual(
+      ['webp', 'avif', 'jpeg'].flatMap((type) =>
+        ['thumbnail', 'small', 'medium', 'large', 'original'].map((name) => `${name} image/${type}`),
+      ),
+    );
+    for (const { key, contentType, sha256 } of variants)
+      expect(await world.objects.head(key)).toMatchObject({ contentType, checksumSha256: sha256 });
     const jpeg = await world.objects.get(variants.find(({ contentType }) => contentType === 'image/jpeg')?.key ?? '');
-    expect(await sharp(jpeg.ok ? await buffer(jpeg.body) : Buffer.alloc(0)).metadata()).toMatchObject({ format: 'jpeg', isProgressive: true });
+    expect(await sharp(jpeg.ok ? await buffer(jpeg.body) : Buffer.alloc(0)).metadata()).toMatchObject({
+      format: 'jpeg',
+      isProgressive: true,
+    });
   });
 
   it('is made once', async () => {
@@ -63,9 +72,23 @@ describe('another format of a picture', () => {
   it('is not made of what is not ready, or deleted meanwhile', async () => {
     expect(await make(await world.uploaded(ann))).toBe('nothing');
     const mediaId = await picture();
-    const remove = () => handle(world, world.as(ann), { decider: mediaDecider, streamId: streamOf.media(mediaId), command: { type: 'DeleteMedia' }, owners: () => [ann] });
-    const late = { process: async (...args: Parameters<MediaWorkers['process']>) => { const made = await workers.process(...args); await remove(); return made; } };
-    expect(await makeFormat({ ...world, workers: late }, world.as('system'), { mediaId, contentType: 'image/avif' })).toBe('nothing');
+    const remove = () =>
+      handle(world, world.as(ann), {
+        decider: mediaDecider,
+        streamId: streamOf.media(mediaId),
+        command: { type: 'DeleteMedia' },
+        owners: () => [ann],
+      });
+    const late = {
+      process: async (...args: Parameters<MediaWorkers['process']>) => {
+        const made = await workers.process(...args);
+        await remove();
+        return made;
+      },
+    };
+    expect(
+      await makeFormat({ ...world, workers: late }, world.as('system'), { mediaId, contentType: 'image/avif' }),
+    ).toBe('nothing');
     expect((await typesOf(mediaId)).at(-1)).toBe('MediaDeleted');
   });
 });
@@ -77,7 +100,8 @@ it('is made when a client wished for it, and nonsense on the list hurts nobody',
   const wishes = createWishList(redis, { name: `test-${randomUUID()}` });
   const stop = new AbortController();
   const mediaId = await picture();
-  for (const wish of ['nonsense', `image/gif ${mediaId}`, `image/avif ${mediaId}`, `image/avif ${mediaId}`]) await wishes.add(wish);
+  for (const wish of ['nonsense', `image/gif ${mediaId}`, `image/avif ${mediaId}`, `image/avif ${mediaId}`])
+    await wishes.add(wish);
   const working = startFormatWork({ ...world, workers, wishes }, stop.signal, 5);
   await eventually('the format is made', async () => (await typesOf(mediaId)).includes('MediaFormatMade'));
   stop.abort();

@@ -41,7 +41,8 @@ describe.skipIf(!hasFfmpeg)('a video', () => {
   });
 
   const uploaded = () => world.uploaded(ann, film, 'video/mp4');
-  const make = (mediaId: Awaited<ReturnType<typeof uploaded>>, change: Partial<MakeMediaDeps> = {}) => makeMedia({ ...world, workers, ...change }, world.as('system'), { mediaId });
+  const make = (mediaId: Awaited<ReturnType<typeof uploaded>>, change: Partial<MakeMediaDeps> = {}) =>
+    makeMedia({ ...world, workers, ...change }, world.as('system'), { mediaId });
   const leftovers = async () => (await readdir(temporary)).filter((name) => name.startsWith('shutterlog-video-'));
 
   it('is made ready as streams at the qualities that it has, with a poster in every size', async () => {
@@ -49,29 +50,48 @@ describe.skipIf(!hasFfmpeg)('a video', () => {
     expect(await make(mediaId)).toBe('processed');
     const state = await world.mediaState(mediaId);
     if (state.status !== 'processed' || state.streams === null) throw new Error(state.status);
-    expect(state).toMatchObject({ width: 426, height: 240, blurhash: expect.stringMatching(/^\S{6,}$/), streams: { playlist: `media/${mediaId}/master.m3u8`, renditions: [{ name: '240p', width: 426, height: 240 }] } });
+    expect(state).toMatchObject({
+      width: 426,
+      height: 240,
+      blurhash: expect.stringMatching(/^\S{6,}$/),
+      streams: { playlist: `media/${mediaId}/master.m3u8`, renditions: [{ name: '240p', width: 426, height: 240 }] },
+    });
     expect(Math.abs((state.durationMs ?? 0) - 3_000)).toBeLessThan(200);
     expect(state.variants.map(({ name }) => name)).toEqual(['thumbnail', 'small', 'medium', 'large', 'original']);
     // A player follows the names from playlist to playlist to segments; each one is there.
-    expect(await reachable(state.streams.playlist)).toEqual(['240p/000.ts', '240p/001.ts', '240p/index.m3u8', 'master.m3u8'].map((name) => `media/${mediaId}/${name}`));
+    expect(await reachable(state.streams.playlist)).toEqual(
+      ['240p/000.ts', '240p/001.ts', '240p/index.m3u8', 'master.m3u8'].map((name) => `media/${mediaId}/${name}`),
+    );
     expect(await leftovers()).toEqual([]);
   });
 
   it('is not stored again when it is made again', async () => {
     const mediaId = await uploaded();
     const puts: string[] = [];
-    const objects = { ...world.objects, put: (...args: Parameters<typeof world.objects.put>) => { puts.push(args[0]); return world.objects.put(...args); } };
+    const objects = {
+      ...world.objects,
+      put: (...args: Parameters<typeof world.objects.put>) => {
+        puts.push(args[0]);
+        return world.objects.put(...args);
+      },
+    };
     const failing = { objects, store: { ...world.store, append: () => Promise.reject(new Error('the log is away')) } };
     await expect(make(mediaId, failing)).rejects.toThrow('the log is away');
     const posterAndPlaylists = puts.filter((key) => !key.endsWith('.ts')).length;
     expect(await make(mediaId, { objects })).toBe('processed');
     expect(puts.filter((key) => !key.endsWith('.ts')).length).toBe(posterAndPlaylists);
-    expect(await world.types(streamOf.media(mediaId))).toEqual(['UploadRequested', 'UploadCompleted', 'MediaProcessed']);
+    expect(await world.types(streamOf.media(mediaId))).toEqual([
+      'UploadRequested',
+      'UploadCompleted',
+      'MediaProcessed',
+    ]);
   });
 
   it('is refused clearly where the video programs are missing', async () => {
     const mediaId = await uploaded();
-    expect(await make(mediaId, { programs: { ffmpeg: 'no-such-ffmpeg', ffprobe: 'no-such-ffprobe' } })).toBe('rejected');
+    expect(await make(mediaId, { programs: { ffmpeg: 'no-such-ffmpeg', ffprobe: 'no-such-ffprobe' } })).toBe(
+      'rejected',
+    );
     expect(await world.mediaState(mediaId)).toMatchObject({ status: 'rejected', reason: 'media_video_unavailable' });
     expect(await leftovers()).toEqual([]);
   });
@@ -87,7 +107,12 @@ describe.skipIf(!hasFfmpeg)('a video', () => {
     const mediaId = await uploaded();
     const stop = new AbortController();
     // The poster is made before the streams: from then on the process is to stop.
-    const stopping = { process: (...args: Parameters<MediaWorkers['process']>) => { stop.abort(); return workers.process(...args); } };
+    const stopping = {
+      process: (...args: Parameters<MediaWorkers['process']>) => {
+        stop.abort();
+        return workers.process(...args);
+      },
+    };
     await expect(make(mediaId, { workers: stopping, signal: stop.signal })).rejects.toThrow();
     expect(await world.mediaState(mediaId)).toMatchObject({ status: 'uploaded' });
     expect(await leftovers()).toEqual([]);
@@ -107,6 +132,21 @@ describe.skipIf(!hasFfmpeg)('a video', () => {
 });
 
 async function aFilm(path: string): Promise<Buffer> {
-  await promisify(execFile)('ffmpeg', ['-v', 'error', '-f', 'lavfi', '-i', 'testsrc2=size=426x240:rate=25:duration=3', '-pix_fmt', 'yuv420p', '-movflags', '+faststart', '-preset', 'ultrafast', '-y', path]);
+  await promisify(execFile)('ffmpeg', [
+    '-v',
+    'error',
+    '-f',
+    'lavfi',
+    '-i',
+    'testsrc2=size=426x240:rate=25:duration=3',
+    '-pix_fmt',
+    'yuv420p',
+    '-movflags',
+    '+faststart',
+    '-preset',
+    'ultrafast',
+    '-y',
+    path,
+  ]);
   return readFile(path);
 }

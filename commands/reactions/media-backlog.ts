@@ -12,7 +12,9 @@ export function optionsFor(waiting: number): ImageOptions {
   return MODES.find(({ above }) => waiting > above)?.options ?? {};
 }
 
-/** The mode of `optionsFor` as a number, for metrics: 0 everything, 1 two sizes, 2 no blurhash and a lower quality too. */
+/**
+ * The mode of `optionsFor` as a number, for metrics: 0 everything, 1 two sizes, 2 no blurhash and a lower quality too.
+ */
 export function modeFor(waiting: number): number {
   return MODES.find(({ above }) => waiting > above)?.mode ?? 0;
 }
@@ -20,11 +22,15 @@ export function modeFor(waiting: number): number {
 const LOOK_EVERY_MS = 5_000;
 
 /** Follows how long the queue is, looking at most every five seconds. */
-export function watchBacklog(queue: Pick<MediaQueue, 'waiting'>, now: () => number): { options(): Promise<ImageOptions> } {
+export function watchBacklog(
+  queue: Pick<MediaQueue, 'waiting'>,
+  now: () => number,
+): { options(): Promise<ImageOptions> } {
   let known: { readonly at: number; readonly options: ImageOptions } | undefined;
   return {
     options: async () => {
-      if (known === undefined || now() - known.at >= LOOK_EVERY_MS) known = { at: now(), options: optionsFor(await queue.waiting()) };
+      if (known === undefined || now() - known.at >= LOOK_EVERY_MS)
+        known = { at: now(), options: optionsFor(await queue.waiting()) };
       return known.options;
     },
   };

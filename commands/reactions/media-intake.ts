@@ -21,7 +21,15 @@ export class MediaIntake {
   readonly #paused = new Set<number>();
   #arrived: Arrived[] = [];
 
-  constructor({ pool, log, member }: { pool: Pool; log: Log; member: () => Pick<Member, 'pause' | 'resume' | 'commit'> }) {
+  constructor({
+    pool,
+    log,
+    member,
+  }: {
+    pool: Pool;
+    log: Log;
+    member: () => Pick<Member, 'pause' | 'resume' | 'commit'>;
+  }) {
     this.#pool = pool;
     this.#log = log;
     this.#member = member;
@@ -63,7 +71,11 @@ export class MediaIntake {
 
   async #accept({ partition, offset, value }: Arrived, leaseMs: number): Promise<MediaJob | undefined> {
     const job = decodeJob({ value });
-    if (job === undefined) this.#log.error({ partition, offset: String(offset) }, 'a message among the media jobs that is none was left out');
+    if (job === undefined)
+      this.#log.error(
+        { partition, offset: String(offset) },
+        'a message among the media jobs that is none was left out',
+      );
     return job === undefined ? undefined : acceptJob(this.#pool, job, leaseMs);
   }
 

@@ -3,7 +3,10 @@ import { MediaId } from '../../domain/ids.ts';
 import { inTransaction, type Pool, type Sql } from '../../infra/postgres.ts';
 import { parkDeadLetter } from './dead-letters.ts';
 
-/** Media to be made ready: those in line here, and those that were begun, wherever they stood in line. A job leaves it when it is done, or as a dead letter. */
+/**
+ * Media to be made ready: those in line here, and those that were begun, wherever they stood in line. A job leaves it
+ * when it is done, or as a dead letter.
+ */
 export const MEDIA_JOBS_DDL = `
 create table if not exists reactions.media_job (
   media_id text collate "C" primary key,
@@ -27,7 +30,13 @@ export const JOB_ATTEMPTS = 3;
 export const JobContext = z.object({ correlationId: z.string(), traceparent: z.string().nullable() });
 
 /** One file to be made ready, and what led to it. `attempts` counts the present one. */
-export type MediaJob = { readonly mediaId: MediaId; readonly eventId: string; readonly correlationId: string; readonly traceparent: string | null; readonly attempts: number };
+export type MediaJob = {
+  readonly mediaId: MediaId;
+  readonly eventId: string;
+  readonly correlationId: string;
+  readonly traceparent: string | null;
+  readonly attempts: number;
+};
 
 /** A job that nobody has begun. */
 export type WantedJob = Omit<MediaJob, 'attempts'>;
@@ -41,8 +50,20 @@ export async function queueJob(sql: Sql, { mediaId, eventId, correlationId, trac
 }
 
 const JobRow = z
-  .object({ media_id: MediaId, event_id: z.uuid(), correlation_id: z.string(), traceparent: z.string().nullable(), attempts: z.int() })
-  .transform((row): MediaJob => ({ mediaId: row.media_id, eventId: row.event_id, correlationId: row.correlation_id, traceparent: row.traceparent, attempts: row.attempts }));
+  .object({
+    media_id: MediaId,
+    event_id: z.uuid(),
+    correlation_id: z.string(),
+    traceparent: z.string().nullable(),
+    attempts: z.int(),
+  })
+  .transform((row): MediaJob => ({
+    mediaId: row.media_id,
+    eventId: row.event_id,
+    correlationId: row.correlation_id,
+    traceparent: row.traceparent,
+    attempts: row.attempts,
+  }));
 
 /**
  * Takes up to `limit` due jobs for `leaseMs`, the longest waiting first. A job whose worker died is due again when its
@@ -51,7 +72,9 @@ const JobRow = z
 export async function claimJobs(pool: Pool, limit: number, leaseMs: number): Promise<MediaJob[]> {
   return inTransaction(pool, async (tx) => {
     const spent = await tx.query<Record<string, unknown>>(
-      'select * from reactions.media_job where attempts >= $1 and lease_until < now() limit $2 for update skip locked', [JOB_ATTEMPTS, limit]);
+      'select * from reactions.media_job where attempts >= $1 and lease_until < now() limit $2 for update skip locked',
+      [JOB_ATTEMPTS, limit],
+    );
     for (const row of spent.rows) await buryJob(tx, JobRow.parse(row), 'the worker died with it');
     const { rows } = await tx.query<Record<string, unknown>>(
       `update reactions.media_job set attempts = attempts + 1, lease_until = now() + $2 * interval '1 millisecond'
@@ -67,7 +90,11 @@ export async function claimJobs(pool: Pool, limit: number, leaseMs: number): Pro
 }
 
 /** Takes a job that stood in line elsewhere for `leaseMs`; undefined when it was begun before and is not done. */
-export async function acceptJob(sql: Sql, { mediaId, eventId, correlationId, traceparent }: WantedJob, leaseMs: number): Promise<MediaJob | undefined> {
+export async function acceptJob(
+  sql: Sql,
+  { mediaId, eventId, correlationId, traceparent }: WantedJob,
+  leaseMs: number,
+): Promise<MediaJob | undefined> {
   const { rows } = await sql.query<Record<string, unknown>>(
     `insert into reactions.media_job (media_id, event_id, correlation_id, traceparent, attempts, lease_until)
      values ($1, $2, $3, $4, 1, now() + $5 * interval '1 millisecond') on conflict do nothing returning *`,
@@ -79,7 +106,9 @@ export async function acceptJob(sql: Sql, { mediaId, eventId, correlationId, tra
 /** Holds on to a job that takes long. False when somebody else has it by now. */
 export async function renewLease(sql: Sql, job: MediaJob, leaseMs: number): Promise<boolean> {
   const renewed = await sql.query(
-    "update reactions.media_job set lease_until = now() + $3 * interval '1 millisecond' where media_id = $1 and attempts = $2", [job.mediaId, job.attempts, leaseMs]);
+    "update reactions.media_job set lease_until = now() + $3 * interval '1 millisecond' where media_id = $1 and attempts = $2",
+    [job.mediaId, job.attempts, leaseMs],
+  );
   return renewed.rowCount === 1;
 }
 
@@ -90,11 +119,18 @@ export async function finishJob(sql: Sql, job: MediaJob): Promise<void> {
 
 /** Gives a job back that was interrupted by no fault of its own: the try does not count. */
 export async function returnJob(sql: Sql, job: MediaJob): Promise<void> {
-  await sql.query('update reactions.media_job set attempts = attempts - 1, lease_until = null where media_id = $1 and attempts = $2', [job.mediaId, job.attempts]);
+  await sql.query(
+    'update reactions.media_job set attempts = attempts - 1, lease_until = null where media_id = $1 and attempts = $2',
+    [job.mediaId, job.attempts],
+  );
 }
 
 /** Puts a failed job back with a growing pause, or among the dead letters after its last try; says which. */
-export async function failJob(pool: Pool, job: MediaJob, failure: { reason: string; pauseMs: number }): Promise<'again' | 'dead'> {
+export async function failJob(
+  pool: Pool,
+  job: MediaJob,
+  failure: { reason: string; pauseMs: number },
+): Promise<'again' | 'dead'> {
   if (job.attempts >= JOB_ATTEMPTS) {
     await inTransaction(pool, (tx) => buryJob(tx, job, failure.reason));
     return 'dead';
@@ -106,14 +142,32 @@ export async function failJob(pool: Pool, job: MediaJob, failure: { reason: stri
   return 'again';
 }
 
-async function buryJob(tx: Sql, { mediaId, eventId, correlationId, traceparent, attempts }: MediaJob, reason: string): Promise<void> {
-  await parkDeadLetter(tx, { reaction: MEDIA_REACTION, subject: mediaId, eventId, reason, attempts, context: { correlationId, traceparent } });
+async function buryJob(
+  tx: Sql,
+  { mediaId, eventId, correlationId, traceparent, attempts }: MediaJob,
+  reason: string,
+): Promise<void> {
+  await parkDeadLetter(tx, {
+    reaction: MEDIA_REACTION,
+    subject: mediaId,
+    eventId,
+    reason,
+    attempts,
+    context: { correlationId, traceparent },
+  });
   await tx.query('delete from reactions.media_job where media_id = $1', [mediaId]);
 }
 
 /** Puts a dead letter's job in line again, from its first try. */
-export async function requeueJob(sql: Sql, letter: { subject: string; eventId: string; context: unknown }): Promise<void> {
-  await queueJob(sql, { mediaId: MediaId.parse(letter.subject), eventId: letter.eventId, ...JobContext.parse(letter.context) });
+export async function requeueJob(
+  sql: Sql,
+  letter: { subject: string; eventId: string; context: unknown },
+): Promise<void> {
+  await queueJob(sql, {
+    mediaId: MediaId.parse(letter.subject),
+    eventId: letter.eventId,
+    ...JobContext.parse(letter.context),
+  });
 }
 
 /** How many jobs wait here or run. */

@@ -19,7 +19,11 @@ export async function storeVariant(objects: ObjectStore, mediaId: MediaId, made:
 }
 
 /** Puts an object where none with these bytes is. */
-export async function storeOnce(objects: ObjectStore, key: string, { source, contentType, sha256 }: { source: ObjectSource; contentType: string; sha256: string }): Promise<void> {
+export async function storeOnce(
+  objects: ObjectStore,
+  key: string,
+  { source, contentType, sha256 }: { source: ObjectSource; contentType: string; sha256: string },
+): Promise<void> {
   const present = await objects.head(key);
   if (present?.checksumSha256 !== sha256) await objects.put(key, source, { contentType, checksumSha256: sha256 });
 }

@@ -27,7 +27,14 @@ describe.skipIf(given === undefined)('media jobs in Kafka', () => {
   let reactor: TestReactor;
   let leader: KafkaMediaQueue;
   const stops: (() => Promise<void>)[] = [];
-  const openQueue = (other = kafka.kafka) => kafkaQueue({ kafka: other, prefix: kafka.prefix, pool: world.pool, log: world.log, sessionMs: SHORTEST_SESSION_MS });
+  const openQueue = (other = kafka.kafka) =>
+    kafkaQueue({
+      kafka: other,
+      prefix: kafka.prefix,
+      pool: world.pool,
+      log: world.log,
+      sessionMs: SHORTEST_SESSION_MS,
+    });
   beforeAll(async () => {
     world = await openContentWorld();
     workers = startMediaWorkers({ workers: 2 });
@@ -35,7 +42,9 @@ describe.skipIf(given === undefined)('media jobs in Kafka', () => {
     leader = openQueue();
     reactor = await startReactor(world, [processMedia({ queue: leader })]);
   });
-  afterEach(async () => { for (const stop of stops.splice(0)) await stop(); });
+  afterEach(async () => {
+    for (const stop of stops.splice(0)) await stop();
+  });
   afterAll(async () => {
     await reactor.stop();
     await leader.close();
@@ -46,8 +55,15 @@ describe.skipIf(given === undefined)('media jobs in Kafka', () => {
   /** The workers of one process over a queue. */
   const work = (queue: KafkaMediaQueue, processing: Processing = workers) => {
     const stop = new AbortController();
-    const running = startMediaWork({ ...world, queue, workers: processing }, { concurrency: 2, pollMs: 20, retryMs: 1, leaseMs: 2_000 }, stop.signal);
-    stops.push(async () => { stop.abort(); await running.ended; });
+    const running = startMediaWork(
+      { ...world, queue, workers: processing },
+      { concurrency: 2, pollMs: 20, retryMs: 1, leaseMs: 2_000 },
+      stop.signal,
+    );
+    stops.push(async () => {
+      stop.abort();
+      await running.ended;
+    });
   };
   /** Another process: a queue of its own with its workers. */
   const another = (processing?: Processing) => {
@@ -56,11 +72,17 @@ describe.skipIf(given === undefined)('media jobs in Kafka', () => {
     work(queue, processing);
     return queue;
   };
-  const ready = (mediaId: MediaId) => eventually('the medium is ready', async () => (await world.mediaState(mediaId)).status === 'processed');
+  const ready = (mediaId: MediaId) =>
+    eventually('the medium is ready', async () => (await world.mediaState(mediaId)).status === 'processed');
   const ONCE = ['UploadRequested', 'UploadCompleted', 'MediaProcessed'];
   const counting = () => {
     let made = 0;
-    const processing: Processing = { process: (...args) => { made += 1; return workers.process(...args); } };
+    const processing: Processing = {
+      process: (...args) => {
+        made += 1;
+        return workers.process(...args);
+      },
+    };
     return { processing, made: () => made };
   };
 
@@ -70,28 +92,38 @@ describe.skipIf(given === undefined)('media jobs in Kafka', () => {
     another(there.processing);
     const media = await Promise.all(Array.from({ length: 4 }, () => world.uploaded(ann)));
     await eventually('both have a share', async () => {
-      media.push(...await Promise.all([world.uploaded(ann), world.uploaded(ann)]));
+      media.push(...(await Promise.all([world.uploaded(ann), world.uploaded(ann)])));
       await Promise.all(media.map(ready));
       return here.made() > 0 && there.made() > 0;
     });
     for (const mediaId of media) expect(await world.types(streamOf.media(mediaId))).toEqual(ONCE);
-    await eventually('nothing waits', async () => await countUntaken(kafka.kafka, kafka.prefix) === 0);
+    await eventually('nothing waits', async () => (await countUntaken(kafka.kafka, kafka.prefix)) === 0);
     const messages = await readTopic(kafka, `${kafka.prefix}media-jobs`);
     expect(messages.map(({ key }) => key).sort()).toEqual([...media].sort());
   });
 
   it('become dead letters after three tries, which the dead-letter topic is told of, and can be retried', async () => {
     let tries = 0;
-    work(leader, { process: () => { tries += 1; return Promise.reject(new Error('the machine is out of order')); } });
+    work(leader, {
+      process: () => {
+        tries += 1;
+        return Promise.reject(new Error('the machine is out of order'));
+      },
+    });
     const mediaId = await world.uploaded(ann);
-    await eventually('the job is a dead letter', async () => (await listDeadLetters(world.pool, 10)).some(({ subject }) => subject === mediaId));
+    await eventually('the job is a dead letter', async () =>
+      (await listDeadLetters(world.pool, 10)).some(({ subject }) => subject === mediaId),
+    );
     expect(tries).toBe(3);
     for (const stop of stops.splice(0)) await stop();
     const { sweep } = announceDeadLetters(world.pool, leader);
     const signal = new AbortController().signal;
     expect([await sweep(new Date(), signal), await sweep(new Date(), signal)]).toEqual([1, 0]);
     const [told] = await readTopic(kafka, `${kafka.prefix}media-jobs-dlq`);
-    expect([told?.key, JSON.parse(told?.value ?? '')]).toEqual([mediaId, expect.objectContaining({ mediaId, attempts: 3, reason: 'the machine is out of order' })]);
+    expect([told?.key, JSON.parse(told?.value ?? '')]).toEqual([
+      mediaId,
+      expect.objectContaining({ mediaId, attempts: 3, reason: 'the machine is out of order' }),
+    ]);
     work(leader);
     const [letter] = await listDeadLetters(world.pool, 10);
     expect(await takeDeadLetter(world.pool, letter!.id, requeueJob)).toBe(true);
@@ -110,10 +142,10 @@ describe.skipIf(given === undefined)('media jobs in Kafka', () => {
 
   it('count as waiting wherever they lie', async () => {
     const media = await Promise.all(Array.from({ length: 5 }, () => world.uploaded(ann)));
-    await eventually('they lie in Kafka', async () => await leader.waiting() >= media.length);
+    await eventually('they lie in Kafka', async () => (await leader.waiting()) >= media.length);
     work(leader);
     await Promise.all(media.map(ready));
-    await eventually('none waits', async () => await leader.waiting() === 0);
+    await eventually('none waits', async () => (await leader.waiting()) === 0);
   });
 
   it('wait in PostgreSQL while Kafka is away', async () => {

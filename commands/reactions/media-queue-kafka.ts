@@ -9,7 +9,13 @@ import { claimJobs, countJobs, queueJob } from './media-jobs.ts';
 import type { MediaQueue } from './media-queue.ts';
 import { countUntaken, encodeJob, mediaDeadLettersTopic, mediaGroup, mediaJobsTopic } from './media-topic.ts';
 
-export type KafkaQueueDeps = { readonly kafka: Kafka; readonly prefix: string; readonly pool: Pool; readonly log: Log; readonly sessionMs?: number };
+export type KafkaQueueDeps = {
+  readonly kafka: Kafka;
+  readonly prefix: string;
+  readonly pool: Pool;
+  readonly log: Log;
+  readonly sessionMs?: number;
+};
 
 /** A queue in Kafka, with what comes after: the topic that is told of jobs that were given up. */
 export type KafkaMediaQueue = MediaQueue & {
@@ -22,19 +28,31 @@ export type KafkaMediaQueue = MediaQueue & {
 const COUNT_EVERY_MS = 5_000;
 
 /**
- * A queue that lies in Kafka until a worker has room, divided among all processes of a consumer group. While Kafka cannot be
- * told of a job, the job goes into the table that all of them look at too.
+ * A queue that lies in Kafka until a worker has room, divided among all processes of a consumer group. While Kafka
+ * cannot be told of a job, the job goes into the table that all of them look at too.
  */
 export function kafkaQueue({ kafka, prefix, pool, log, sessionMs }: KafkaQueueDeps): KafkaMediaQueue {
   const topics = { jobs: mediaJobsTopic(prefix), deadLetters: mediaDeadLettersTopic(prefix) };
   const sender = openSender(kafka, Object.values(topics));
   // The library's own tries, five of them, count as one failure here.
-  const circuit = new CircuitBreaker({ name: 'media-jobs', failures: 1, halfOpenAfterMs: 30_000, attempts: 1, pauseMs: 0 });
+  const circuit = new CircuitBreaker({
+    name: 'media-jobs',
+    failures: 1,
+    halfOpenAfterMs: 30_000,
+    attempts: 1,
+    pauseMs: 0,
+  });
   let arrived: () => void = () => undefined;
   const intake: MediaIntake = new MediaIntake({ pool, log, member: () => member });
   const member = joinGroup({
-    kafka, log, topic: topics.jobs, groupId: mediaGroup(prefix), ...(sessionMs === undefined ? {} : { sessionMs }),
-    onAssigned: () => { intake.restart(); },
+    kafka,
+    log,
+    topic: topics.jobs,
+    groupId: mediaGroup(prefix),
+    ...(sessionMs === undefined ? {} : { sessionMs }),
+    onAssigned: () => {
+      intake.restart();
+    },
     onMessages: (partition, messages) => {
       intake.push(partition, messages);
       arrived();
@@ -42,12 +60,15 @@ export function kafkaQueue({ kafka, prefix, pool, log, sessionMs }: KafkaQueueDe
   });
   const untaken = keepCounting(() => countUntaken(kafka, prefix));
   return {
-    get trouble() { return member.trouble; },
+    get trouble() {
+      return member.trouble;
+    },
     add: async (job) => {
       try {
         await circuit.execute(() => sender.send(topics.jobs, [encodeJob(job)]));
       } catch (error) {
-        if (!(error instanceof CircuitOpenError)) log.warn({ err: error, media_id: job.mediaId }, 'Kafka is away: media jobs are queued in PostgreSQL');
+        if (!(error instanceof CircuitOpenError))
+          log.warn({ err: error, media_id: job.mediaId }, 'Kafka is away: media jobs are queued in PostgreSQL');
         await queueJob(pool, job);
         arrived();
       }
@@ -56,8 +77,10 @@ export function kafkaQueue({ kafka, prefix, pool, log, sessionMs }: KafkaQueueDe
       const begun = await claimJobs(pool, limit, leaseMs);
       return [...begun, ...(begun.length < limit ? await intake.take(limit - begun.length, leaseMs) : [])];
     },
-    waiting: async () => await countJobs(pool) + untaken.count,
-    listen: (listener) => { arrived = listener; },
+    waiting: async () => (await countJobs(pool)) + untaken.count,
+    listen: (listener) => {
+      arrived = listener;
+    },
     announce: (messages) => sender.send(topics.deadLetters, messages),
     close: async () => {
       untaken.close();
@@ -99,8 +122,22 @@ function openSender(kafka: Kafka, topics: readonly TopicSpec[]): Sender {
 /** A number that is asked for again and again; it stays as it was while it cannot be had. */
 function keepCounting(ask: () => Promise<number>): { readonly count: number; close(): void } {
   let count = 0;
-  const look = () => { ask().then((found) => { count = found; }, () => undefined); };
+  const look = () => {
+    ask().then(
+      (found) => {
+        count = found;
+      },
+      () => undefined,
+    );
+  };
   look();
   const timer = setInterval(look, COUNT_EVERY_MS);
-  return { get count() { return count; }, close: () => { clearInterval(timer); } };
+  return {
+    get count() {
+      return count;
+    },
+    close: () => {
+      clearInterval(timer);
+    },
+  };
 }

@@ -13,7 +13,9 @@ export function openMediaTools(config: Config, log: Logger, own: Own) {
   const media = openMediaStore(config);
   own(media.objects, (each) => each.close());
   const workers = own(startMediaWorkers({ workers: config.MEDIA_WORKERS }), (each) => each.close());
-  const redis = own(openRedis(config.REDIS_URL), (each) => { each.disconnect(); });
+  const redis = own(openRedis(config.REDIS_URL), (each) => {
+    each.disconnect();
+  });
   return {
     media,
     objects: media.objects,

@@ -33,15 +33,24 @@ export type MediaWork = {
 export function startMediaWork(deps: MediaWorkDeps, options: MediaWorkOptions, signal: AbortSignal): MediaWork {
   let bell = new AbortController();
   const running = new Set<Promise<void>>();
-  const counted = metrics.getMeter('shutterlog').createCounter('media_jobs', { description: 'Media jobs by how they ended.' });
+  const counted = metrics
+    .getMeter('shutterlog')
+    .createCounter('media_jobs', { description: 'Media jobs by how they ended.' });
 
   const backlog = watchBacklog(deps.queue, () => performance.now());
 
   const start = (job: MediaJob) => {
     const work = workOn({ ...deps, backlog }, options, job, signal)
-      .then((outcome) => { counted.add(1, { outcome }); })
-      .catch((error: unknown) => { deps.log.error({ err: error, media_id: job.mediaId }, 'a media job was left to its lease'); })
-      .finally(() => { running.delete(work); bell.abort(); });
+      .then((outcome) => {
+        counted.add(1, { outcome });
+      })
+      .catch((error: unknown) => {
+        deps.log.error({ err: error, media_id: job.mediaId }, 'a media job was left to its lease');
+      })
+      .finally(() => {
+        running.delete(work);
+        bell.abort();
+      });
     running.add(work);
   };
 
@@ -55,7 +64,9 @@ export function startMediaWork(deps: MediaWorkDeps, options: MediaWorkOptions, s
     }
     await Promise.all(running);
   };
-  deps.queue.listen(() => { bell.abort(); });
+  deps.queue.listen(() => {
+    bell.abort();
+  });
   return { ended: rounds() };
 }
 
@@ -68,12 +79,23 @@ async function claim({ queue, log }: MediaWorkDeps, room: number, leaseMs: numbe
   }
 }
 
-async function workOn(deps: MediaWorkDeps & { readonly backlog: ReturnType<typeof watchBacklog> }, options: MediaWorkOptions, job: MediaJob, signal: AbortSignal): Promise<string> {
+async function workOn(
+  deps: MediaWorkDeps & { readonly backlog: ReturnType<typeof watchBacklog> },
+  options: MediaWorkOptions,
+  job: MediaJob,
+  signal: AbortSignal,
+): Promise<string> {
   const leaseMs = leaseOf(options);
-  const renewing = setInterval(() => { renewLease(deps.pool, job, leaseMs).catch(() => undefined); }, leaseMs / 3);
+  const renewing = setInterval(() => {
+    renewLease(deps.pool, job, leaseMs).catch(() => undefined);
+  }, leaseMs / 3);
   try {
     const parent = job.traceparent ?? undefined;
-    const outcome = await inSpan('media job', { parent, attributes: { 'shutterlog.media_id': job.mediaId } }, async () => makeMedia(deps, contextOf(job), { mediaId: job.mediaId, options: await deps.backlog.options() }));
+    const outcome = await inSpan(
+      'media job',
+      { parent, attributes: { 'shutterlog.media_id': job.mediaId } },
+      async () => makeMedia(deps, contextOf(job), { mediaId: job.mediaId, options: await deps.backlog.options() }),
+    );
     await finishJob(deps.pool, job);
     return outcome;
   } catch (error) {
@@ -81,8 +103,14 @@ async function workOn(deps: MediaWorkDeps & { readonly backlog: ReturnType<typeo
       await returnJob(deps.pool, job);
       return 'returned';
     }
-    const next = await failJob(deps.pool, job, { reason: error instanceof Error ? error.message : String(error), pauseMs: options.retryMs ?? 1_000 });
-    deps.log[next === 'dead' ? 'error' : 'warn']({ err: error, media_id: job.mediaId, attempt: job.attempts }, next === 'dead' ? 'a media job is a dead letter' : 'a media job failed and is tried again');
+    const next = await failJob(deps.pool, job, {
+      reason: error instanceof Error ? error.message : String(error),
+      pauseMs: options.retryMs ?? 1_000,
+    });
+    deps.log[next === 'dead' ? 'error' : 'warn'](
+      { err: error, media_id: job.mediaId, attempt: job.attempts },
+      next === 'dead' ? 'a media job is a dead letter' : 'a media job failed and is tried again',
+    );
     return next;
   } finally {
     clearInterval(renewing);

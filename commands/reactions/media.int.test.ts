@@ -43,12 +43,20 @@ type Failing = { process: MediaWorkers['process'] };
 
 function work(change: { workers?: Failing; leaseMs?: number } = {}): MediaWork {
   const stop = new AbortController();
-  const running = startMediaWork({ ...world, queue: tableQueue(world.pool), workers: change.workers ?? workers }, { concurrency: 2, pollMs: 5, retryMs: 1, ...(change.leaseMs === undefined ? {} : { leaseMs: change.leaseMs }) }, stop.signal);
-  stops.push(async () => { stop.abort(); await running.ended; });
+  const running = startMediaWork(
+    { ...world, queue: tableQueue(world.pool), workers: change.workers ?? workers },
+    { concurrency: 2, pollMs: 5, retryMs: 1, ...(change.leaseMs === undefined ? {} : { leaseMs: change.leaseMs }) },
+    stop.signal,
+  );
+  stops.push(async () => {
+    stop.abort();
+    await running.ended;
+  });
   return running;
 }
 
-const settled = (mediaId: MediaId) => eventually('the medium is settled', async () => (await world.mediaState(mediaId)).status !== 'uploaded');
+const settled = (mediaId: MediaId) =>
+  eventually('the medium is settled', async () => (await world.mediaState(mediaId)).status !== 'uploaded');
 const typesOf = (mediaId: MediaId) => world.types(streamOf.media(mediaId));
 
 it('makes every size of a photo, with what a client needs to show it', async () => {
@@ -73,7 +81,7 @@ it('makes a post with a filter of media that have it, and leaves the picture its
   const [shown] = post.status === 'absent' ? [] : post.mediaIds;
   expect(shown).not.toBe(mediaId);
   await Promise.all([settled(mediaId), settled(shown!)]);
-  expect([await saturationOf(shown!) < 2, await saturationOf(mediaId) > 20]).toEqual([true, true]);
+  expect([(await saturationOf(shown!)) < 2, (await saturationOf(mediaId)) > 20]).toEqual([true, true]);
 });
 
 async function saturationOf(mediaId: MediaId): Promise<number> {
@@ -105,8 +113,11 @@ it('rejects a file whose bytes are lost', async () => {
 });
 
 describe('a long queue', () => {
-  const wait = (jobs: number) => world.pool.query(
-    `insert into reactions.media_job (media_id, event_id, correlation_id, run_at) select 'waiting-' || n, $1, 'test', now() + interval '1 day' from generate_series(1, $2) n`, [randomUUID(), jobs]);
+  const wait = (jobs: number) =>
+    world.pool.query(
+      `insert into reactions.media_job (media_id, event_id, correlation_id, run_at) select 'waiting-' || n, $1, 'test', now() + interval '1 day' from generate_series(1, $2) n`,
+      [randomUUID(), jobs],
+    );
 
   it.each([
     [100_001, { blurhash: expect.stringMatching(/^\S{6,}$/) }],
@@ -146,8 +157,19 @@ describe('delivered twice', () => {
   it('does not store again what is there', async () => {
     const mediaId = await world.uploaded(ann);
     const puts: string[] = [];
-    const objects = { ...world.objects, put: (...args: Parameters<typeof world.objects.put>) => { puts.push(args[0]); return world.objects.put(...args); } };
-    const failing: MakeMediaDeps = { ...world, objects, workers, store: { ...world.store, append: () => Promise.reject(new Error('the log is away')) } };
+    const objects = {
+      ...world.objects,
+      put: (...args: Parameters<typeof world.objects.put>) => {
+        puts.push(args[0]);
+        return world.objects.put(...args);
+      },
+    };
+    const failing: MakeMediaDeps = {
+      ...world,
+      objects,
+      workers,
+      store: { ...world.store, append: () => Promise.reject(new Error('the log is away')) },
+    };
     await expect(makeMedia(failing, world.as('system'), { mediaId })).rejects.toThrow('the log is away');
     const stored = puts.length;
     expect(await makeMedia({ ...failing, store: world.store }, world.as('system'), { mediaId })).toBe('processed');
@@ -156,11 +178,23 @@ describe('delivered twice', () => {
 });
 
 describe('deletion wins over late processing', () => {
-  const remove = (mediaId: MediaId) => handle(world, world.as(ann), { decider: mediaDecider, streamId: streamOf.media(mediaId), command: { type: 'DeleteMedia' }, owners: () => [ann] });
+  const remove = (mediaId: MediaId) =>
+    handle(world, world.as(ann), {
+      decider: mediaDecider,
+      streamId: streamOf.media(mediaId),
+      command: { type: 'DeleteMedia' },
+      owners: () => [ann],
+    });
 
   it('when the file is deleted while it is decoded', async () => {
     const mediaId = await world.uploaded(ann);
-    const late: Failing = { process: async (...args) => { const made = await workers.process(...args); await remove(mediaId); return made; } };
+    const late: Failing = {
+      process: async (...args) => {
+        const made = await workers.process(...args);
+        await remove(mediaId);
+        return made;
+      },
+    };
     expect(await makeMedia({ ...world, workers: late }, world.as('system'), { mediaId })).toBe('nothing');
     expect(await typesOf(mediaId)).toEqual(['UploadRequested', 'UploadCompleted', 'MediaDeleted']);
   });
@@ -185,9 +219,18 @@ describe('a job that fails', () => {
 
   it('is a dead letter after three tries, and can be queued again', async () => {
     let tries = 0;
-    work({ workers: { process: (...args) => { tries += 1; return broken.process(...args); } } });
+    work({
+      workers: {
+        process: (...args) => {
+          tries += 1;
+          return broken.process(...args);
+        },
+      },
+    });
     const mediaId = await world.uploaded(ann);
-    await eventually('the job is a dead letter', async () => (await listDeadLetters(world.pool, 10)).some(({ subject }) => subject === mediaId));
+    await eventually('the job is a dead letter', async () =>
+      (await listDeadLetters(world.pool, 10)).some(({ subject }) => subject === mediaId),
+    );
     expect(tries).toBe(JOB_ATTEMPTS);
     for (const stop of stops.splice(0)) await stop();
     const [letter] = await listDeadLetters(world.pool, 10);
@@ -244,9 +287,18 @@ describe('a job that fails', () => {
 
   it('is given back untried when the process stops in good order', async () => {
     const stop = new AbortController();
-    const closing: Failing = { process: () => { stop.abort(); return Promise.reject(new Error('The media workers were closed')); } };
+    const closing: Failing = {
+      process: () => {
+        stop.abort();
+        return Promise.reject(new Error('The media workers were closed'));
+      },
+    };
     const mediaId = await world.uploaded(ann);
-    const running = startMediaWork({ ...world, queue: tableQueue(world.pool), workers: closing }, { concurrency: 1, pollMs: 5 }, stop.signal);
+    const running = startMediaWork(
+      { ...world, queue: tableQueue(world.pool), workers: closing },
+      { concurrency: 1, pollMs: 5 },
+      stop.signal,
+    );
     await running.ended;
     const [again] = await claimJobs(world.pool, 1, 1_000);
     expect(again).toMatchObject({ mediaId, attempts: 1 });
@@ -259,5 +311,12 @@ it('loses nothing when a worker process is killed in the middle', async () => {
   await eventually('workers run', () => workers.pids().length > 0);
   process.kill(workers.pids()[0]!, 'SIGKILL');
   await Promise.all(media.map(settled));
-  expect(await Promise.all(media.map(async (mediaId) => { const { status, ...state } = await world.mediaState(mediaId); return 'reason' in state ? state.reason : status; }))).toEqual(media.map(() => 'processed'));
+  expect(
+    await Promise.all(
+      media.map(async (mediaId) => {
+        const { status, ...state } = await world.mediaState(mediaId);
+        return 'reason' in state ? state.reason : status;
+      }),
+    ),
+  ).toEqual(media.map(() => 'processed'));
 });

@@ -10,10 +10,18 @@ import type { Sweep } from './reaction.ts';
 export type OpenedQueue = { readonly queue: MediaQueue; readonly sweeps: readonly Sweep[] };
 
 /**
- * The queue of media jobs that the settings ask for: in Kafka where there is one, else in PostgreSQL. Kafka is not among the
- * things without which a reactor is not ready, because its work goes on without.
+ * The queue of media jobs that the settings ask for: in Kafka where there is one, else in PostgreSQL. Kafka is not
+ * among the things without which a reactor is not ready, because its work goes on without.
  */
-export function openMediaQueue({ config, pool, log }: { config: Pick<Config, 'KAFKA_BROKERS' | 'KAFKA_PREFIX'>; pool: Pool; log: Log }): OpenedQueue {
+export function openMediaQueue({
+  config,
+  pool,
+  log,
+}: {
+  config: Pick<Config, 'KAFKA_BROKERS' | 'KAFKA_PREFIX'>;
+  pool: Pool;
+  log: Log;
+}): OpenedQueue {
   const address = kafkaAddress(config);
   if (address === undefined) return { queue: tableQueue(pool), sweeps: [] };
   const queue = kafkaQueue({ kafka: openKafka(address, log), prefix: address.prefix, pool, log });

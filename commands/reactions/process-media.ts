@@ -9,8 +9,14 @@ export function processMedia({ queue }: { readonly queue: Pick<MediaQueue, 'add'
     handles: ['UploadCompleted', 'MediaDerived'],
     ddl: MEDIA_JOBS_DDL,
     react: async (event, { correlationId, traceparent }) => {
-      if (event.type !== 'UploadCompleted' && event.type !== 'MediaDerived') throw new Error(`${MEDIA_REACTION} does not handle ${event.type}`);
-      await queue.add({ mediaId: event.data.mediaId, eventId: event.id, correlationId, traceparent: traceparent ?? null });
+      if (event.type !== 'UploadCompleted' && event.type !== 'MediaDerived')
+        throw new Error(`${MEDIA_REACTION} does not handle ${event.type}`);
+      await queue.add({
+        mediaId: event.data.mediaId,
+        eventId: event.id,
+        correlationId,
+        traceparent: traceparent ?? null,
+      });
     },
   };
 }

@@ -29,7 +29,8 @@ async function picture(owner: AccountId): Promise<MediaId> {
   expect(await makeMedia({ ...world, workers }, world.as('system'), { mediaId })).toBe('processed');
   return mediaId;
 }
-const choose = (accountId: AccountId, mediaId: MediaId | null) => world.record(streamOf.account(accountId), { type: 'ProfilePictureChosen', data: { accountId, mediaId } });
+const choose = (accountId: AccountId, mediaId: MediaId | null) =>
+  world.record(streamOf.account(accountId), { type: 'ProfilePictureChosen', data: { accountId, mediaId } });
 const squares = ['profile_small', 'profile_medium'];
 
 async function variantsOf(mediaId: MediaId) {
@@ -45,11 +46,18 @@ describe('a picture that is chosen for a profile', () => {
     await choose(ann, chosen);
     await reactor.caughtUp();
     const made = await squaresOf(chosen);
-    expect(made.map(({ name, width, height }) => [name, width, height])).toEqual([['profile_small', 320, 320], ['profile_medium', 640, 640]]);
+    expect(made.map(({ name, width, height }) => [name, width, height])).toEqual([
+      ['profile_small', 320, 320],
+      ['profile_medium', 640, 640],
+    ]);
     for (const { key, width, sha256 } of made) {
       expect(await world.objects.head(key)).toMatchObject({ checksumSha256: sha256 });
       const file = await world.objects.get(key);
-      expect(await sharp(file.ok ? await buffer(file.body) : Buffer.alloc(0)).metadata()).toMatchObject({ format: 'webp', width, height: width });
+      expect(await sharp(file.ok ? await buffer(file.body) : Buffer.alloc(0)).metadata()).toMatchObject({
+        format: 'webp',
+        width,
+        height: width,
+      });
     }
     expect(await squaresOf(other)).toEqual([]);
   });
@@ -57,19 +65,30 @@ describe('a picture that is chosen for a profile', () => {
   it('gets its squares in a format that is made before or after them', async () => {
     const ann = await world.account();
     const mediaId = await picture(ann);
-    const make = (contentType: 'image/avif' | 'image/jpeg') => makeFormat({ ...world, workers }, world.as('system'), { mediaId, contentType });
+    const make = (contentType: 'image/avif' | 'image/jpeg') =>
+      makeFormat({ ...world, workers }, world.as('system'), { mediaId, contentType });
     expect(await make('image/avif')).toBe('made');
     await choose(ann, mediaId);
     await reactor.caughtUp();
-    expect([await make('image/avif'), await make('image/avif'), await make('image/jpeg')]).toEqual(['made', 'nothing', 'made']);
+    expect([await make('image/avif'), await make('image/avif'), await make('image/jpeg')]).toEqual([
+      'made',
+      'nothing',
+      'made',
+    ]);
     const all = (await variantsOf(mediaId)).map(({ name, contentType }) => `${name} ${contentType}`);
     expect(all).toHaveLength(new Set(all).size);
-    for (const type of ['webp', 'avif', 'jpeg']) for (const name of ['thumbnail', ...squares]) expect(all).toContain(`${name} image/${type}`);
+    for (const type of ['webp', 'avif', 'jpeg'])
+      for (const name of ['thumbnail', ...squares]) expect(all).toContain(`${name} image/${type}`);
   });
 
   it('is left alone when another one was chosen since, when it is deleted, and when its account is erased', async () => {
     const [ann, ben, cat] = [await world.account(), await world.account(), await world.account()];
-    const [first, second, deleted, erased] = [await picture(ann), await picture(ann), await picture(ben), await picture(cat)];
+    const [first, second, deleted, erased] = [
+      await picture(ann),
+      await picture(ann),
+      await picture(ben),
+      await picture(cat),
+    ];
     await reactor.stop();
     for (const mediaId of [first, second]) await choose(ann, mediaId);
     await choose(ben, deleted);
@@ -78,7 +97,11 @@ describe('a picture that is chosen for a profile', () => {
     await world.record(streamOf.account(cat), { type: 'AccountErased', data: { accountId: cat } });
     reactor = await startReactor(world, [profilePictures({ ...world, workers })]);
     await reactor.caughtUp();
-    expect([(await squaresOf(first)).length, (await squaresOf(second)).length, (await squaresOf(erased)).length]).toEqual([0, 2, 0]);
+    expect([
+      (await squaresOf(first)).length,
+      (await squaresOf(second)).length,
+      (await squaresOf(erased)).length,
+    ]).toEqual([0, 2, 0]);
     expect((await world.types(streamOf.media(deleted))).at(-1)).toBe('MediaDeleted');
   });
 

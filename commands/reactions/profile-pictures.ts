@@ -9,8 +9,8 @@ import type { Reaction } from './reaction.ts';
 const NAME = 'profile-pictures';
 
 /**
- * Makes the squares of a picture that an account has chosen for its profile, unless they are there or another one has been
- * chosen since. A file that cannot be made into them leaves the profile with the sizes of every photo.
+ * Makes the squares of a picture that an account has chosen for its profile, unless they are there or another one has
+ * been chosen since. A file that cannot be made into them leaves the profile with the sizes of every photo.
  */
 export function profilePictures(deps: AddVariantsDeps): Reaction {
   return {

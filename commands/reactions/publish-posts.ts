@@ -9,8 +9,9 @@ import type { Reaction } from './reaction.ts';
 const NAME = 'publish-posts';
 
 /**
- * Publishes a post when all its media are ready, or rejects it when one cannot be shown. It looks from both sides: a new
- * post at the streams of its media, settled media at the posts that wait for them; so neither can slip past the other.
+ * Publishes a post when all its media are ready, or rejects it when one cannot be shown. It looks from both sides: a
+ * new post at the streams of its media, settled media at the posts that wait for them; so neither can slip past the
+ * other.
  */
 export function publishPosts(deps: Log & { readonly pool: Pool }): Reaction {
   const { pool } = deps;
@@ -28,7 +29,8 @@ export function publishPosts(deps: Log & { readonly pool: Pool }): Reaction {
         case 'MediaProcessed':
         case 'MediaRejected':
         case 'MediaDeleted':
-          for (const waiter of await waitersFor(pool, NAME, event.data.mediaId)) await settle(deps, context, PostId.parse(waiter));
+          for (const waiter of await waitersFor(pool, NAME, event.data.mediaId))
+            await settle(deps, context, PostId.parse(waiter));
           return;
         default:
           throw new Error(`${NAME} does not handle ${event.type}`);
@@ -42,10 +44,16 @@ async function settle(deps: Log & { readonly pool: Pool }, context: CommandConte
   if (post.status === 'processing') {
     const verdict = await judgeMedia(deps, post.mediaIds);
     if (verdict.status === 'waiting') return;
-    const command: PostCommand = verdict.status === 'ready'
-      ? { type: 'PublishPost', publishedAt: context.now.toISOString() }
-      : { type: 'RejectPost', reason: verdict.reason };
-    await handle(deps, context, { decider: postDecider, streamId: streamOf.post(postId), command, owners: ({ data }) => [data.authorId] });
+    const command: PostCommand =
+      verdict.status === 'ready'
+        ? { type: 'PublishPost', publishedAt: context.now.toISOString() }
+        : { type: 'RejectPost', reason: verdict.reason };
+    await handle(deps, context, {
+      decider: postDecider,
+      streamId: streamOf.post(postId),
+      command,
+      owners: ({ data }) => [data.authorId],
+    });
   }
   await stopWaiting(deps.pool, NAME, postId);
 }

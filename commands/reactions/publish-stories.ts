@@ -8,7 +8,10 @@ import type { Reaction } from './reaction.ts';
 
 const NAME = 'publish-stories';
 
-/** Publishes a story when its medium is ready, or rejects it when that cannot be shown; its day begins with the publication. */
+/**
+ * Publishes a story when its medium is ready, or rejects it when that cannot be shown; its day begins with the
+ * publication.
+ */
 export function publishStories(deps: Log & { readonly pool: Pool }): Reaction {
   const { pool } = deps;
   return {
@@ -25,7 +28,8 @@ export function publishStories(deps: Log & { readonly pool: Pool }): Reaction {
         case 'MediaProcessed':
         case 'MediaRejected':
         case 'MediaDeleted':
-          for (const waiter of await waitersFor(pool, NAME, event.data.mediaId)) await settle(deps, context, StoryId.parse(waiter));
+          for (const waiter of await waitersFor(pool, NAME, event.data.mediaId))
+            await settle(deps, context, StoryId.parse(waiter));
           return;
         default:
           throw new Error(`${NAME} does not handle ${event.type}`);
@@ -39,10 +43,16 @@ async function settle(deps: Log & { readonly pool: Pool }, context: CommandConte
   if (story.status === 'processing') {
     const verdict = await judgeMedia(deps, [story.mediaId]);
     if (verdict.status === 'waiting') return;
-    const command: StoryCommand = verdict.status === 'ready'
-      ? { type: 'PublishStory', showing: showingFrom(context.now.getTime()) }
-      : { type: 'RejectStory', reason: verdict.reason };
-    await handle(deps, context, { decider: storyDecider, streamId: streamOf.story(storyId), command, owners: ({ data }) => [data.authorId] });
+    const command: StoryCommand =
+      verdict.status === 'ready'
+        ? { type: 'PublishStory', showing: showingFrom(context.now.getTime()) }
+        : { type: 'RejectStory', reason: verdict.reason };
+    await handle(deps, context, {
+      decider: storyDecider,
+      streamId: streamOf.story(storyId),
+      command,
+      owners: ({ data }) => [data.authorId],
+    });
   }
   await stopWaiting(deps.pool, NAME, storyId);
 }

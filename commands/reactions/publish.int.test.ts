@@ -29,8 +29,18 @@ afterAll(async () => {
   await world.close();
 });
 
-const change = (mediaId: MediaId, command: MediaCommand) => handle(world, world.as('system'), { decider: mediaDecider, streamId: streamOf.media(mediaId), command, owners: () => [ann] });
-const finish = (mediaId: MediaId) => change(mediaId, { type: 'RecordProcessed', result: { width: 4, height: 3, durationMs: null, blurhash: 'L0', variants: [], camera: null } });
+const change = (mediaId: MediaId, command: MediaCommand) =>
+  handle(world, world.as('system'), {
+    decider: mediaDecider,
+    streamId: streamOf.media(mediaId),
+    command,
+    owners: () => [ann],
+  });
+const finish = (mediaId: MediaId) =>
+  change(mediaId, {
+    type: 'RecordProcessed',
+    result: { width: 4, height: 3, durationMs: null, blurhash: 'L0', variants: [], camera: null },
+  });
 const reject = (mediaId: MediaId) => change(mediaId, { type: 'RejectMedia', reason: 'media_corrupt' });
 
 async function story(mediaId: MediaId) {
@@ -55,7 +65,19 @@ describe('a post', () => {
     const [mediaId, postId] = [await world.uploaded(ann), newId.post()];
     await finish(mediaId);
     await reactor.caughtUp();
-    await world.record(streamOf.post(postId), { type: 'PostCreated', data: { postId, authorId: ann, caption: null, mediaIds: [mediaId], filter: null, altTexts: {}, location: null, commentsDisabled: false } });
+    await world.record(streamOf.post(postId), {
+      type: 'PostCreated',
+      data: {
+        postId,
+        authorId: ann,
+        caption: null,
+        mediaIds: [mediaId],
+        filter: null,
+        altTexts: {},
+        location: null,
+        commentsDisabled: false,
+      },
+    });
     await reactor.caughtUp();
     expect(await world.types(streamOf.post(postId))).toEqual(['PostCreated', 'PostPublished']);
   });
@@ -85,7 +107,9 @@ describe('a post', () => {
     await finish(mediaId);
     await reactor.caughtUp();
     expect(await world.types(streamOf.post(postId))).toEqual(['PostCreated', 'PostDeleted']);
-    expect((await world.pool.query('select 1 from reactions.awaited_media where waiter = $1', [postId])).rows).toEqual([]);
+    expect((await world.pool.query('select 1 from reactions.awaited_media where waiter = $1', [postId])).rows).toEqual(
+      [],
+    );
   });
 
   it('is published once, however often everything is delivered', async () => {
@@ -97,35 +121,62 @@ describe('a post', () => {
     await forgetProgress(world);
     reactor = await start();
     await reactor.caughtUp();
-    for (const postId of posts) expect(await world.types(streamOf.post(postId))).toEqual(['PostCreated', 'PostPublished']);
+    for (const postId of posts)
+      expect(await world.types(streamOf.post(postId))).toEqual(['PostCreated', 'PostPublished']);
   });
 
   it('never waits for ever, in whatever order posts are made, media settled and posts deleted', async () => {
     type Tale = { media: MediaId[]; posts: PostId[] };
     const index = fc.nat(2);
     const step = fc.oneof(
-      fc.tuple(index, index).map(([one, two]) => async ({ media, posts }: Tale) => { posts.push(...await world.post(ann, [...new Set([media[one]!, media[two]!])]).then((id) => [id], () => [])); }),
-      index.map((which) => ({ media }: Tale) => finish(media[which]!)),
-      index.map((which) => ({ media }: Tale) => reject(media[which]!)),
-      index.map((which) => ({ posts }: Tale) => Promise.all(posts.slice(which, which + 1).map((postId) => deletePost(world, world.as(ann), { accountId: ann, postId })))),
+      fc.tuple(index, index).map(([one, two]) => async ({ media, posts }: Tale) => {
+        posts.push(
+          ...(await world.post(ann, [...new Set([media[one]!, media[two]!])]).then(
+            (id) => [id],
+            () => [],
+          )),
+        );
+      }),
+      index.map(
+        (which) =>
+          ({ media }: Tale) =>
+            finish(media[which]!),
+      ),
+      index.map(
+        (which) =>
+          ({ media }: Tale) =>
+            reject(media[which]!),
+      ),
+      index.map(
+        (which) =>
+          ({ posts }: Tale) =>
+            Promise.all(
+              posts
+                .slice(which, which + 1)
+                .map((postId) => deletePost(world, world.as(ann), { accountId: ann, postId })),
+            ),
+      ),
       fc.constant(() => reactor.caughtUp()),
     );
-    await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 4, maxLength: 12 }), async (steps) => {
-      const tale: Tale = { media: await Promise.all([0, 1, 2].map(() => world.uploaded(ann))), posts: [] };
-      for (const tell of steps) await tell(tale);
-      const { media, posts } = tale;
-      for (const mediaId of media) await finish(mediaId);
-      await reactor.caughtUp();
-      // What was published just now stands behind that point of the log.
-      await reactor.caughtUp();
-      for (const postId of posts) {
-        const types = await world.types(streamOf.post(postId));
-        const settled = types.filter((type) => type === 'PostPublished' || type === 'PostRejected').length;
-        expect(types.includes('PostDeleted') || settled === 1, types.join()).toBe(true);
-        expect(settled).toBeLessThanOrEqual(1);
-        expect(types.slice(types.indexOf('PostDeleted') + 1 || types.length)).toEqual([]);
-      }
-    }), { numRuns: 15 });
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 4, maxLength: 12 }), async (steps) => {
+        const tale: Tale = { media: await Promise.all([0, 1, 2].map(() => world.uploaded(ann))), posts: [] };
+        for (const tell of steps) await tell(tale);
+        const { media, posts } = tale;
+        for (const mediaId of media) await finish(mediaId);
+        await reactor.caughtUp();
+        // What was published just now stands behind that point of the log.
+        await reactor.caughtUp();
+        for (const postId of posts) {
+          const types = await world.types(streamOf.post(postId));
+          const settled = types.filter((type) => type === 'PostPublished' || type === 'PostRejected').length;
+          expect(types.includes('PostDeleted') || settled === 1, types.join()).toBe(true);
+          expect(settled).toBeLessThanOrEqual(1);
+          expect(types.slice(types.indexOf('PostDeleted') + 1 || types.length)).toEqual([]);
+        }
+      }),
+      { numRuns: 15 },
+    );
   });
 });
 
@@ -144,7 +195,10 @@ describe('a story', () => {
     const [mediaId, storyId] = [await world.uploaded(ann), newId.story()];
     await finish(mediaId);
     await reactor.caughtUp();
-    await world.record(streamOf.story(storyId), { type: 'StoryPosted', data: { storyId, authorId: ann, mediaId, durationMs: 5_000, audience: 'all' } });
+    await world.record(streamOf.story(storyId), {
+      type: 'StoryPosted',
+      data: { storyId, authorId: ann, mediaId, durationMs: 5_000, audience: 'all' },
+    });
     await reactor.caughtUp();
     expect(await world.types(streamOf.story(storyId))).toEqual(['StoryPosted', 'StoryPublished']);
   });

@@ -33,7 +33,9 @@ const never = new AbortController().signal;
 
 type Feed = { readonly close: () => Promise<void> };
 
-beforeAll(async () => { world = await openContentWorld(); });
+beforeAll(async () => {
+  world = await openContentWorld();
+});
 afterAll(() => world.close());
 
 beforeEach(async () => {
@@ -52,7 +54,16 @@ beforeEach(async () => {
 
 async function openFeed(): Promise<Feed> {
   const { pool, databaseUrl, keys, store, log } = world;
-  const runner = new Runner({ pool, keys, store, log, limits: { events: 500, bytes: 1e7 }, attempts: 1, firstDelayMs: 1, onPoison: async () => 'stop' });
+  const runner = new Runner({
+    pool,
+    keys,
+    store,
+    log,
+    limits: { events: 500, bytes: 1e7 },
+    attempts: 1,
+    firstDelayMs: 1,
+    onPoison: async () => 'stop',
+  });
   const supervisor = new Supervisor({ pool, databaseUrl, store, log, projections: [accounts, media], runner });
   await supervisor.start();
   return { close: () => supervisor.close() };
@@ -68,8 +79,19 @@ const builds = () => createBuildResolver(world.pool, codeVersions, 0).resolve();
 
 async function publicPhoto(): Promise<MediaId> {
   const mediaId = await world.ready(ann);
-  const variant = { name: 'small', key: keyOf(mediaId), contentType: 'image/webp', width: 4, height: 3, bytes: 5, sha256: 'a'.repeat(64) } as const;
-  await world.record(streamOf.media(mediaId), { type: 'MediaFormatMade', data: { mediaId, ownerId: ann, variants: [variant] } });
+  const variant = {
+    name: 'small',
+    key: keyOf(mediaId),
+    contentType: 'image/webp',
+    width: 4,
+    height: 3,
+    bytes: 5,
+    sha256: 'a'.repeat(64),
+  } as const;
+  await world.record(streamOf.media(mediaId), {
+    type: 'MediaFormatMade',
+    data: { mediaId, ownerId: ann, variants: [variant] },
+  });
   return mediaId;
 }
 
@@ -78,7 +100,9 @@ async function isGivenOut(): Promise<boolean> {
   return file?.is_private === false;
 }
 
-/** A network of caches over the models; `onPurge` happens after a purge and before somebody asks for the photo again. */
+/**
+ * A network of caches over the models; `onPurge` happens after a purge and before somebody asks for the photo again.
+ */
 function edge(onPurge: () => Promise<void> = async () => undefined) {
   return {
     purge: async (paths: readonly string[]) => {
@@ -92,27 +116,48 @@ function edge(onPurge: () => Promise<void> = async () => undefined) {
 }
 
 const passed = (limitMs: number) => async (position: Position) =>
-  createFreshness(world.pool, new Set()).waitUntilPassed(await builds(), { storeId: world.store.storeId, position, owners: 'all' }, MEDIA_FILE_MODELS, limitMs);
+  createFreshness(world.pool, new Set()).waitUntilPassed(
+    await builds(),
+    { storeId: world.store.storeId, position, owners: 'all' },
+    MEDIA_FILE_MODELS,
+    limitMs,
+  );
 
-const reached = async () => createFreshness(world.pool, new Set()).reached(await builds(), world.store.storeId, MEDIA_FILE_MODELS);
-const modelsAtTheHead = () => eventually('the models have passed all events', async () => (await reached() ?? START_OF_LOG) >= await world.store.head());
-const owed = async () => (await world.pool.query<{ media_id: string }>('select media_id from reactions.owed_purge order by position')).rows.map(({ media_id }) => media_id);
+const reached = async () =>
+  createFreshness(world.pool, new Set()).reached(await builds(), world.store.storeId, MEDIA_FILE_MODELS);
+const modelsAtTheHead = () =>
+  eventually(
+    'the models have passed all events',
+    async () => ((await reached()) ?? START_OF_LOG) >= (await world.store.head()),
+  );
+const owed = async () =>
+  (
+    await world.pool.query<{ media_id: string }>('select media_id from reactions.owed_purge order by position')
+  ).rows.map(({ media_id }) => media_id);
 
 const goPrivate = () => world.record(streamOf.account(ann), { type: 'AccountMadePrivate', data: { accountId: ann } });
-const goAway = (mediaId = photo) => world.record(streamOf.media(mediaId), { type: 'MediaDeleted', data: { mediaId, ownerId: ann } });
+const goAway = (mediaId = photo) =>
+  world.record(streamOf.media(mediaId), { type: 'MediaDeleted', data: { mediaId, ownerId: ann } });
 
 it('is asked for again until the network has taken both purges', async () => {
   const network = await startPurgeServer();
   network.answers.push(503, 204, 500);
   await goAway();
-  reactor = await startReactor(world, [deleteMedia({ ...world, cdn: webhookCdn(network.url), passed: passed(30_000) })]);
+  reactor = await startReactor(world, [
+    deleteMedia({ ...world, cdn: webhookCdn(network.url), passed: passed(30_000) }),
+  ]);
   await reactor.caughtUp();
-  const ours = network.purges.filter(({ body }) => JSON.stringify(body) === JSON.stringify({ prefixes: [`/media/media/${photo}/`] }));
+  const ours = network.purges.filter(
+    ({ body }) => JSON.stringify(body) === JSON.stringify({ prefixes: [`/media/media/${photo}/`] }),
+  );
   expect(ours).toHaveLength(5);
   await network.close();
 });
 
-describe.each([['made private', goPrivate], ['deleted', () => goAway()]])('a cache that is asked for media that were just %s', (_, happen) => {
+describe.each([
+  ['made private', goPrivate],
+  ['deleted', () => goAway()],
+])('a cache that is asked for media that were just %s', (_, happen) => {
   it('ends without them, though the models gave them out after the first purge', async () => {
     await closeFeed();
     const refilled: boolean[] = [];
@@ -145,7 +190,10 @@ describe.each([['made private', goPrivate], ['deleted', () => goAway()]])('a cac
 
 describe('purges that are owed', () => {
   /** The reaction passes the deletion of these media, one after the other, while the models stand still. */
-  async function deleteUnseen(media: readonly MediaId[], ask: (position: Position) => Promise<'passed' | 'behind'> = passed(20)): Promise<void> {
+  async function deleteUnseen(
+    media: readonly MediaId[],
+    ask: (position: Position) => Promise<'passed' | 'behind'> = passed(20),
+  ): Promise<void> {
     await closeFeed();
     for (const mediaId of media) await goAway(mediaId);
     reactor = await startReactor(world, [deleteMedia({ ...world, cdn: edge(), passed: ask })]);
@@ -171,7 +219,10 @@ describe('purges that are owed', () => {
   it('hold up the events behind them for one wait, not one each', async () => {
     const media = [photo, await publicPhoto(), await publicPhoto()];
     const asked: Position[] = [];
-    await deleteUnseen(media, async (position) => { asked.push(position); return passed(20)(position); });
+    await deleteUnseen(media, async (position) => {
+      asked.push(position);
+      return passed(20)(position);
+    });
     expect([asked.length, await owed()]).toEqual([1, media]);
     feed = await openFeed();
     await modelsAtTheHead();
@@ -186,15 +237,25 @@ describe('purges that are owed', () => {
     expect(await sweep()).toBe(1);
   });
 
-  it.each([['another log', '22222222-2222-4222-8222-222222222222'], ['a release that did not note the log', null]])('since %s are made when the models have come to the end of this one, wherever they were due', async (_, storeId) => {
-    for (const position of ['0'.repeat(32), 'f'.repeat(32)]) {
-      await closeFeed();
-      await goPrivate();
-      await world.pool.query('insert into reactions.owed_purge (media_id, store_id, position) values ($1, $2, $3)', [photo, storeId, position]);
-      expect([await sweep(), await owed()]).toEqual([0, [photo]]);
-      feed = await openFeed();
-      await modelsAtTheHead();
-      expect([await sweep(), await owed()]).toEqual([1, []]);
-    }
-  });
+  it.each([
+    ['another log', '22222222-2222-4222-8222-222222222222'],
+    ['a release that did not note the log', null],
+  ])(
+    'since %s are made when the models have come to the end of this one, wherever they were due',
+    async (_, storeId) => {
+      for (const position of ['0'.repeat(32), 'f'.repeat(32)]) {
+        await closeFeed();
+        await goPrivate();
+        await world.pool.query('insert into reactions.owed_purge (media_id, store_id, position) values ($1, $2, $3)', [
+          photo,
+          storeId,
+          position,
+        ]);
+        expect([await sweep(), await owed()]).toEqual([0, [photo]]);
+        feed = await openFeed();
+        await modelsAtTheHead();
+        expect([await sweep(), await owed()]).toEqual([1, []]);
+      }
+    },
+  );
 });

@@ -19,11 +19,15 @@ export type OwedPurgeDeps = {
   readonly pool: Pool;
   readonly cdn: Cdn;
   readonly store: Pick<EventStore, 'storeId' | 'head'>;
-  /** Up to where the same models have passed the present log by now; undefined while one of them follows another log. */
+  /**
+   * Up to where the same models have passed the present log by now; undefined while one of them follows another log.
+   */
   readonly reached: () => Promise<Position | undefined>;
 };
 
-/** Purges that the models had not caught up with: a cache may have been given the files again, so each is due once more. */
+/**
+ * Purges that the models had not caught up with: a cache may have been given the files again, so each is due once more.
+ */
 export const OWED_PURGES_DDL = `
 create table if not exists reactions.owed_purge (
   media_id text collate "C" primary key,
@@ -40,15 +44,17 @@ const LOOK_EVERY_MS = 10_000;
 export const PURGE_PATIENCE_MS = 1_000;
 
 /**
- * Has caches forget media that an event at `position` made private or deleted. Once at once, and again when no read model
- * gives them out any more: whoever asked in between had a cache filled with what it had just forgotten. When the models
- * are behind for longer than one wait, or cannot be asked, the second one is owed. While any is owed nothing waits: many
- * events in a row would else hold up the reaction for one wait each.
+ * Has caches forget media that an event at `position` made private or deleted. Once at once, and again when no read
+ * model gives them out any more: whoever asked in between had a cache filled with what it had just forgotten. When the
+ * models are behind for longer than one wait, or cannot be asked, the second one is owed. While any is owed nothing
+ * waits: many events in a row would else hold up the reaction for one wait each.
  */
 export async function purgeForGood(deps: PurgeDeps, position: Position, mediaIds: readonly MediaId[]): Promise<void> {
   if (mediaIds.length === 0) return;
   await purge(deps.cdn, mediaIds);
-  const behind = await isAnyOwed(deps.pool, deps.store.storeId) || await deps.passed(position).catch(() => 'behind') === 'behind';
+  const behind =
+    (await isAnyOwed(deps.pool, deps.store.storeId)) ||
+    (await deps.passed(position).catch(() => 'behind')) === 'behind';
   if (behind) await owePurge(deps.pool, { storeId: deps.store.storeId, position }, mediaIds);
   else await purge(deps.cdn, mediaIds);
 }
@@ -62,15 +68,21 @@ export function sweepOwedPurges(deps: OwedPurgeDeps): Sweep {
     name: 'owed-purges',
     everyMs: LOOK_EVERY_MS,
     sweep: async (_now, signal) => {
-      const { pool, store: { storeId } } = deps;
+      const {
+        pool,
+        store: { storeId },
+      } = deps;
       await takeOverOwed(pool, deps.store);
-      const reached = await isAnyOwed(pool, storeId) ? await deps.reached() : undefined;
+      const reached = (await isAnyOwed(pool, storeId)) ? await deps.reached() : undefined;
       if (reached === undefined) return 0;
       let done = 0;
       while (!signal.aborted) {
         const due = await duePurges(pool, { storeId, position: reached }, PURGED_AT_ONCE);
         if (due.length === 0) return done;
-        await purge(deps.cdn, due.map(({ mediaId }) => mediaId));
+        await purge(
+          deps.cdn,
+          due.map(({ mediaId }) => mediaId),
+        );
         await forgetOwed(pool, storeId, due);
         done += due.length;
       }
@@ -81,12 +93,15 @@ export function sweepOwedPurges(deps: OwedPurgeDeps): Sweep {
 
 async function purge(cdn: Cdn, mediaIds: readonly MediaId[]): Promise<void> {
   const paths = mediaIds.map((mediaId) => `/media/${mediaPrefix(mediaId)}`);
-  for (let start = 0; start < paths.length; start += PURGED_AT_ONCE) await cdn.purge(paths.slice(start, start + PURGED_AT_ONCE));
+  for (let start = 0; start < paths.length; start += PURGED_AT_ONCE)
+    await cdn.purge(paths.slice(start, start + PURGED_AT_ONCE));
 }
 
 type Place = { readonly storeId: string; readonly position: Position };
 type OwedPurge = { readonly mediaId: MediaId; readonly position: Position };
-const OwedRow = z.object({ media_id: MediaId, position: Position }).transform((row): OwedPurge => ({ mediaId: row.media_id, position: row.position }));
+const OwedRow = z
+  .object({ media_id: MediaId, position: Position })
+  .transform((row): OwedPurge => ({ mediaId: row.media_id, position: row.position }));
 
 async function isAnyOwed(sql: Sql, storeId: string): Promise<boolean> {
   return (await sql.query('select 1 from reactions.owed_purge where store_id = $1 limit 1', [storeId])).rows.length > 0;
@@ -102,11 +117,17 @@ async function owePurge(sql: Sql, { storeId, position }: Place, mediaIds: readon
   );
 }
 
-// Positions of different logs cannot be compared, and whatever the other one told stands in this one before its present end.
+// Positions of different logs cannot be compared, and whatever the other one told stands in this one before its present
+// end.
 async function takeOverOwed(sql: Sql, store: OwedPurgeDeps['store']): Promise<void> {
-  const { rows } = await sql.query('select 1 from reactions.owed_purge where store_id is distinct from $1 limit 1', [store.storeId]);
+  const { rows } = await sql.query('select 1 from reactions.owed_purge where store_id is distinct from $1 limit 1', [
+    store.storeId,
+  ]);
   if (rows.length === 0) return;
-  await sql.query('update reactions.owed_purge set store_id = $1, position = $2 where store_id is distinct from $1', [store.storeId, await store.head()]);
+  await sql.query('update reactions.owed_purge set store_id = $1, position = $2 where store_id is distinct from $1', [
+    store.storeId,
+    await store.head(),
+  ]);
 }
 
 async function duePurges(sql: Sql, { storeId, position }: Place, limit: number): Promise<OwedPurge[]> {

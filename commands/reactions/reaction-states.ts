@@ -17,15 +17,26 @@ export function createReactionStates(names: readonly string[]): ReactionStates {
   const states = new Map<string, ReactionState>(names.map((name) => [name, 'standby']));
   const meter = metrics.getMeter('shutterlog');
   const events = meter.createCounter('reaction_events', { description: 'Events that a reaction has handled.' });
-  const retries = meter.createCounter('reaction_retries', { description: 'Tries of a reaction that failed and were repeated.' });
-  const delays = meter.createHistogram('reaction_delay_seconds', { description: 'From an event to the end of its reaction.', unit: 's' });
-  const stalled = meter.createObservableGauge('reaction_stalled', { description: '1 when a reaction cannot get past an event.' });
+  const retries = meter.createCounter('reaction_retries', {
+    description: 'Tries of a reaction that failed and were repeated.',
+  });
+  const delays = meter.createHistogram('reaction_delay_seconds', {
+    description: 'From an event to the end of its reaction.',
+    unit: 's',
+  });
+  const stalled = meter.createObservableGauge('reaction_stalled', {
+    description: '1 when a reaction cannot get past an event.',
+  });
   stalled.addCallback((result) => {
     for (const [reaction, state] of states) result.observe(state === 'stalled' ? 1 : 0, { reaction });
   });
   return {
-    set: (reaction, state) => { states.set(reaction, state); },
-    retried: (reaction) => { retries.add(1, { reaction }); },
+    set: (reaction, state) => {
+      states.set(reaction, state);
+    },
+    retried: (reaction) => {
+      retries.add(1, { reaction });
+    },
     reacted: (reaction, event) => {
       events.add(1, { reaction });
       delays.record(Math.max(0, Date.now() - event.meta.occurredAt.getTime()) / 1_000, { reaction });

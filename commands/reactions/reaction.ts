@@ -3,8 +3,8 @@ import type { CommandContext } from '../handle.ts';
 
 /**
  * What follows from an event in the world outside the read models: a command, a job, a message. Every event of the
- * types in `handles` reaches `react` in log order, at least once; the context's command id is the same each time, so that
- * commands append nothing twice. A rejection is tried again and in the end stalls this reaction, never the others.
+ * types in `handles` reaches `react` in log order, at least once; the context's command id is the same each time, so
+ * that commands append nothing twice. A rejection is tried again and in the end stalls this reaction, never the others.
  */
 export type Reaction = {
   /** Names the checkpoint; never changed, or the reaction would begin anew. */
@@ -12,7 +12,10 @@ export type Reaction = {
   readonly handles: readonly EventType[];
   /** Tables of its own in the schema `reactions`, created when missing. */
   readonly ddl?: string;
-  /** Where it begins in a log that held events before it was there, when it does not matter who is told what again. Default: the operator says. */
+  /**
+   * Where it begins in a log that held events before it was there, when it does not matter who is told what again.
+   * Default: the operator says.
+   */
   readonly begins?: 'start';
   readonly react: (event: DomainEvent, context: CommandContext) => Promise<void>;
 };

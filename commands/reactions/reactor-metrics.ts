@@ -4,11 +4,16 @@ import { countDeadLetters } from './dead-letters.ts';
 import { modeFor } from './media-backlog.ts';
 import type { MediaQueue } from './media-queue.ts';
 
-/** Reports how many media jobs wait, how much is made of pictures because of that, and how many dead letters there are, read when somebody scrapes, until closed. */
+/**
+ * Reports how many media jobs wait, how much is made of pictures because of that, and how many dead letters there are,
+ * read when somebody scrapes, until closed.
+ */
 export function watchQueues(pool: Pool, queue: Pick<MediaQueue, 'waiting'>): { close(): void } {
   const meter = metrics.getMeter('shutterlog');
   const jobs = meter.createObservableGauge('media_jobs_waiting', { description: 'Media jobs that wait or run.' });
-  const mode = meter.createObservableGauge('media_backlog_mode', { description: '0: all sizes are made; 1: two sizes, because many jobs wait; 2: no blurhash and a lower quality too.' });
+  const mode = meter.createObservableGauge('media_backlog_mode', {
+    description: '0: all sizes are made; 1: two sizes, because many jobs wait; 2: no blurhash and a lower quality too.',
+  });
   const letters = meter.createObservableGauge('dead_letters', { description: 'Work that a reaction gave up on.' });
   const observeJobs = async (result: BatchObservableResult) => {
     const waiting = await queue.waiting();

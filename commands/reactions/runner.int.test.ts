@@ -8,21 +8,42 @@ import { openContentWorld, type ContentWorld } from '../../testing/content-world
 import { eventually } from '../../testing/projector-world.ts';
 import { QUICK } from '../../testing/reactor.ts';
 import type { CommandContext } from '../handle.ts';
-import { CheckpointMovedError, holdCheckpoint, noteEmptyLog, noteRestoredLog, plantCheckpoints, prepareReactionTables, ReactorRefusedError } from './checkpoints.ts';
+import {
+  CheckpointMovedError,
+  holdCheckpoint,
+  noteEmptyLog,
+  noteRestoredLog,
+  plantCheckpoints,
+  prepareReactionTables,
+  ReactorRefusedError,
+} from './checkpoints.ts';
 import { tryLead, whileLeading } from './leadership.ts';
 import type { Reaction } from './reaction.ts';
 import { createReactionStates } from './reaction-states.ts';
 import { runReactions, type RunnerDeps } from './runner.ts';
 
 let world: ContentWorld;
-beforeEach(async () => { world = await openContentWorld(); });
+beforeEach(async () => {
+  world = await openContentWorld();
+});
 afterEach(() => world.close());
 
 type Seen = { event: DomainEvent; context: CommandContext };
 
-function recording(name = 'recording', also: (seen: Seen) => Promise<void> | void = () => undefined): Reaction & { seen: Seen[] } {
+function recording(
+  name = 'recording',
+  also: (seen: Seen) => Promise<void> | void = () => undefined,
+): Reaction & { seen: Seen[] } {
   const seen: Seen[] = [];
-  return { name, handles: ['AccountRegistered'], seen, react: async (event, context) => { await also({ event, context }); seen.push({ event, context }); } };
+  return {
+    name,
+    handles: ['AccountRegistered'],
+    seen,
+    react: async (event, context) => {
+      await also({ event, context });
+      seen.push({ event, context });
+    },
+  };
 }
 
 function depsFor(reactions: readonly Reaction[]): RunnerDeps {
@@ -32,7 +53,13 @@ function depsFor(reactions: readonly Reaction[]): RunnerDeps {
 function run(reactions: readonly Reaction[], deps = depsFor(reactions)) {
   const stop = new AbortController();
   const ended = runReactions(deps, { reactions, sweeps: [] }, stop.signal);
-  return { states: deps.states, stop: async () => { stop.abort(); await ended; } };
+  return {
+    states: deps.states,
+    stop: async () => {
+      stop.abort();
+      await ended;
+    },
+  };
 }
 
 async function plant(reactions: readonly Reaction[], from?: 'start' | 'end'): Promise<void> {
@@ -40,7 +67,12 @@ async function plant(reactions: readonly Reaction[], from?: 'start' | 'end'): Pr
   await plantCheckpoints(world.pool, world.store, reactions, from);
 }
 
-const positionOf = async (name: string) => (await world.pool.query<{ position: string }>('select position from reactions.checkpoint where reaction = $1', [name])).rows[0]?.position;
+const positionOf = async (name: string) =>
+  (
+    await world.pool.query<{ position: string }>('select position from reactions.checkpoint where reaction = $1', [
+      name,
+    ])
+  ).rows[0]?.position;
 
 describe('following the log', () => {
   it('gives each event once and in order while nothing breaks, and passes over the others', async () => {
@@ -52,7 +84,9 @@ describe('following the log', () => {
     const head = await world.store.head();
     await eventually('the checkpoint reaches the head', async () => (await positionOf('recording')) === head);
     await running.stop();
-    expect(reaction.seen.map(({ event }) => event.type === 'AccountRegistered' && event.data.accountId)).toEqual(accounts);
+    expect(reaction.seen.map(({ event }) => event.type === 'AccountRegistered' && event.data.accountId)).toEqual(
+      accounts,
+    );
   });
 
   it('opens personal data, and commands as the system because of the event', async () => {
@@ -103,17 +137,39 @@ describe('following the log', () => {
     await prepareReactionTables(world.pool, [reaction]);
     await plantCheckpoints(world.pool, store, [reaction], undefined);
     const running = run([reaction], { ...depsFor([reaction]), store });
-    const append = (to: typeof store) => to.append(`account-${randomUUID()}`, 'no_stream', [{
-      id: randomUUID(), type: 'AccountRegistered',
-      data: { accountId: 'acc_01h455vb4pex5vsknk084sn02q', username: null, email: null, fullName: null, privacy: 'public' },
-      metadata: { $correlationId: 'c', $causationId: 'c', commandId: randomUUID(), actorId: 'system', owners: [], occurredAt: new Date().toISOString(), schemaVersion: 1 },
-    }]);
+    const append = (to: typeof store) =>
+      to.append(`account-${randomUUID()}`, 'no_stream', [
+        {
+          id: randomUUID(),
+          type: 'AccountRegistered',
+          data: {
+            accountId: 'acc_01h455vb4pex5vsknk084sn02q',
+            username: null,
+            email: null,
+            fullName: null,
+            privacy: 'public',
+          },
+          metadata: {
+            $correlationId: 'c',
+            $causationId: 'c',
+            commandId: randomUUID(),
+            actorId: 'system',
+            owners: [],
+            occurredAt: new Date().toISOString(),
+            schemaVersion: 1,
+          },
+        },
+      ]);
     await append(store);
     await eventually('the first is handled', () => reaction.seen.length === 1);
     await node.close();
     await eventually('the runner notices', () => running.states.all().get('recording') === 'waiting');
     const again = await startEventStoreNode({ dataDir: `${world.objectsDir}/log`, port: node.port });
-    await eventually('the subscription is open again', () => running.states.all().get('recording') === 'running', 40_000);
+    await eventually(
+      'the subscription is open again',
+      () => running.states.all().get('recording') === 'running',
+      40_000,
+    );
     await append(store);
     await eventually('the second is handled', () => reaction.seen.length === 2, 40_000);
     await running.stop();
@@ -125,7 +181,9 @@ describe('following the log', () => {
 describe('a reaction that fails', () => {
   it('is tried again, and goes on when it works', async () => {
     let failures = 2;
-    const reaction = recording('flaky', () => { if (failures-- > 0) throw new Error('not yet'); });
+    const reaction = recording('flaky', () => {
+      if (failures-- > 0) throw new Error('not yet');
+    });
     await plant([reaction]);
     const running = run([reaction]);
     await world.account();
@@ -136,7 +194,9 @@ describe('a reaction that fails', () => {
 
   it('stalls at the event without skipping it or holding up others, and goes on once the cause is cured', async () => {
     let broken = true;
-    const reaction = recording('broken', () => { if (broken) throw new Error('poison'); });
+    const reaction = recording('broken', () => {
+      if (broken) throw new Error('poison');
+    });
     const healthy = recording('healthy');
     await plant([reaction, healthy]);
     const running = run([reaction, healthy]);
@@ -166,11 +226,20 @@ describe('two runners', () => {
   it('take turns: the second leads when the first is gone', async () => {
     const turns: string[] = [];
     const stops = [new AbortController(), new AbortController()];
-    const lead = (name: string, stop: AbortController) => whileLeading({ databaseUrl: world.databaseUrl, log: world.log, signal: stop.signal }, async (signal) => {
-      turns.push(`${name} leads`);
-      await new Promise<void>((resolve) => { signal.addEventListener('abort', () => { resolve(); }, { once: true }); });
-      turns.push(`${name} ends`);
-    });
+    const lead = (name: string, stop: AbortController) =>
+      whileLeading({ databaseUrl: world.databaseUrl, log: world.log, signal: stop.signal }, async (signal) => {
+        turns.push(`${name} leads`);
+        await new Promise<void>((resolve) => {
+          signal.addEventListener(
+            'abort',
+            () => {
+              resolve();
+            },
+            { once: true },
+          );
+        });
+        turns.push(`${name} ends`);
+      });
     const first = lead('first', stops[0]!);
     await eventually('the first leads', () => turns.length === 1);
     const second = lead('second', stops[1]!);
@@ -196,12 +265,25 @@ describe('two runners', () => {
   it('leads no longer when the connection that holds the lock is cut, and again with another', async () => {
     let leads = 0;
     const stop = new AbortController();
-    const leading = whileLeading({ databaseUrl: world.databaseUrl, log: world.log, signal: stop.signal }, async (signal) => {
-      leads += 1;
-      await new Promise<void>((resolve) => { signal.addEventListener('abort', () => { resolve(); }, { once: true }); });
-    });
+    const leading = whileLeading(
+      { databaseUrl: world.databaseUrl, log: world.log, signal: stop.signal },
+      async (signal) => {
+        leads += 1;
+        await new Promise<void>((resolve) => {
+          signal.addEventListener(
+            'abort',
+            () => {
+              resolve();
+            },
+            { once: true },
+          );
+        });
+      },
+    );
     await eventually('it leads', () => leads === 1);
-    await world.pool.query("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'reactor-leader' and datname = current_database()");
+    await world.pool.query(
+      "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'reactor-leader' and datname = current_database()",
+    );
     await eventually('it leads again', () => leads === 2);
     stop.abort();
     await leading;

@@ -36,7 +36,11 @@ export type RunnerDeps = Log & {
 const FLUSH_MS = 1_000;
 
 /** Follows the log with every reaction, each from its own checkpoint, and sweeps, until `signal`. Rejects never. */
-export async function runReactions(deps: RunnerDeps, work: { reactions: readonly Reaction[]; sweeps: readonly Sweep[] }, signal: AbortSignal): Promise<void> {
+export async function runReactions(
+  deps: RunnerDeps,
+  work: { reactions: readonly Reaction[]; sweeps: readonly Sweep[] },
+  signal: AbortSignal,
+): Promise<void> {
   await Promise.all([
     ...work.reactions.map((reaction) => keepFollowing(deps, reaction, signal)),
     ...work.sweeps.map((sweep) => keepSweeping(deps, sweep, signal)),
@@ -49,12 +53,18 @@ async function keepFollowing(deps: RunnerDeps, reaction: Reaction, signal: Abort
   let pauseMs = deps.patience.firstPauseMs;
   while (!signal.aborted) {
     try {
-      await follow(deps, reaction, signal, () => { pauseMs = deps.patience.firstPauseMs; });
+      await follow(deps, reaction, signal, () => {
+        pauseMs = deps.patience.firstPauseMs;
+      });
     } catch (error) {
       if (signal.aborted) break;
-      const passing = error instanceof SubscriptionEndedError || error instanceof CheckpointMovedError || isOutage(error);
+      const passing =
+        error instanceof SubscriptionEndedError || error instanceof CheckpointMovedError || isOutage(error);
       deps.states.set(reaction.name, passing ? 'waiting' : 'stalled');
-      deps.log[passing ? 'warn' : 'error']({ err: error, reaction: reaction.name }, passing ? 'a reaction waits for its stores' : 'a reaction cannot get past an event');
+      deps.log[passing ? 'warn' : 'error'](
+        { err: error, reaction: reaction.name },
+        passing ? 'a reaction waits for its stores' : 'a reaction cannot get past an event',
+      );
       await pause(passing ? pauseMs : deps.patience.stallMs, signal);
       pauseMs = Math.min(pauseMs * 4, deps.patience.longestPauseMs);
     }
@@ -62,11 +72,20 @@ async function keepFollowing(deps: RunnerDeps, reaction: Reaction, signal: Abort
   deps.states.set(reaction.name, 'standby');
 }
 
-async function follow(deps: RunnerDeps, reaction: Reaction, signal: AbortSignal, onProgress: () => void): Promise<void> {
+async function follow(
+  deps: RunnerDeps,
+  reaction: Reaction,
+  signal: AbortSignal,
+  onProgress: () => void,
+): Promise<void> {
   const checkpoint = await holdCheckpoint(deps.pool, reaction.name, deps.store.storeId);
   const handled = new Set<string>(reaction.handles);
   const broken = new AbortController();
-  const flushing = setInterval(() => { checkpoint.flush().catch(() => { broken.abort(); }); }, FLUSH_MS);
+  const flushing = setInterval(() => {
+    checkpoint.flush().catch(() => {
+      broken.abort();
+    });
+  }, FLUSH_MS);
   deps.states.set(reaction.name, 'running');
   try {
     const until = AbortSignal.any([signal, broken.signal]);
@@ -88,7 +107,11 @@ async function* eventsOf(portions: AsyncIterable<Portion>): AsyncGenerator<Recor
 
 type Following = { readonly reaction: Reaction; readonly checkpoint: HeldCheckpoint; readonly signal: AbortSignal };
 
-async function takeEvent(deps: RunnerDeps, { reaction, checkpoint, signal }: Following, recorded: RecordedEvent): Promise<void> {
+async function takeEvent(
+  deps: RunnerDeps,
+  { reaction, checkpoint, signal }: Following,
+  recorded: RecordedEvent,
+): Promise<void> {
   const [opened] = await openPersonalData([recorded], deps.keys);
   const event = opened === undefined ? undefined : parseEvent(opened);
   if (event === undefined || !isOneOf(reaction.handles, event)) return;
@@ -98,24 +121,39 @@ async function takeEvent(deps: RunnerDeps, { reaction, checkpoint, signal }: Fol
   deps.states.reacted(reaction.name, event);
 }
 
-async function withRetries(deps: RunnerDeps, { reaction, event, signal }: { reaction: Reaction; event: DomainEvent; signal: AbortSignal }): Promise<void> {
+async function withRetries(
+  deps: RunnerDeps,
+  { reaction, event, signal }: { reaction: Reaction; event: DomainEvent; signal: AbortSignal },
+): Promise<void> {
   const { attempts, firstPauseMs, longestPauseMs } = deps.patience;
   for (let attempt = 1; ; attempt += 1) {
     signal.throwIfAborted();
     try {
-      const attributes = { 'shutterlog.reaction': reaction.name, 'shutterlog.event_type': event.type, 'shutterlog.event_id': event.id };
-      await inSpan(`react ${reaction.name}`, { parent: event.meta.traceparent, attributes }, () => reaction.react(event, contextFor(reaction.name, event)));
+      const attributes = {
+        'shutterlog.reaction': reaction.name,
+        'shutterlog.event_type': event.type,
+        'shutterlog.event_id': event.id,
+      };
+      await inSpan(`react ${reaction.name}`, { parent: event.meta.traceparent, attributes }, () =>
+        reaction.react(event, contextFor(reaction.name, event)),
+      );
       return;
     } catch (error) {
       if (attempt >= attempts) throw error;
       deps.states.retried(reaction.name);
-      deps.log.warn({ err: error, reaction: reaction.name, event_id: event.id, attempt }, 'a reaction failed and is tried again');
+      deps.log.warn(
+        { err: error, reaction: reaction.name, event_id: event.id, attempt },
+        'a reaction failed and is tried again',
+      );
       await pause(Math.min(firstPauseMs * 4 ** (attempt - 1), longestPauseMs), signal);
     }
   }
 }
 
-/** The context in which a reaction commands: the system acts, because of the event, in the trace of the request behind it. */
+/**
+ * The context in which a reaction commands: the system acts, because of the event, in the trace of the request behind
+ * it.
+ */
 export function contextFor(reaction: string, event: Pick<DomainEvent, 'id' | 'meta'>): CommandContext {
   const { $correlationId: correlationId, traceparent } = event.meta;
   return {

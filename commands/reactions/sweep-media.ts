@@ -24,18 +24,25 @@ export function sweepUploads(deps: SweepDeps): Sweep {
   return {
     name: 'uploads',
     everyMs: MINUTE_MS,
-    sweep: (now, signal) => page(() => overdueUploads(deps.pool, now, PAGE), signal, async ({ mediaId, uploadKey }) => {
-      const handled = await handle(deps, systemContext(mediaId, 'abandon-upload', now), {
-        decider: mediaDecider,
-        streamId: streamOf.media(mediaId),
-        command: { type: 'AbandonUpload', now: now.toISOString() },
-        owners: ({ data }) => [data.ownerId],
-      });
-      if (!handled.ok) throw new Error(`${mediaId}: ${handled.refusal.code}`);
-      // Completed at the last moment: the file stays, and only this note of it is late.
-      if (handled.state.status === 'abandoned' && uploadKey !== null) await deps.objects.delete(uploadKey);
-      await deps.pool.query('update reactions.media_file set upload_expires_at = null where media_id = $1', [mediaId]);
-    }),
+    sweep: (now, signal) =>
+      page(
+        () => overdueUploads(deps.pool, now, PAGE),
+        signal,
+        async ({ mediaId, uploadKey }) => {
+          const handled = await handle(deps, systemContext(mediaId, 'abandon-upload', now), {
+            decider: mediaDecider,
+            streamId: streamOf.media(mediaId),
+            command: { type: 'AbandonUpload', now: now.toISOString() },
+            owners: ({ data }) => [data.ownerId],
+          });
+          if (!handled.ok) throw new Error(`${mediaId}: ${handled.refusal.code}`);
+          // Completed at the last moment: the file stays, and only this note of it is late.
+          if (handled.state.status === 'abandoned' && uploadKey !== null) await deps.objects.delete(uploadKey);
+          await deps.pool.query('update reactions.media_file set upload_expires_at = null where media_id = $1', [
+            mediaId,
+          ]);
+        },
+      ),
   };
 }
 
@@ -44,7 +51,12 @@ export function sweepStories(deps: SweepDeps): Sweep {
   return {
     name: 'stories',
     everyMs: HOUR_MS,
-    sweep: (now, signal) => page(() => runOut(deps.pool, now, PAGE), signal, (storyId) => release(deps, systemContext(storyId, 'story-ran-out', now), storyId)),
+    sweep: (now, signal) =>
+      page(
+        () => runOut(deps.pool, now, PAGE),
+        signal,
+        (storyId) => release(deps, systemContext(storyId, 'story-ran-out', now), storyId),
+      ),
   };
 }
 
@@ -53,10 +65,15 @@ export function sweepDeletedMedia(deps: SweepDeps): Sweep {
   return {
     name: 'deleted-media',
     everyMs: HOUR_MS,
-    sweep: (now, signal) => page(() => deletedFiles(deps.pool, new Date(now.getTime() - GRACE_MS), PAGE), signal, async ({ mediaId, uploadKey }) => {
-      await removeObjects(deps.objects, mediaId, uploadKey);
-      await forgetFile(deps.pool, mediaId);
-    }),
+    sweep: (now, signal) =>
+      page(
+        () => deletedFiles(deps.pool, new Date(now.getTime() - GRACE_MS), PAGE),
+        signal,
+        async ({ mediaId, uploadKey }) => {
+          await removeObjects(deps.objects, mediaId, uploadKey);
+          await forgetFile(deps.pool, mediaId);
+        },
+      ),
   };
 }
 
@@ -66,7 +83,11 @@ async function removeObjects(objects: ObjectStore, mediaId: MediaId, uploadKey: 
 }
 
 // Each thing leaves the list when it is done, so the next page is read from the start again.
-async function page<T>(read: () => Promise<T[]>, signal: AbortSignal, work: (thing: T) => Promise<void>): Promise<number> {
+async function page<T>(
+  read: () => Promise<T[]>,
+  signal: AbortSignal,
+  work: (thing: T) => Promise<void>,
+): Promise<number> {
   let done = 0;
   for (;;) {
     const things = await read();

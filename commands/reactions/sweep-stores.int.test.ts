@@ -26,7 +26,12 @@ const cdn = { purge: () => Promise.resolve() };
 beforeAll(async () => {
   world = await openContentWorld();
   secondDir = await mkdtemp(join(tmpdir(), 'second-bucket-'));
-  second = createFsObjectStore({ dir: secondDir, secret: 'a signing secret for tests, long enough', uploadBaseUrl: '', downloadBaseUrl: '' });
+  second = createFsObjectStore({
+    dir: secondDir,
+    secret: 'a signing secret for tests, long enough',
+    uploadBaseUrl: '',
+    downloadBaseUrl: '',
+  });
   ann = await world.account();
   reactor = await startReactor(world, [deleteMedia({ ...world, cdn, passed })]);
 });
@@ -45,16 +50,22 @@ const keyOf = (mediaId: MediaId, name: string) => `media/${mediaId}/${name}.webp
 async function photo(): Promise<MediaId> {
   const mediaId = await world.ready(ann);
   const variant = { contentType: 'image/webp', width: 4, height: 3, bytes: 5, sha256: 'a'.repeat(64) };
-  await world.record(streamOf.media(mediaId), { type: 'MediaFormatMade', data: { mediaId, ownerId: ann, variants: sizes.map((name) => ({ ...variant, name, key: keyOf(mediaId, name) })) } });
+  await world.record(streamOf.media(mediaId), {
+    type: 'MediaFormatMade',
+    data: { mediaId, ownerId: ann, variants: sizes.map((name) => ({ ...variant, name, key: keyOf(mediaId, name) })) },
+  });
   const upload = `uploads/${ann}/${mediaId}`;
-  for (const store of [world.objects, second]) for (const key of [upload, ...sizes.map((name) => keyOf(mediaId, name))]) await store.put(key, Buffer.from(`bytes of ${key}`), type);
+  for (const store of [world.objects, second])
+    for (const key of [upload, ...sizes.map((name) => keyOf(mediaId, name))])
+      await store.put(key, Buffer.from(`bytes of ${key}`), type);
   await reactor.caughtUp();
   return mediaId;
 }
 
 async function damage(dir: string, mediaId: MediaId, name: string): Promise<void> {
   const folder = join(dir, 'objects', 'media', mediaId);
-  for (const file of await readdir(folder)) if (file.startsWith(`${name}.webp~`) && file !== `${name}.webp~`) await writeFile(join(folder, file), 'rotten');
+  for (const file of await readdir(folder))
+    if (file.startsWith(`${name}.webp~`) && file !== `${name}.webp~`) await writeFile(join(folder, file), 'rotten');
 }
 
 async function read(key: string): Promise<string> {
@@ -63,7 +74,8 @@ async function read(key: string): Promise<string> {
 }
 
 describe('the daily sample', () => {
-  const sweep = (secondary?: FsObjectStore) => sweepIntegrity(world, { primary: world.objects, ...(secondary === undefined ? {} : { secondary }) });
+  const sweep = (secondary?: FsObjectStore) =>
+    sweepIntegrity(world, { primary: world.objects, ...(secondary === undefined ? {} : { secondary }) });
 
   it('finds nothing where everything is whole', async () => {
     await photo();
@@ -75,13 +87,24 @@ describe('the daily sample', () => {
     await damage(world.objectsDir, mediaId, 'small');
     await world.objects.delete(keyOf(mediaId, 'large'));
     expect(await sweep(second).sweep(new Date(), never)).toBe(2);
-    expect(await Promise.all(sizes.map((name) => read(keyOf(mediaId, name))))).toEqual(sizes.map((name) => `bytes of ${keyOf(mediaId, name)}`));
+    expect(await Promise.all(sizes.map((name) => read(keyOf(mediaId, name))))).toEqual(
+      sizes.map((name) => `bytes of ${keyOf(mediaId, name)}`),
+    );
     expect(await sweep(second).sweep(new Date(), never)).toBe(0);
   });
 
   it('is told in the metrics, by what was found', async () => {
     const telemetry = startTelemetry({ process: 'test' });
-    const server = await listen(createHealthApp({ log: world.log, health: {}, metrics: (request, response) => { telemetry.metricsHandler(request, response); } }), { port: 0, host: '127.0.0.1' });
+    const server = await listen(
+      createHealthApp({
+        log: world.log,
+        health: {},
+        metrics: (request, response) => {
+          telemetry.metricsHandler(request, response);
+        },
+      }),
+      { port: 0, host: '127.0.0.1' },
+    );
     const [restored, lost] = [await photo(), await photo()];
     await damage(world.objectsDir, restored, 'small');
     for (const dir of [world.objectsDir, secondDir]) await damage(dir, lost, 'large');
@@ -97,7 +120,8 @@ describe('the daily sample', () => {
     expect(await daily.sweep(new Date(), never)).toBe(1);
     expect([await counted('restored'), await counted('lost'), await counted('whole')]).toEqual([1, 2, 2 * whole + 1]);
     await world.objects.delete(keyOf(lost, 'large'));
-    for (const store of [world.objects, second]) await store.put(keyOf(lost, 'large'), Buffer.from(`bytes of ${keyOf(lost, 'large')}`), type);
+    for (const store of [world.objects, second])
+      await store.put(keyOf(lost, 'large'), Buffer.from(`bytes of ${keyOf(lost, 'large')}`), type);
     await server.close();
     await telemetry.shutdown();
   });
@@ -112,9 +136,35 @@ describe('the daily sample', () => {
 });
 
 it('belongs to every media store, and what two buckets owe each other to a pair alone', () => {
-  const namesFor = (media: Parameters<typeof mediaSweeps>[1]) => mediaSweeps({ ...world, cdn, reached: async () => undefined }, media).map(({ name }) => name);
-  const pair = { primary: world.objects, secondary: second, replicate: () => Promise.resolve(true), reconcile: () => Promise.resolve({ copied: 0, removed: 0 }) };
-  expect(namesFor({ kind: 'files', objects: world.objects })).toEqual(['uploads', 'stories', 'deleted-media', 'owed-purges', 'stray-files', 'media-integrity']);
-  expect(namesFor({ kind: 's3', objects: world.objects, pair })).toEqual(['uploads', 'stories', 'deleted-media', 'owed-purges', 'media-stores', 'media-integrity']);
-  expect(namesFor({ kind: 's3', objects: world.objects })).toEqual(['uploads', 'stories', 'deleted-media', 'owed-purges', 'media-integrity']);
+  const namesFor = (media: Parameters<typeof mediaSweeps>[1]) =>
+    mediaSweeps({ ...world, cdn, reached: async () => undefined }, media).map(({ name }) => name);
+  const pair = {
+    primary: world.objects,
+    secondary: second,
+    replicate: () => Promise.resolve(true),
+    reconcile: () => Promise.resolve({ copied: 0, removed: 0 }),
+  };
+  expect(namesFor({ kind: 'files', objects: world.objects })).toEqual([
+    'uploads',
+    'stories',
+    'deleted-media',
+    'owed-purges',
+    'stray-files',
+    'media-integrity',
+  ]);
+  expect(namesFor({ kind: 's3', objects: world.objects, pair })).toEqual([
+    'uploads',
+    'stories',
+    'deleted-media',
+    'owed-purges',
+    'media-stores',
+    'media-integrity',
+  ]);
+  expect(namesFor({ kind: 's3', objects: world.objects })).toEqual([
+    'uploads',
+    'stories',
+    'deleted-media',
+    'owed-purges',
+    'media-integrity',
+  ]);
 });

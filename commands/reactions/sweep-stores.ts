@@ -24,7 +24,8 @@ const SAMPLE = 100;
 /** Everything that time brings about for media and the stores that they lie in. */
 export function mediaSweeps(deps: Deps, media: MediaStore): Sweep[] {
   const usual = [sweepUploads(deps), sweepStories(deps), sweepDeletedMedia(deps), sweepOwedPurges(deps)];
-  if (media.kind === 'files') return [...usual, sweepStrayFiles(media.objects), sweepIntegrity(deps, { primary: media.objects })];
+  if (media.kind === 'files')
+    return [...usual, sweepStrayFiles(media.objects), sweepIntegrity(deps, { primary: media.objects })];
   return media.pair === undefined
     ? [...usual, sweepIntegrity(deps, { primary: media.objects })]
     : [...usual, reconcileStores(media.pair), sweepIntegrity(deps, media.pair)];
@@ -43,11 +44,18 @@ export function reconcileStores(pair: Pick<MediaPair, 'reconcile'>): Sweep {
 }
 
 /**
- * Reads a sample of media whole every day and compares each file with its checksum. What is damaged or gone is restored from
- * the second bucket; the metric `media_integrity` counts files by `result`: whole, restored, lost. Gives the number of files that were not whole.
+ * Reads a sample of media whole every day and compares each file with its checksum. What is damaged or gone is restored
+ * from the second bucket; the metric `media_integrity` counts files by `result`: whole, restored, lost. Gives the
+ * number of files that were not whole.
  */
-export function sweepIntegrity(deps: Log & { readonly pool: Pool; readonly log: Logger }, stores: IntegrityStores, sample = SAMPLE): Sweep {
-  const counted = metrics.getMeter('shutterlog').createCounter('media_integrity', { description: 'Files of the daily sample by what was found: whole, restored from the second bucket, lost.' });
+export function sweepIntegrity(
+  deps: Log & { readonly pool: Pool; readonly log: Logger },
+  stores: IntegrityStores,
+  sample = SAMPLE,
+): Sweep {
+  const counted = metrics.getMeter('shutterlog').createCounter('media_integrity', {
+    description: 'Files of the daily sample by what was found: whole, restored from the second bucket, lost.',
+  });
   return {
     name: 'media-integrity',
     everyMs: DAY_MS,
@@ -55,10 +63,23 @@ export function sweepIntegrity(deps: Log & { readonly pool: Pool; readonly log: 
       const found = { restored: 0, lost: 0 };
       for (const mediaId of await someMedia(deps.pool, sample)) {
         if (signal.aborted) break;
-        const { checked, restored, lost } = await checkIntegrity({ ...stores, keys: await filesOfMedium(deps, stores, mediaId) });
-        for (const [result, count] of [['whole', checked - restored.length - lost.length], ['restored', restored.length], ['lost', lost.length]] as const) counted.add(count, { result });
-        if (restored.length > 0) deps.log.warn({ media_id: mediaId, keys: restored }, 'damaged media files were restored from the second bucket');
-        if (lost.length > 0) deps.log.error({ media_id: mediaId, keys: lost }, 'media files are damaged, and there is no whole copy');
+        const { checked, restored, lost } = await checkIntegrity({
+          ...stores,
+          keys: await filesOfMedium(deps, stores, mediaId),
+        });
+        for (const [result, count] of [
+          ['whole', checked - restored.length - lost.length],
+          ['restored', restored.length],
+          ['lost', lost.length],
+        ] as const)
+          counted.add(count, { result });
+        if (restored.length > 0)
+          deps.log.warn(
+            { media_id: mediaId, keys: restored },
+            'damaged media files were restored from the second bucket',
+          );
+        if (lost.length > 0)
+          deps.log.error({ media_id: mediaId, keys: lost }, 'media files are damaged, and there is no whole copy');
         found.restored += restored.length;
         found.lost += lost.length;
       }
@@ -69,14 +90,26 @@ export function sweepIntegrity(deps: Log & { readonly pool: Pool; readonly log: 
 
 // Pages of the table are picked first, so that a sample of many media reads few rows.
 async function someMedia(pool: Pool, count: number): Promise<MediaId[]> {
-  const { rows: [size] } = await pool.query<{ files: number }>("select reltuples::float8 as files from pg_class where oid = 'reactions.media_file'::regclass");
+  const {
+    rows: [size],
+  } = await pool.query<{ files: number }>(
+    "select reltuples::float8 as files from pg_class where oid = 'reactions.media_file'::regclass",
+  );
   const percent = Math.min(100, (100 * 10 * count) / Math.max(1, size?.files ?? 0));
-  const { rows } = await pool.query<{ media_id: string }>(`select media_id from reactions.media_file tablesample system (${String(percent)}) order by random() limit $1`, [count]);
+  const { rows } = await pool.query<{ media_id: string }>(
+    `select media_id from reactions.media_file tablesample system (${String(percent)}) order by random() limit $1`,
+    [count],
+  );
   return rows.map(({ media_id }) => MediaId.parse(media_id));
 }
 
-// The log says what should be there; the listings add what it does not name one by one, such as the segments of a video.
-async function filesOfMedium(log: Log, { primary, secondary }: IntegrityStores, mediaId: MediaId): Promise<Set<string>> {
+// The log says what should be there; the listings add what it does not name one by one, such as the segments of a
+// video.
+async function filesOfMedium(
+  log: Log,
+  { primary, secondary }: IntegrityStores,
+  mediaId: MediaId,
+): Promise<Set<string>> {
   const media = await loadState(log, mediaDecider, streamOf.media(mediaId));
   const keys = new Set<string>();
   if (media.status === 'uploaded' || media.status === 'processed') keys.add(media.key);

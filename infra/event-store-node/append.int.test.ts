@@ -1,6 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import {
-  ANY, binaryEvent, DeadlineExceededError, jsonEvent, MaxAppendSizeExceededError, NO_STREAM, STREAM_EXISTS, UnknownError, WrongExpectedVersionError,
+  ANY,
+  binaryEvent,
+  DeadlineExceededError,
+  jsonEvent,
+  MaxAppendSizeExceededError,
+  NO_STREAM,
+  STREAM_EXISTS,
+  UnknownError,
+  WrongExpectedVersionError,
 } from '@eventstore/db-client';
 import type { AppendExpectedRevision, AppendResult, EventData } from '@eventstore/db-client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -16,9 +24,15 @@ afterAll(() => test.close());
 /** Credentials per call make the client use the plain Append call instead of BatchAppend. */
 const PLAIN = { credentials: { username: 'somebody', password: 'secret' } };
 
-describe.each([['batch append', {}], ['append', PLAIN]])('%s', (_name, how) => {
-  const append = (stream: string, events: EventData | EventData[], expectedRevision: AppendExpectedRevision = ANY): Promise<AppendResult> =>
-    test.client.appendToStream(stream, events, { expectedRevision, ...how });
+describe.each([
+  ['batch append', {}],
+  ['append', PLAIN],
+])('%s', (_name, how) => {
+  const append = (
+    stream: string,
+    events: EventData | EventData[],
+    expectedRevision: AppendExpectedRevision = ANY,
+  ): Promise<AppendResult> => test.client.appendToStream(stream, events, { expectedRevision, ...how });
 
   it('numbers events from 0 and gives the position of the last one', async () => {
     const stream = newStream();
@@ -40,7 +54,14 @@ describe.each([['batch append', {}], ['append', PLAIN]])('%s', (_name, how) => {
       jsonEvent({ type: 'bare', data: 'text' }),
     ]);
     const [json, binary, bare] = (await collect(test.client.readStream(stream))).map(({ event }) => event);
-    expect(json).toMatchObject({ streamId: stream, id, type: 'Grüße', isJson: true, data: { text: 'CC ‐ 1830' }, metadata: { by: 'Ada' } });
+    expect(json).toMatchObject({
+      streamId: stream,
+      id,
+      type: 'Grüße',
+      isJson: true,
+      data: { text: 'CC ‐ 1830' },
+      metadata: { by: 'Ada' },
+    });
     expect(json?.created.getTime()).toBeGreaterThanOrEqual(before);
     expect(json?.created.getTime()).toBeLessThanOrEqual(Date.now());
     expect(binary).toMatchObject({ type: 'bytes', isJson: false });
@@ -76,26 +97,32 @@ describe.each([['batch append', {}], ['append', PLAIN]])('%s', (_name, how) => {
     expect(await append(stream, numbered(1), STREAM_EXISTS)).toMatchObject({ nextExpectedRevision: 0n });
   });
 
-  it.each<[string, AppendExpectedRevision]>([['no stream', NO_STREAM], ['any', ANY], ['stream exists', STREAM_EXISTS], ['a revision', 1n]])(
-    'answers a repeat at %s with the first answer and writes nothing', async (_case, expectedRevision) => {
-      const stream = newStream();
-      if (expectedRevision !== NO_STREAM) await append(stream, numbered(2));
-      const events = numbered(3);
-      const first = await append(stream, events, expectedRevision);
-      await append(stream, numbered(2));
-      expect(await append(stream, events, expectedRevision)).toEqual(first);
-      expect(await collect(test.client.readStream(stream))).toHaveLength(Number(first.nextExpectedRevision) + 3);
-    });
+  it.each<[string, AppendExpectedRevision]>([
+    ['no stream', NO_STREAM],
+    ['any', ANY],
+    ['stream exists', STREAM_EXISTS],
+    ['a revision', 1n],
+  ])('answers a repeat at %s with the first answer and writes nothing', async (_case, expectedRevision) => {
+    const stream = newStream();
+    if (expectedRevision !== NO_STREAM) await append(stream, numbered(2));
+    const events = numbered(3);
+    const first = await append(stream, events, expectedRevision);
+    await append(stream, numbered(2));
+    expect(await append(stream, events, expectedRevision)).toEqual(first);
+    expect(await collect(test.client.readStream(stream))).toHaveLength(Number(first.nextExpectedRevision) + 3);
+  });
 
-  it.each<[string, AppendExpectedRevision]>([['no stream', NO_STREAM], ['any', ANY]])(
-    'refuses events at %s of which only some were written', async (_case, expectedRevision) => {
-      const stream = newStream();
-      const events = numbered(2);
-      await append(stream, events, expectedRevision);
-      const error = await rejection(append(stream, [...events, ...numbered(1)], expectedRevision));
-      expect(error).toBeInstanceOf(WrongExpectedVersionError);
-      expect(await collect(test.client.readStream(stream))).toHaveLength(2);
-    });
+  it.each<[string, AppendExpectedRevision]>([
+    ['no stream', NO_STREAM],
+    ['any', ANY],
+  ])('refuses events at %s of which only some were written', async (_case, expectedRevision) => {
+    const stream = newStream();
+    const events = numbered(2);
+    await append(stream, events, expectedRevision);
+    const error = await rejection(append(stream, [...events, ...numbered(1)], expectedRevision));
+    expect(error).toBeInstanceOf(WrongExpectedVersionError);
+    expect(await collect(test.client.readStream(stream))).toHaveLength(2);
+  });
 
   it('writes the same ids again at the current revision, as EventStoreDB does', async () => {
     const stream = newStream();
@@ -110,7 +137,7 @@ describe.each([['batch append', {}], ['append', PLAIN]])('%s', (_name, how) => {
     expect(await append(newStream(), events)).toMatchObject({ nextExpectedRevision: 0n });
   });
 
-  it('says the stream\'s end when there is nothing to append', async () => {
+  it("says the stream's end when there is nothing to append", async () => {
     const stream = newStream();
     await append(stream, numbered(3));
     expect(await append(stream, [])).toMatchObject({ nextExpectedRevision: 2n });
@@ -123,7 +150,12 @@ describe.each([['batch append', {}], ['append', PLAIN]])('%s', (_name, how) => {
     const error = await rejection(append(stream, [sized(512 * 1024), sized(512 * 1024 + 1)]));
     expect(error).toBeInstanceOf(MaxAppendSizeExceededError);
     expect(error).toMatchObject({ maxAppendSize: 1024 * 1024 });
-    const tooLargeForOneChunk = await rejection(append(stream, Array.from({ length: 7 }, () => sized(1024 * 1024))));
+    const tooLargeForOneChunk = await rejection(
+      append(
+        stream,
+        Array.from({ length: 7 }, () => sized(1024 * 1024)),
+      ),
+    );
     expect(tooLargeForOneChunk).toBeInstanceOf(MaxAppendSizeExceededError);
     expect(await collect(test.client.readStream(stream))).toHaveLength(2);
   });
@@ -135,7 +167,11 @@ describe.each([['batch append', {}], ['append', PLAIN]])('%s', (_name, how) => {
   });
 
   it('takes stream names of any length and alphabet', async () => {
-    for (const stream of [`${newStream()} ÄÖ 日本 🙂`, `${newStream()}${'x'.repeat(3000)}`, `${newStream()}${'y'.repeat(1024)}`]) {
+    for (const stream of [
+      `${newStream()} ÄÖ 日本 🙂`,
+      `${newStream()}${'x'.repeat(3000)}`,
+      `${newStream()}${'y'.repeat(1024)}`,
+    ]) {
       await append(stream, numbered(2), NO_STREAM);
       const events = await collect(test.client.readStream(stream));
       expect(events.map(({ event }) => event?.streamId)).toEqual([stream, stream]);
@@ -145,21 +181,31 @@ describe.each([['batch append', {}], ['append', PLAIN]])('%s', (_name, how) => {
 
 it('refuses a batch whose time is over', async () => {
   const events = Array.from({ length: 30_000 }, () => jsonEvent({ type: 'x', data: {} }));
-  expect(await rejection(test.client.appendToStream(newStream(), events, { deadline: 1 }))).toBeInstanceOf(DeadlineExceededError);
+  expect(await rejection(test.client.appendToStream(newStream(), events, { deadline: 1 }))).toBeInstanceOf(
+    DeadlineExceededError,
+  );
 });
 
 it('puts the chunks of interleaved batches together', async () => {
   const streams = Array.from({ length: 8 }, () => newStream());
-  const results = await Promise.all(streams.map((stream) =>
-    test.client.appendToStream(stream, numbered(50), { expectedRevision: NO_STREAM, batchAppendSize: 200 })));
+  const results = await Promise.all(
+    streams.map((stream) =>
+      test.client.appendToStream(stream, numbered(50), { expectedRevision: NO_STREAM, batchAppendSize: 200 }),
+    ),
+  );
   expect(results.map((result) => result.nextExpectedRevision)).toEqual(streams.map(() => 49n));
   for (const stream of streams) {
-    const numbers = (await collect(test.client.readStream(stream))).map(({ event }) => (event?.data as { number: number }).number);
+    const numbers = (await collect(test.client.readStream(stream))).map(
+      ({ event }) => (event?.data as { number: number }).number,
+    );
     expect(numbers).toEqual(Array.from({ length: 50 }, (_, number) => number));
   }
 });
 
-describe.each([['one commit', 1], ['several commits', 4]])('with %s under way at a time, the node', (_case, mostCommitsAtOnce) => {
+describe.each([
+  ['one commit', 1],
+  ['several commits', 4],
+])('with %s under way at a time, the node', (_case, mostCommitsAtOnce) => {
   let own: TestNode;
   beforeAll(async () => {
     own = await openTestNode({ mostCommitsAtOnce });
@@ -168,8 +214,9 @@ describe.each([['one commit', 1], ['several commits', 4]])('with %s under way at
 
   it('lets one of many appends at the same revision win', async () => {
     const stream = newStream();
-    const attempts = await Promise.allSettled(Array.from({ length: 20 }, () =>
-      own.client.appendToStream(stream, numbered(1), { expectedRevision: NO_STREAM })));
+    const attempts = await Promise.allSettled(
+      Array.from({ length: 20 }, () => own.client.appendToStream(stream, numbered(1), { expectedRevision: NO_STREAM })),
+    );
     expect(attempts.filter((attempt) => attempt.status === 'fulfilled')).toHaveLength(1);
     const refused = attempts.flatMap((attempt) => (attempt.status === 'rejected' ? [attempt.reason as unknown] : []));
     for (const reason of refused) expect(reason).toBeInstanceOf(WrongExpectedVersionError);
@@ -178,8 +225,11 @@ describe.each([['one commit', 1], ['several commits', 4]])('with %s under way at
   it('recognises a repeat that arrives together with the original', async () => {
     const stream = newStream();
     const events = numbered(2);
-    const attempts = await Promise.all(([NO_STREAM, ANY, NO_STREAM, ANY] as const).map((expectedRevision) =>
-      own.client.appendToStream(stream, events, { expectedRevision })));
+    const attempts = await Promise.all(
+      ([NO_STREAM, ANY, NO_STREAM, ANY] as const).map((expectedRevision) =>
+        own.client.appendToStream(stream, events, { expectedRevision }),
+      ),
+    );
     expect(new Set(attempts.map((result) => result.position?.commit)).size).toBe(1);
     expect(await collect(own.client.readStream(stream))).toHaveLength(2);
   });
@@ -187,19 +237,30 @@ describe.each([['one commit', 1], ['several commits', 4]])('with %s under way at
   it('takes thousands of appends that one turn of the event loop sends', async () => {
     const stream = newStream();
     const data = { text: 'A'.repeat(900) };
-    const results = await Promise.all(Array.from({ length: 3_000 }, () => own.client.appendToStream(stream, jsonEvent({ type: 'flood', data }))));
-    expect(results.map(({ nextExpectedRevision }) => nextExpectedRevision)).toEqual(results.map((_, number) => BigInt(number)));
+    const results = await Promise.all(
+      Array.from({ length: 3_000 }, () => own.client.appendToStream(stream, jsonEvent({ type: 'flood', data }))),
+    );
+    expect(results.map(({ nextExpectedRevision }) => nextExpectedRevision)).toEqual(
+      results.map((_, number) => BigInt(number)),
+    );
     expect(await collect(own.client.readStream(stream))).toHaveLength(3_000);
   }, 30_000);
 
   it('decides each append on those before it that are not on disk yet', async () => {
     const stream = newStream();
     const appended = Array.from({ length: 60 }, (_, number) =>
-      own.client.appendToStream(stream, numbered(1), { expectedRevision: number === 0 ? NO_STREAM : BigInt(number - 1) }));
+      own.client.appendToStream(stream, numbered(1), {
+        expectedRevision: number === 0 ? NO_STREAM : BigInt(number - 1),
+      }),
+    );
     const results = await Promise.all(appended);
-    expect(results.map(({ nextExpectedRevision }) => nextExpectedRevision)).toEqual(results.map((_, number) => BigInt(number)));
+    expect(results.map(({ nextExpectedRevision }) => nextExpectedRevision)).toEqual(
+      results.map((_, number) => BigInt(number)),
+    );
     const deleted = await Promise.allSettled([
-      own.client.tombstoneStream(stream), own.client.appendToStream(stream, numbered(1)), own.client.appendToStream(stream, numbered(1)),
+      own.client.tombstoneStream(stream),
+      own.client.appendToStream(stream, numbered(1)),
+      own.client.appendToStream(stream, numbered(1)),
     ]);
     expect(deleted[0].status).toBe('fulfilled');
     expect(await rejection(own.client.appendToStream(stream, numbered(1)))).toMatchObject({ type: 'stream-deleted' });

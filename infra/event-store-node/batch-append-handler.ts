@@ -33,7 +33,9 @@ const MOST_OPEN_BATCHES = 1024;
 /** Answers that may be on their way before the node stops listening to this call. */
 const MOST_UNANSWERED = 2048;
 
-/** Serves one `BatchAppend` call until the client ends it; every batch gets exactly one answer, in order of durability. */
+/**
+ * Serves one `BatchAppend` call until the client ends it; every batch gets exactly one answer, in order of durability.
+ */
 export function handleBatchAppend(writer: LogWriter, call: BatchAppendCall): void {
   const session = new BatchSession(writer, call);
   call.on('data', (message) => session.receive(message));
@@ -59,7 +61,10 @@ class BatchSession {
     try {
       this.#accept(message);
     } catch (error) {
-      this.#call.emit('error', error instanceof MalformedMessageError ? invalidArgument(error.message) : toRpcError(error));
+      this.#call.emit(
+        'error',
+        error instanceof MalformedMessageError ? invalidArgument(error.message) : toRpcError(error),
+      );
     }
     if (this.#unanswered >= MOST_UNANSWERED || this.#writer.isFull) this.#pause();
   }
@@ -77,7 +82,9 @@ class BatchSession {
   #accept(message: Buffer): void {
     const chunk = decodeBatchChunk(message);
     const key = chunk.correlation.toString('latin1');
-    const batch = this.#open.get(key) ?? (chunk.options === undefined ? undefined : this.#begin(chunk.correlation, chunk.options, chunk.isFinal));
+    const batch =
+      this.#open.get(key) ??
+      (chunk.options === undefined ? undefined : this.#begin(chunk.correlation, chunk.options, chunk.isFinal));
     if (batch === undefined) return;
     const refusal = addEvents(batch, chunk.proposed);
     if (refusal !== undefined) this.#refuse(key, batch, refusal);
@@ -90,7 +97,9 @@ class BatchSession {
     const { streamName, expected, deadlineMs } = options;
     const identity = { correlation, streamName };
     if (!isValidStreamName(streamName) || expected === undefined) {
-      this.#answer(batchRefused(identity, { kind: 'bad-request', message: 'The batch names no stream or expected revision.' }));
+      this.#answer(
+        batchRefused(identity, { kind: 'bad-request', message: 'The batch names no stream or expected revision.' }),
+      );
       return undefined;
     }
     const patienceMs = Math.min(LONGEST_ASSEMBLY_MS, (deadlineMs ?? Infinity) - Date.now());
@@ -166,7 +175,8 @@ class BatchSession {
 
   #endIfDone(): void {
     this.#resume();
-    if (this.#finishing && this.#unanswered === 0 && this.#answers.length === 0 && !this.#call.destroyed) this.#call.end();
+    if (this.#finishing && this.#unanswered === 0 && this.#answers.length === 0 && !this.#call.destroyed)
+      this.#call.end();
   }
 }
 

@@ -40,7 +40,9 @@ export interface AppendAttempt {
   readonly hasMetadata: () => boolean;
 }
 
-/** Decides on an append the way EventStoreDB does: expected revision first, idempotency by event ids where that fails. */
+/**
+ * Decides on an append the way EventStoreDB does: expected revision first, idempotency by event ids where that fails.
+ */
 export function checkAppend(attempt: AppendAttempt, written: WrittenEvents): AppendDecision {
   const { state, expected } = attempt;
   if (state.tombstoned) return { kind: 'stream-deleted' };
@@ -49,7 +51,8 @@ export function checkAppend(attempt: AppendAttempt, written: WrittenEvents): App
       return checkLoosely(attempt, written);
     case 'stream-exists':
       if (isSoftDeleted(state)) return { kind: 'stream-deleted' };
-      if (state.revision < 0 && !attempt.hasMetadata()) return { kind: 'wrong-expected-revision', current: state.revision };
+      if (state.revision < 0 && !attempt.hasMetadata())
+        return { kind: 'wrong-expected-revision', current: state.revision };
       return checkLoosely(attempt, written);
     case 'no-stream':
       return checkExactly(attempt, -1n, written);

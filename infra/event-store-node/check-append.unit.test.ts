@@ -9,16 +9,29 @@ const UNDELETE: AppendDecision = { kind: 'write', undelete: true };
 const GONE: AppendDecision = { kind: 'stream-deleted' };
 const at = (revision: bigint): ExpectedRevision => ({ kind: 'revision', revision });
 const wrong = (current: number): AppendDecision => ({ kind: 'wrong-expected-revision', current });
-const written = (revision: number): AppendDecision => ({ kind: 'already-written', revision, position: 1000 + revision });
+const written = (revision: number): AppendDecision => ({
+  kind: 'already-written',
+  revision,
+  position: 1000 + revision,
+});
 
 /** A stream with the events e0, e1, ... */
-function decide(state: StreamState, expected: ExpectedRevision, eventIds: string[], hasMetadata = false): AppendDecision {
+function decide(
+  state: StreamState,
+  expected: ExpectedRevision,
+  eventIds: string[],
+  hasMetadata = false,
+): AppendDecision {
   const numberOf = (id: string): number => Number(id.slice(1));
   const isWritten = (id: string): boolean => /^e\d+$/.test(id) && numberOf(id) <= state.revision;
-  return checkAppend({ streamName: 'stream', state, expected, eventIds, hasMetadata: () => hasMetadata }, {
-    recent: (id) => (isWritten(id) ? { streamName: 'stream', revision: numberOf(id), position: 1000 + numberOf(id) } : undefined),
-    at: (revision) => (revision <= state.revision ? { id: `e${revision}`, position: 1000 + revision } : undefined),
-  });
+  return checkAppend(
+    { streamName: 'stream', state, expected, eventIds, hasMetadata: () => hasMetadata },
+    {
+      recent: (id) =>
+        isWritten(id) ? { streamName: 'stream', revision: numberOf(id), position: 1000 + numberOf(id) } : undefined,
+      at: (revision) => (revision <= state.revision ? { id: `e${revision}`, position: 1000 + revision } : undefined),
+    },
+  );
 }
 
 const empty = EMPTY_STREAM;

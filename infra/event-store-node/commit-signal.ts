@@ -3,7 +3,9 @@ export class CommitSignal {
   readonly #any = new Set<() => void>();
   readonly #byStream = new Map<string, Set<() => void>>();
 
-  /** Calls `wake` once after the next commit, or the next one that touches `streamName`. Returns how to give up waiting. */
+  /**
+   * Calls `wake` once after the next commit, or the next one that touches `streamName`. Returns how to give up waiting.
+   */
   once(streamName: string | undefined, wake: () => void): () => void {
     const waiters = streamName === undefined ? this.#any : this.#ofStream(streamName);
     waiters.add(wake);

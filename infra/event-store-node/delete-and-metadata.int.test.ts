@@ -1,4 +1,14 @@
-import { ANY, BACKWARDS, END, NO_STREAM, START, STREAM_EXISTS, StreamDeletedError, StreamNotFoundError, WrongExpectedVersionError } from '@eventstore/db-client';
+import {
+  ANY,
+  BACKWARDS,
+  END,
+  NO_STREAM,
+  START,
+  STREAM_EXISTS,
+  StreamDeletedError,
+  StreamNotFoundError,
+  WrongExpectedVersionError,
+} from '@eventstore/db-client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { collect, follow, newStream, numbered, openTestNode, rejection, until } from './testing/test-node.ts';
 import type { TestNode } from './testing/test-node.ts';
@@ -24,23 +34,35 @@ describe('a deleted stream', () => {
       const { position } = await test.client.deleteStream(stream, { expectedRevision });
       expect(position?.commit).toBeGreaterThan(0n);
       expect(await rejection(revisions(stream))).toBeInstanceOf(StreamNotFoundError);
-      expect(await rejection(revisions(stream, { direction: BACKWARDS, fromRevision: END }))).toBeInstanceOf(StreamNotFoundError);
+      expect(await rejection(revisions(stream, { direction: BACKWARDS, fromRevision: END }))).toBeInstanceOf(
+        StreamNotFoundError,
+      );
     }
   });
 
-  it.each([['any', ANY, 4n], ['no stream', NO_STREAM, 4n], ['the last revision', 3n, 4n]] as const)(
-    'begins anew with an append at %s, its revisions going on', async (_case, expectedRevision, nextExpectedRevision) => {
+  it.each([
+    ['any', ANY, 4n],
+    ['no stream', NO_STREAM, 4n],
+    ['the last revision', 3n, 4n],
+  ] as const)(
+    'begins anew with an append at %s, its revisions going on',
+    async (_case, expectedRevision, nextExpectedRevision) => {
       const stream = await filled();
       await test.client.deleteStream(stream);
-      expect(await test.client.appendToStream(stream, numbered(1), { expectedRevision })).toMatchObject({ nextExpectedRevision });
+      expect(await test.client.appendToStream(stream, numbered(1), { expectedRevision })).toMatchObject({
+        nextExpectedRevision,
+      });
       expect(await revisions(stream)).toEqual([4]);
       expect(await test.client.getStreamMetadata(stream)).toMatchObject({ metadata: { truncateBefore: 4 } });
-    });
+    },
+  );
 
   it('is not an existing stream', async () => {
     const stream = await filled();
     await test.client.deleteStream(stream);
-    expect(await rejection(test.client.appendToStream(stream, numbered(1), { expectedRevision: STREAM_EXISTS }))).toBeInstanceOf(StreamDeletedError);
+    expect(
+      await rejection(test.client.appendToStream(stream, numbered(1), { expectedRevision: STREAM_EXISTS })),
+    ).toBeInstanceOf(StreamDeletedError);
   });
 
   it('begins anew, empty, when its metadata is set', async () => {
@@ -58,7 +80,9 @@ describe('a deleted stream', () => {
     await test.client.deleteStream(stream);
     const all = await collect(test.client.readAll());
     expect(all.filter(({ event }) => event?.streamId === stream)).toHaveLength(4);
-    expect(all.filter(({ event }) => event?.streamId === `$$${stream}`).map(({ event }) => event?.type)).toEqual(['$metadata']);
+    expect(all.filter(({ event }) => event?.streamId === `$$${stream}`).map(({ event }) => event?.type)).toEqual([
+      '$metadata',
+    ]);
   });
 
   it('may be deleted twice', async () => {
@@ -75,7 +99,11 @@ describe('a delete that expects something else', () => {
     for (const expectedRevision of [2n, 9n, NO_STREAM] as const) {
       const error = await rejection(test.client.deleteStream(stream, { expectedRevision }));
       expect(error).toBeInstanceOf(WrongExpectedVersionError);
-      expect(error).toMatchObject({ streamName: stream, actualVersion: 3n, expectedVersion: expectedRevision === NO_STREAM ? -1n : expectedRevision });
+      expect(error).toMatchObject({
+        streamName: stream,
+        actualVersion: 3n,
+        expectedVersion: expectedRevision === NO_STREAM ? -1n : expectedRevision,
+      });
       const again = await rejection(test.client.tombstoneStream(stream, { expectedRevision }));
       expect(again).toMatchObject({ type: 'wrong-expected-version', streamName: stream, actualVersion: 3n });
     }
@@ -94,28 +122,33 @@ describe('a delete that expects something else', () => {
 });
 
 describe('a tombstone', () => {
-  it.each([['any', ANY], ['the last revision', 3n]] as const)(
-    'at %s ends a stream for ever', async (_case, expectedRevision) => {
-      const stream = await filled();
-      const { position } = await test.client.tombstoneStream(stream, { expectedRevision });
-      expect(position?.commit).toBeGreaterThan(0n);
-      const plain = { credentials: { username: 'a', password: 'b' } };
-      const attempts: (() => Promise<unknown>)[] = [
-        () => revisions(stream),
-        () => revisions(stream, { direction: BACKWARDS, fromRevision: END }),
-        () => test.client.appendToStream(stream, numbered(1)),
-        () => test.client.appendToStream(stream, numbered(1), { expectedRevision: 3n, ...plain }),
-        () => test.client.deleteStream(stream),
-        () => test.client.tombstoneStream(stream),
-        () => test.client.setStreamMetadata(stream, { maxCount: 1 }),
-      ];
-      for (const attempt of attempts) expect(await rejection(attempt())).toMatchObject({ type: 'stream-deleted' });
-    });
+  it.each([
+    ['any', ANY],
+    ['the last revision', 3n],
+  ] as const)('at %s ends a stream for ever', async (_case, expectedRevision) => {
+    const stream = await filled();
+    const { position } = await test.client.tombstoneStream(stream, { expectedRevision });
+    expect(position?.commit).toBeGreaterThan(0n);
+    const plain = { credentials: { username: 'a', password: 'b' } };
+    const attempts: (() => Promise<unknown>)[] = [
+      () => revisions(stream),
+      () => revisions(stream, { direction: BACKWARDS, fromRevision: END }),
+      () => test.client.appendToStream(stream, numbered(1)),
+      () => test.client.appendToStream(stream, numbered(1), { expectedRevision: 3n, ...plain }),
+      () => test.client.deleteStream(stream),
+      () => test.client.tombstoneStream(stream),
+      () => test.client.setStreamMetadata(stream, { maxCount: 1 }),
+    ];
+    for (const attempt of attempts) expect(await rejection(attempt())).toMatchObject({ type: 'stream-deleted' });
+  });
 
   it('may be put on a stream that never was, and is seen in $all', async () => {
     const stream = newStream();
     await test.client.tombstoneStream(stream, { expectedRevision: NO_STREAM });
-    expect(await rejection(test.client.appendToStream(stream, numbered(1)))).toMatchObject({ type: 'stream-deleted', streamName: stream });
+    expect(await rejection(test.client.appendToStream(stream, numbered(1)))).toMatchObject({
+      type: 'stream-deleted',
+      streamName: stream,
+    });
     const [last] = await collect(test.client.readAll({ direction: BACKWARDS, fromPosition: END, maxCount: 1 }));
     expect(last?.event).toMatchObject({ streamId: stream, type: '$streamDeleted', revision: 0x7fffffffffffffffn });
   });
@@ -138,10 +171,18 @@ describe('stream metadata', () => {
     const stream = await filled();
     expect(await test.client.getStreamMetadata(stream)).toEqual({ streamName: stream });
     await test.client.setStreamMetadata(stream, { maxCount: 2, color: 'red' });
-    await test.client.setStreamMetadata(stream, { maxAge: 60, cacheControl: 5, acl: { readRoles: ['a'] } }, { expectedRevision: 0n });
-    expect(await test.client.getStreamMetadata(stream)).toMatchObject({ metadata: { maxAge: 60, cacheControl: 5, acl: { readRoles: ['a'] } } });
+    await test.client.setStreamMetadata(
+      stream,
+      { maxAge: 60, cacheControl: 5, acl: { readRoles: ['a'] } },
+      { expectedRevision: 0n },
+    );
+    expect(await test.client.getStreamMetadata(stream)).toMatchObject({
+      metadata: { maxAge: 60, cacheControl: 5, acl: { readRoles: ['a'] } },
+    });
     expect(await revisions(`$$${stream}`)).toEqual([1]);
-    expect(await rejection(test.client.setStreamMetadata(stream, { maxCount: 3 }, { expectedRevision: 0n }))).toBeInstanceOf(WrongExpectedVersionError);
+    expect(
+      await rejection(test.client.setStreamMetadata(stream, { maxCount: 3 }, { expectedRevision: 0n })),
+    ).toBeInstanceOf(WrongExpectedVersionError);
   });
 
   it('hides all but the newest events by $maxCount', async () => {
@@ -164,7 +205,9 @@ describe('stream metadata', () => {
     expect(await revisions(stream, { direction: BACKWARDS, fromRevision: 7n })).toEqual([7, 6]);
     await test.client.setStreamMetadata(stream, { truncateBefore: 20 });
     expect(await revisions(stream)).toEqual([]);
-    expect(await test.client.appendToStream(stream, numbered(1), { expectedRevision: 9n })).toMatchObject({ nextExpectedRevision: 10n });
+    expect(await test.client.appendToStream(stream, numbered(1), { expectedRevision: 9n })).toMatchObject({
+      nextExpectedRevision: 10n,
+    });
   });
 
   it('hides events older than $maxAge', async () => {

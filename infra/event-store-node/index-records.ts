@@ -30,7 +30,8 @@ export function indexChangesOf(records: readonly Buffer[], known: (streamName: s
   };
   for (const record of records) {
     const view = viewRecord(record);
-    if (view.revision === TOMBSTONE_REVISION) states.set(view.streamName, { ...stateOf(view.streamName), tombstoned: true });
+    if (view.revision === TOMBSTONE_REVISION)
+      states.set(view.streamName, { ...stateOf(view.streamName), tombstoned: true });
     else addEvent(view);
   }
   return { events, states };

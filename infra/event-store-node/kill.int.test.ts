@@ -19,9 +19,21 @@ const KILLS = 20;
 const WRITERS = 16;
 const APPEND_CHILD = fileURLToPath(new URL('testing/append-child.ts', import.meta.url));
 
-interface Acknowledged { batch: string; stream: string; revision: number; position: bigint }
-interface Appender { port: number; process: ChildProcessByStdio<null, Readable, null> }
-interface Batched { batch: string; index: number; size: number }
+interface Acknowledged {
+  batch: string;
+  stream: string;
+  revision: number;
+  position: bigint;
+}
+interface Appender {
+  port: number;
+  process: ChildProcessByStdio<null, Readable, null>;
+}
+interface Batched {
+  batch: string;
+  index: number;
+  size: number;
+}
 
 let dataDir = '';
 beforeAll(async () => {
@@ -90,7 +102,7 @@ function expectOrdered(all: AllStreamResolvedEvent[]): void {
 
 /** The events of a batch lie one behind the other in $all, all of them. */
 function expectWholeBatches(all: AllStreamResolvedEvent[]): void {
-  for (let at = 0; at < all.length; ) {
+  for (let at = 0; at < all.length;) {
     const { batch, size } = all[at]?.event?.data as unknown as Batched;
     const whole = all.slice(at, at + size).map(({ event }) => event?.data);
     expect(whole).toEqual(Array.from({ length: size }, (_, index) => ({ batch, index, size })));

@@ -22,7 +22,8 @@ afterAll(() => rm(dataDir, { recursive: true, force: true }));
 /** Together close to what one append may hold. */
 function largeEvents(append: number): EventData[] {
   return Array.from({ length: EVENTS_PER_APPEND }, (_, index) =>
-    binaryEvent({ type: `large-${append}-${index}`, data: Buffer.alloc(127 * KIB, append) }));
+    binaryEvent({ type: `large-${append}-${index}`, data: Buffer.alloc(127 * KIB, append) }),
+  );
 }
 
 it('keeps more than its write-ahead files hold, over a kill, and gives slow consumers everything from little memory', async () => {

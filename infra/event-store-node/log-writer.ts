@@ -26,7 +26,10 @@ export interface WriterHooks {
 }
 
 const DEFAULT_LIMITS: WriterLimits = {
-  queueBytes: 32 * 1024 * 1024, groupBytes: 4 * 1024 * 1024, groupRequests: 2048, recentEvents: 32_768,
+  queueBytes: 32 * 1024 * 1024,
+  groupBytes: 4 * 1024 * 1024,
+  groupRequests: 2048,
+  recentEvents: 32_768,
 };
 
 const BYTES_PER_REQUEST = 256;
@@ -46,9 +49,9 @@ interface QueuedWrite {
 }
 
 /**
- * The one writer of the log. Requests that arrive while a commit runs share the next one (group commit), so a commit costs
- * one fsync however many clients wait for it. Requests are decided and answered in order of arrival. On a slow disk several
- * commits are under way at once, each decided on top of those before it.
+ * The one writer of the log. Requests that arrive while a commit runs share the next one (group commit), so a commit
+ * costs one fsync however many clients wait for it. Requests are decided and answered in order of arrival. On a slow
+ * disk several commits are under way at once, each decided on top of those before it.
  */
 export class LogWriter {
   readonly #storage: Storage;
@@ -80,7 +83,10 @@ export class LogWriter {
     while (this.isFull) await new Promise<void>((resolve) => this.#waitingForRoom.push(resolve));
   }
 
-  /** Queues a write; resolves with its outcome once that is on disk. Rejects if the disk refuses: then nothing was written. */
+  /**
+   * Queues a write; resolves with its outcome once that is on disk. Rejects if the disk refuses: then nothing was
+   * written.
+   */
   submit(request: WriteRequest): Promise<WriteOutcome> {
     return new Promise((resolve, reject) => {
       const bytes = sizeOf(request);
@@ -101,7 +107,10 @@ export class LogWriter {
       // What arrives in the same turn of the event loop shares a write, and the answers to the last one get out first.
       await new Promise((resolve) => setImmediate(resolve));
       while (this.#inFlight.length >= this.#storage.mostCommitsAtOnce) await this.#inFlight[0]?.answered;
-      const obstacle = await this.#storage.room().then(() => undefined, (error: unknown) => ({ error }));
+      const obstacle = await this.#storage.room().then(
+        () => undefined,
+        (error: unknown) => ({ error }),
+      );
       if (obstacle === undefined) this.#begin(this.#takeGroup());
       else this.#refuse(this.#takeGroup(), obstacle.error);
     }
@@ -111,7 +120,8 @@ export class LogWriter {
   #takeGroup(): QueuedWrite[] {
     const most = Math.min(this.#limits.groupRequests, this.#queue.length);
     let count = 0;
-    for (let bytes = 0; count < most && bytes < this.#limits.groupBytes; count++) bytes += this.#queue[count]?.bytes ?? 0;
+    for (let bytes = 0; count < most && bytes < this.#limits.groupBytes; count++)
+      bytes += this.#queue[count]?.bytes ?? 0;
     const taken = this.#queue.slice(0, count);
     this.#queue = this.#queue.slice(count);
     return taken;
@@ -169,5 +179,8 @@ export class LogWriter {
 function sizeOf(request: WriteRequest): number {
   if (request.kind !== 'append') return BYTES_PER_REQUEST;
   const perEvent = BYTES_PER_REQUEST + request.streamName.length;
-  return request.events.reduce((sum, event) => sum + event.data.length + event.customMetadata.length + perEvent, BYTES_PER_REQUEST);
+  return request.events.reduce(
+    (sum, event) => sum + event.data.length + event.customMetadata.length + perEvent,
+    BYTES_PER_REQUEST,
+  );
 }

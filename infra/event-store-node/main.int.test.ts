@@ -70,7 +70,11 @@ describe('a data directory', () => {
     const args = ['--data-dir', join(directory, 'shared'), '--port', '0'];
     const first = await startNodeProcess(args);
     const second = await runNodeProcess(args);
-    expect(second).toEqual({ exitCode: 1, stdout: '', stderr: oneLine(new RegExp(`in use by process ${first.process.pid}`)) });
+    expect(second).toEqual({
+      exitCode: 1,
+      stdout: '',
+      stderr: oneLine(new RegExp(`in use by process ${first.process.pid}`)),
+    });
     await first.stop('SIGKILL');
     const third = await startNodeProcess(args);
     expect(await third.stop('SIGTERM')).toBe(0);

@@ -17,7 +17,11 @@ Clients connect with the address that is printed. Exit codes: 0 stopped, 1 could
 `;
 
 const OptionsSchema = z.object({
-  port: z.coerce.number('--port must be a number').int('--port must be a whole number').min(0).max(65_535, '--port must be below 65536'),
+  port: z.coerce
+    .number('--port must be a number')
+    .int('--port must be a whole number')
+    .min(0)
+    .max(65_535, '--port must be below 65536'),
   'data-dir': z.string().min(1, '--data-dir must not be empty'),
   host: z.string().min(1, '--host must not be empty'),
 });
@@ -60,8 +64,10 @@ function messageOf(error: unknown): string {
 function explain(error: unknown, options: { host: string; port: number; 'data-dir': string }): string {
   const message = messageOf(error);
   if (message.includes('EADDRINUSE')) return `port ${options.port} on ${options.host} is taken`;
-  if (message.includes('EADDRNOTAVAIL') || message.includes('ENOTFOUND')) return `this machine has no address ${options.host}`;
-  if (/EACCES|EROFS|EPERM|ENOENT|Permission denied/.test(message)) return `the data directory ${options['data-dir']} cannot be written`;
+  if (message.includes('EADDRNOTAVAIL') || message.includes('ENOTFOUND'))
+    return `this machine has no address ${options.host}`;
+  if (/EACCES|EROFS|EPERM|ENOENT|Permission denied/.test(message))
+    return `the data directory ${options['data-dir']} cannot be written`;
   if (/EEXIST|ENOTDIR|Not a directory/.test(message)) return `${options['data-dir']} is not a directory`;
   return message.split('\n')[0] ?? message;
 }
@@ -83,7 +89,12 @@ async function run(args: string[]): Promise<number | undefined> {
   }
   try {
     const log = (message: string): void => void process.stderr.write(`event store: ${message}\n`);
-    const node = await startEventStoreNode({ dataDir: options['data-dir'], port: options.port, host: options.host, log });
+    const node = await startEventStoreNode({
+      dataDir: options['data-dir'],
+      port: options.port,
+      host: options.host,
+      log,
+    });
     stopOnSignal(node);
     process.stdout.write(`event store ready: ${node.url} (log in ${options['data-dir']})\n`);
     return undefined;

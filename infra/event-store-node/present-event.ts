@@ -14,7 +14,8 @@ export function presenter(storage: Storage, request: ReadRequest): (record: Buff
   return (record) => {
     const view = viewRecord(record);
     const isLink = request.resolveLinks && view.type === LINK_TYPE;
-    if (!isLink) return readResponse({ event: recorded(recordedEventOf(record)), link: undefined, position: view.position });
+    if (!isLink)
+      return readResponse({ event: recorded(recordedEventOf(record)), link: undefined, position: view.position });
     const target = linkTarget(storage, view.data.toString());
     const event = target === undefined ? undefined : recorded(recordedEventOf(target));
     return readResponse({ event, link: recorded(recordedEventOf(record)), position: view.position });

@@ -2,7 +2,11 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 
 /** Names one run of one process, so that a later process with the same pid is not taken for it. */
-export const ProcessIdentitySchema = z.object({ pid: z.number().int().positive(), startedAt: z.string(), boot: z.string() });
+export const ProcessIdentitySchema = z.object({
+  pid: z.number().int().positive(),
+  startedAt: z.string(),
+  boot: z.string(),
+});
 
 export type ProcessIdentity = z.infer<typeof ProcessIdentitySchema>;
 
@@ -13,7 +17,10 @@ export function ownIdentity(): ProcessIdentity {
   return { pid: process.pid, startedAt: startTimeOf(process.pid), boot: bootId() };
 }
 
-/** Whether that run of that process still goes on. Where the system does not say when a process began, any process with its pid counts. */
+/**
+ * Whether that run of that process still goes on. Where the system does not say when a process began, any process with
+ * its pid counts.
+ */
 export function isRunning(identity: ProcessIdentity): boolean {
   return identity.boot === bootId() && hasProcess(identity.pid) && identity.startedAt === startTimeOf(identity.pid);
 }
@@ -27,7 +34,9 @@ function hasProcess(pid: number): boolean {
   }
 }
 
-/** Clock ticks between boot and start, as Linux counts them; the command name before it may hold spaces and brackets. */
+/**
+ * Clock ticks between boot and start, as Linux counts them; the command name before it may hold spaces and brackets.
+ */
 function startTimeOf(pid: number): string {
   const stat = readOr(`/proc/${pid}/stat`);
   return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[START_TIME_FIELD] ?? '';

@@ -34,7 +34,7 @@ function* readAll(storage: Storage, request: ReadRequest, present: Presenter): G
   if (source.kind !== 'all') return;
   let remaining = request.count ?? 0;
   let at = allStart(source.from, backwards);
-  for (let done = false; remaining > 0 && !done; ) {
+  for (let done = false; remaining > 0 && !done;) {
     const size = { ...PAGE, records: filter === undefined ? Math.min(PAGE.records, remaining) : PAGE.records };
     const page = backwards ? storage.pageBackward(at, size) : storage.pageForward(at, size);
     const matching = filter === undefined ? page.records : page.records.filter((record) => filter.matches(record));
@@ -88,7 +88,9 @@ function* streamRecords(storage: Storage, stream: NamedStream, request: ReadRequ
 }
 
 function streamEnds(visible: { first: number; last: number }, withoutFirst: boolean): Buffer[] {
-  return withoutFirst ? [lastStreamPosition(visible.last)] : [firstStreamPosition(visible.first), lastStreamPosition(visible.last)];
+  return withoutFirst
+    ? [lastStreamPosition(visible.last)]
+    : [firstStreamPosition(visible.first), lastStreamPosition(visible.last)];
 }
 
 function streamStart(from: 'start' | 'end' | number, backwards: boolean): number {

@@ -4,7 +4,9 @@ import type { EventFilter } from './event-filter.ts';
 import { invalidArgument } from './rpc-error.ts';
 import { isValidStreamName } from './stream-state.ts';
 
-/** A place in `$all` as clients name it: compared by commit, then by prepare. Here both are the same for every event. */
+/**
+ * A place in `$all` as clients name it: compared by commit, then by prepare. Here both are the same for every event.
+ */
 export interface Position {
   readonly commit: number;
   readonly prepare: number;
@@ -39,7 +41,8 @@ export function parseReadRequest(request: ReadReq): ReadRequest {
   const source = options.hasAll() ? allSource(options) : streamSource(options);
   const count = countOf(options);
   return {
-    source, count,
+    source,
+    count,
     backwards: options.getReadDirection() === BACKWARDS,
     resolveLinks: options.getResolveLinks(),
     filter: filterOf(options, source.kind, count === undefined),
@@ -55,7 +58,11 @@ function countOf(options: ReadReq.Options): number | undefined {
   return undefined;
 }
 
-function filterOf(options: ReadReq.Options, source: ReadSource['kind'], forSubscription: boolean): EventFilter | undefined {
+function filterOf(
+  options: ReadReq.Options,
+  source: ReadSource['kind'],
+  forSubscription: boolean,
+): EventFilter | undefined {
   const filter = options.getFilter();
   if (filter === undefined) return undefined;
   if (source === 'stream') throw invalidArgument('Only $all can be filtered.');
@@ -67,7 +74,10 @@ function allSource(options: ReadReq.Options): ReadSource {
   const position = all?.getPosition();
   if (position === undefined) return { kind: 'all', from: all?.hasEnd() === true ? 'end' : 'start' };
   if (BigInt(position.getCommitPosition()) === END_OF_ALL) return { kind: 'all', from: 'end' };
-  return { kind: 'all', from: { commit: Number(position.getCommitPosition()), prepare: Number(position.getPreparePosition()) } };
+  return {
+    kind: 'all',
+    from: { commit: Number(position.getCommitPosition()), prepare: Number(position.getPreparePosition()) },
+  };
 }
 
 function streamSource(options: ReadReq.Options): ReadSource {

@@ -1,4 +1,12 @@
-import { BACKWARDS, binaryEvent, END, EventStoreDBClient, FORWARDS, START, StreamNotFoundError } from '@eventstore/db-client';
+import {
+  BACKWARDS,
+  binaryEvent,
+  END,
+  EventStoreDBClient,
+  FORWARDS,
+  START,
+  StreamNotFoundError,
+} from '@eventstore/db-client';
 import type { AllStreamResolvedEvent, ResolvedEvent } from '@eventstore/db-client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startEventStoreNode } from './server.ts';
@@ -20,13 +28,14 @@ beforeAll(async () => {
 afterAll(() => test.close());
 
 const revisions = (events: ResolvedEvent[]): number[] => events.map(({ event }) => Number(event?.revision));
-const positions = (events: AllStreamResolvedEvent[]): bigint[] => events.map(({ event }) => event?.position.commit ?? -1n);
+const positions = (events: AllStreamResolvedEvent[]): bigint[] =>
+  events.map(({ event }) => event?.position.commit ?? -1n);
 const range = (from: number, to: number): number[] =>
   Array.from({ length: Math.abs(to - from) + 1 }, (_, index) => (to >= from ? from + index : from - index));
 
 describe('reading a stream', () => {
   it.each([
-    ['forwards from the start', { }, range(0, LONG - 1)],
+    ['forwards from the start', {}, range(0, LONG - 1)],
     ['forwards from a revision, which is included', { fromRevision: 700n }, range(700, LONG - 1)],
     ['forwards from the last revision', { fromRevision: BigInt(LONG - 1) }, [LONG - 1]],
     ['forwards from behind the end', { fromRevision: BigInt(LONG) }, []],
@@ -36,8 +45,16 @@ describe('reading a stream', () => {
     ['backwards from the end', { direction: BACKWARDS, fromRevision: END }, range(LONG - 1, 0)],
     ['backwards from a revision, which is included', { direction: BACKWARDS, fromRevision: 700n }, range(700, 0)],
     ['backwards from the start', { direction: BACKWARDS, fromRevision: START }, [0]],
-    ['backwards from behind the end', { direction: BACKWARDS, fromRevision: 10_000n, maxCount: 2 }, [LONG - 1, LONG - 2]],
-    ['backwards, a number of events', { direction: BACKWARDS, fromRevision: END, maxCount: 600 }, range(LONG - 1, LONG - 600)],
+    [
+      'backwards from behind the end',
+      { direction: BACKWARDS, fromRevision: 10_000n, maxCount: 2 },
+      [LONG - 1, LONG - 2],
+    ],
+    [
+      'backwards, a number of events',
+      { direction: BACKWARDS, fromRevision: END, maxCount: 600 },
+      range(LONG - 1, LONG - 600),
+    ],
   ] as const)('goes %s', async (_case, options, expected) => {
     expect(revisions(await collect(test.client.readStream(stream, options)))).toEqual(expected);
   });
@@ -72,7 +89,10 @@ describe('reading $all', () => {
   it('compares positions by commit, then by prepare', async () => {
     const all = await collect(test.client.readAll({ maxCount: 3 }));
     const commit = all[1]?.event?.position.commit ?? 0n;
-    const first = async (position: { commit: bigint; prepare: bigint }, direction: typeof FORWARDS | typeof BACKWARDS): Promise<bigint | undefined> =>
+    const first = async (
+      position: { commit: bigint; prepare: bigint },
+      direction: typeof FORWARDS | typeof BACKWARDS,
+    ): Promise<bigint | undefined> =>
       positions(await collect(test.client.readAll({ fromPosition: position, direction, maxCount: 1 })))[0];
     const [before, at, after] = positions(all);
     expect(await first({ commit, prepare: commit - 1n }, FORWARDS)).toBe(at);
@@ -136,7 +156,8 @@ describe('a restarted node', () => {
     expect(await collect(client.readAll())).toEqual(before);
     const { position } = await client.appendToStream('stream', numbered(5), { expectedRevision: 6n });
     expect(position?.commit).toBeGreaterThan(before.at(-1)?.commitPosition ?? 0n);
-    const read = async (options: object): Promise<number[]> => revisions(await collect(client.readStream('stream', options)));
+    const read = async (options: object): Promise<number[]> =>
+      revisions(await collect(client.readStream('stream', options)));
     expect(await read({})).toEqual(range(0, 11));
     expect(await read({ fromRevision: 5n, maxCount: 4 })).toEqual([5, 6, 7, 8]);
     expect(await read({ fromRevision: 8n })).toEqual([8, 9, 10, 11]);

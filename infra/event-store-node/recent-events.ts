@@ -19,7 +19,9 @@ export class RecentEvents {
     return this.#newer.get(eventId) ?? this.#older.get(eventId);
   }
 
-  /** Remembers an event. Old ones are forgotten a whole generation at a time: a map that loses them singly gets slow. */
+  /**
+   * Remembers an event. Old ones are forgotten a whole generation at a time: a map that loses them singly gets slow.
+   */
   add(eventId: string, event: WrittenEvent): void {
     if (this.#newer.size >= this.#generation) {
       this.#older = this.#newer;

@@ -30,34 +30,45 @@ function groupsOf(plan: string[][]): LogGroup[] {
 }
 
 it('finds exactly what was added and not dropped, by position, by stream and in both directions', () => {
-  fc.assert(fc.property(plans, fc.nat(), fc.nat(300), (plan, drop, from) => {
-    const groups = groupsOf(plan);
-    const dropped = drop % (groups.length + 1);
-    const recent = new RecentLog();
-    for (const group of groups) recent.add(group);
-    recent.drop(groups[dropped - 1]?.end ?? 0);
-    const kept = groups.slice(dropped);
-    const events = kept.flatMap((group) => group.events);
+  fc.assert(
+    fc.property(plans, fc.nat(), fc.nat(300), (plan, drop, from) => {
+      const groups = groupsOf(plan);
+      const dropped = drop % (groups.length + 1);
+      const recent = new RecentLog();
+      for (const group of groups) recent.add(group);
+      recent.drop(groups[dropped - 1]?.end ?? 0);
+      const kept = groups.slice(dropped);
+      const events = kept.flatMap((group) => group.events);
 
-    expect(recent.bytes).toBe(events.length * 10);
-    expect(recent.start).toBe(kept[0]?.start ?? Infinity);
-    const at = 256 + from;
-    expect([...recent.forward(at)].map(({ position }) => position)).toEqual(events.map(({ position }) => position).filter((p) => p >= at));
-    expect([...recent.backward(at)].map(({ position }) => position)).toEqual(events.map(({ position }) => position).filter((p) => p < at).reverse());
-    for (const group of groups) {
-      for (const { position } of group.events) {
-        const expected = kept.includes(group) ? String(position).padStart(10) : undefined;
-        expect(recent.recordAt(position)?.toString()).toBe(expected);
-        expect(recent.recordAt(position + 1)).toBeUndefined();
+      expect(recent.bytes).toBe(events.length * 10);
+      expect(recent.start).toBe(kept[0]?.start ?? Infinity);
+      const at = 256 + from;
+      expect([...recent.forward(at)].map(({ position }) => position)).toEqual(
+        events.map(({ position }) => position).filter((p) => p >= at),
+      );
+      expect([...recent.backward(at)].map(({ position }) => position)).toEqual(
+        events
+          .map(({ position }) => position)
+          .filter((p) => p < at)
+          .reverse(),
+      );
+      for (const group of groups) {
+        for (const { position } of group.events) {
+          const expected = kept.includes(group) ? String(position).padStart(10) : undefined;
+          expect(recent.recordAt(position)?.toString()).toBe(expected);
+          expect(recent.recordAt(position + 1)).toBeUndefined();
+        }
       }
-    }
-    expectStreams(recent, events);
-  }));
+      expectStreams(recent, events);
+    }),
+  );
 });
 
 function expectStreams(recent: RecentLog, events: readonly StreamEvent[]): void {
   for (const stream of STREAMS) {
-    const own = events.filter(({ streamName }) => streamName === stream).map(({ revision, position }) => ({ revision, position }));
+    const own = events
+      .filter(({ streamName }) => streamName === stream)
+      .map(({ revision, position }) => ({ revision, position }));
     expect(recent.firstRevision(stream)).toBe(own[0]?.revision ?? Infinity);
     expect(recent.stateOf(stream)?.revision).toBe(own.at(-1)?.revision);
     expect(recent.events(stream, { from: 0, to: 1000 }, 3)).toEqual(own.slice(0, 3));

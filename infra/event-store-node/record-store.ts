@@ -6,7 +6,14 @@ import { isRunning, ownIdentity, ProcessIdentitySchema } from './process-identit
 import { EMPTY_STREAM } from './stream-state.ts';
 import type { StreamState } from './stream-state.ts';
 
-type StoredState = [id: number, revision: number, tombstoned: 0 | 1, truncateBefore: number, maxCount: number, maxAgeMs: number];
+type StoredState = [
+  id: number,
+  revision: number,
+  tombstoned: 0 | 1,
+  truncateBefore: number,
+  maxCount: number,
+  maxAgeMs: number,
+];
 
 /** A record and where it is. */
 export interface PlacedRecord {
@@ -37,8 +44,8 @@ const OWNER = 'owner';
 const GREATEST_ID = Buffer.from([2]);
 
 /**
- * The records by position, positions by stream and revision, and a state per stream, in one LMDB environment. One thread
- * writes, any may read: synchronously, and what they see is never half of a write.
+ * The records by position, positions by stream and revision, and a state per stream, in one LMDB environment. One
+ * thread writes, any may read: synchronously, and what they see is never half of a write.
  */
 export class RecordStore {
   readonly #directory: string;
@@ -104,7 +111,8 @@ export class RecordStore {
 
   /** Records at or after `from` and before `to`, oldest first, at most `limit`. */
   *forward(from: number, to: number, limit: number): Generator<PlacedRecord> {
-    for (const { key, value } of this.#records.getRange({ start: from, end: to, limit })) yield { position: key, record: value };
+    for (const { key, value } of this.#records.getRange({ start: from, end: to, limit }))
+      yield { position: key, record: value };
   }
 
   /** Records before `before`, newest first, at most `limit`. */
@@ -116,10 +124,14 @@ export class RecordStore {
   /** Writes records that follow directly on those in the store, with their index, in one durable transaction. */
   write(records: readonly PlacedRecord[]): void {
     this.#root.transactionSync(() => {
-      const { events, states } = indexChangesOf(records.map(({ record }) => record), (name) => this.stateOf(name));
+      const { events, states } = indexChangesOf(
+        records.map(({ record }) => record),
+        (name) => this.stateOf(name),
+      );
       const ids = this.#idsOf(states.keys());
       for (const { position, record } of records) this.#records.putSync(position, record);
-      for (const { streamName, revision, position } of events) this.#positions.putSync([ids.get(streamName) ?? 0, revision], position);
+      for (const { streamName, revision, position } of events)
+        this.#positions.putSync([ids.get(streamName) ?? 0, revision], position);
       for (const [name, state] of states) this.#states.putSync(streamKey(name), toStored(ids.get(name) ?? 0, state));
     });
   }

@@ -1,6 +1,9 @@
 import { bytesFieldSize, MalformedMessageError, varintSize, WireReader, writeBytesField, writeVarint } from './wire.ts';
 
-/** An event as a client proposes it, before it has a place in the log. `data` and `customMetadata` may share memory with the request. */
+/**
+ * An event as a client proposes it, before it has a place in the log. `data` and `customMetadata` may share memory with
+ * the request.
+ */
 export interface ProposedEvent {
   /** Lower-case UUID with dashes. */
   readonly id: string;
@@ -10,7 +13,10 @@ export interface ProposedEvent {
   readonly customMetadata: Uint8Array;
 }
 
-/** Where an event goes: its stream, its revision there, its position in `$all` and the moment, in 100 ns ticks since 1970. */
+/**
+ * Where an event goes: its stream, its revision there, its position in `$all` and the moment, in 100 ns ticks since
+ * 1970.
+ */
 export interface Placement {
   readonly streamName: Buffer;
   readonly revision: bigint;
@@ -40,7 +46,16 @@ const TYPE_KEY = mapKey('type');
 const CONTENT_TYPE_KEY = mapKey('content-type');
 const CREATED_KEY = mapKey('created');
 const UUID_LENGTH = 36;
-const TAG = { id: 0x0a, stream: 0x12, revision: 0x18, prepare: 0x20, commit: 0x28, metadata: 0x32, custom: 0x3a, data: 0x42 };
+const TAG = {
+  id: 0x0a,
+  stream: 0x12,
+  revision: 0x18,
+  prepare: 0x20,
+  commit: 0x28,
+  metadata: 0x32,
+  custom: 0x3a,
+  data: 0x42,
+};
 
 function mapKey(name: string): Buffer {
   return Buffer.concat([Buffer.from([0x0a, name.length]), Buffer.from(name)]);
@@ -80,9 +95,16 @@ export function encodeRecord(event: ProposedEvent, place: Placement): Buffer {
   const positionSize = 1 + varintSize(place.position);
   const streamSize = bytesFieldSize(place.streamName.length);
   const recordedSize =
-    bytesFieldSize(bytesFieldSize(UUID_LENGTH)) + bytesFieldSize(streamSize) + 1 + revisionSize(place.revision) + 2 * positionSize +
-    mapEntrySize(TYPE_KEY, type) + mapEntrySize(CREATED_KEY, created) + mapEntrySize(CONTENT_TYPE_KEY, contentType) +
-    bytesFieldSize(event.customMetadata.length) + bytesFieldSize(event.data.length);
+    bytesFieldSize(bytesFieldSize(UUID_LENGTH)) +
+    bytesFieldSize(streamSize) +
+    1 +
+    revisionSize(place.revision) +
+    2 * positionSize +
+    mapEntrySize(TYPE_KEY, type) +
+    mapEntrySize(CREATED_KEY, created) +
+    mapEntrySize(CONTENT_TYPE_KEY, contentType) +
+    bytesFieldSize(event.customMetadata.length) +
+    bytesFieldSize(event.data.length);
   const readEventSize = bytesFieldSize(recordedSize) + positionSize;
   const target = Buffer.allocUnsafe(bytesFieldSize(readEventSize));
   target[0] = 0x0a;
@@ -144,8 +166,15 @@ export function mapEntry(entry: Buffer): [key: string, value: string] {
 export function viewRecord(record: Buffer): RecordView {
   const reader = new WireReader(recordedEventOf(record));
   const view = {
-    id: '', streamName: '', revision: 0n, position: 0, type: '', isJson: false, createdMs: 0,
-    data: record.subarray(0, 0), customMetadata: record.subarray(0, 0),
+    id: '',
+    streamName: '',
+    revision: 0n,
+    position: 0,
+    type: '',
+    isJson: false,
+    createdMs: 0,
+    data: record.subarray(0, 0),
+    customMetadata: record.subarray(0, 0),
   };
   const metadata = (entry: Buffer): void => {
     const [key, value] = mapEntry(entry);
@@ -155,14 +184,29 @@ export function viewRecord(record: Buffer): RecordView {
   };
   for (let number = reader.next(); number !== 0; number = reader.next()) {
     switch (number) {
-      case 1: view.id = only(reader.bytes(), 2).toString('latin1'); break;
-      case 2: view.streamName = only(reader.bytes(), 3).toString(); break;
-      case 3: view.revision = reader.varintExact(); break;
-      case 5: view.position = reader.varint(); break;
-      case 6: metadata(reader.bytes()); break;
-      case 7: view.customMetadata = reader.bytes(); break;
-      case 8: view.data = reader.bytes(); break;
-      default: reader.skip();
+      case 1:
+        view.id = only(reader.bytes(), 2).toString('latin1');
+        break;
+      case 2:
+        view.streamName = only(reader.bytes(), 3).toString();
+        break;
+      case 3:
+        view.revision = reader.varintExact();
+        break;
+      case 5:
+        view.position = reader.varint();
+        break;
+      case 6:
+        metadata(reader.bytes());
+        break;
+      case 7:
+        view.customMetadata = reader.bytes();
+        break;
+      case 8:
+        view.data = reader.bytes();
+        break;
+      default:
+        reader.skip();
     }
   }
   return view;

@@ -5,7 +5,9 @@ import type { ExpectedRevision } from './check-append.ts';
 /** 1 MiB: what a real node takes in one append unless told otherwise. */
 export const MAX_APPEND_BYTES = 1024 * 1024;
 
-/** A refusal that ends a call: gRPC status, message, and the trailers by which the official client tells refusals apart. */
+/**
+ * A refusal that ends a call: gRPC status, message, and the trailers by which the official client tells refusals apart.
+ */
 export class RpcError extends Error implements ServiceError {
   override readonly name = 'RpcError';
   readonly code: status;
@@ -35,10 +37,13 @@ export function streamDeleted(streamName: string): RpcError {
 /** The stream is not in the state that the client expects. `current` is -1 for a stream without events. */
 export function wrongExpectedVersion(streamName: string, expected: ExpectedRevision, current: number): RpcError {
   const trailers = {
-    exception: 'wrong-expected-version', 'stream-name': streamName,
-    'expected-version': String(expectedVersionNumber(expected)), 'actual-version': current < 0 ? '' : String(current),
+    exception: 'wrong-expected-version',
+    'stream-name': streamName,
+    'expected-version': String(expectedVersionNumber(expected)),
+    'actual-version': current < 0 ? '' : String(current),
   };
-  const details = `Append failed due to WrongExpectedVersion. Stream: ${streamName}, ` +
+  const details =
+    `Append failed due to WrongExpectedVersion. Stream: ${streamName}, ` +
     `Expected version: ${expectedVersionNumber(expected)}, Actual version: ${current < 0 ? 'none' : current}`;
   return new RpcError(status.FAILED_PRECONDITION, details, trailers);
 }
@@ -51,22 +56,36 @@ export function maximumAppendSizeExceeded(): RpcError {
 
 /** An event comes without metadata that every event must have. */
 export function missingMetadata(properties: readonly string[]): RpcError {
-  const trailers = { exception: 'missing-required-metadata-property', 'required-metadata-properties': properties.join(',') };
-  return new RpcError(status.INVALID_ARGUMENT, `Required Metadata Property ${properties.join(',')} is missing`, trailers);
+  const trailers = {
+    exception: 'missing-required-metadata-property',
+    'required-metadata-properties': properties.join(','),
+  };
+  return new RpcError(
+    status.INVALID_ARGUMENT,
+    `Required Metadata Property ${properties.join(',')} is missing`,
+    trailers,
+  );
 }
 
 /** Whatever ends a call, as the error that goes to the client. Nothing about the inside of an unexpected error does. */
 export function toRpcError(error: unknown): RpcError {
-  return error instanceof RpcError ? error : new RpcError(status.UNKNOWN, 'The event store could not complete the call.');
+  return error instanceof RpcError
+    ? error
+    : new RpcError(status.UNKNOWN, 'The event store could not complete the call.');
 }
 
 /** The decimal form of an expected revision on the wire: EventStoreDB's negative numbers for the named ones. */
 function expectedVersionNumber(expected: ExpectedRevision): bigint {
   switch (expected.kind) {
-    case 'any': return -2n;
-    case 'no-stream': return -1n;
-    case 'stream-exists': return -4n;
-    case 'revision': return expected.revision;
-    default: return expected satisfies never;
+    case 'any':
+      return -2n;
+    case 'no-stream':
+      return -1n;
+    case 'stream-exists':
+      return -4n;
+    case 'revision':
+      return expected.revision;
+    default:
+      return expected satisfies never;
   }
 }

@@ -32,13 +32,16 @@ export interface EventStoreNode {
   close(): Promise<void>;
 }
 
-/** The largest record of a real node; a message may be as large, so that a larger append is refused by size and not cut off. */
+/**
+ * The largest record of a real node; a message may be as large, so that a larger append is refused by size and not cut
+ * off.
+ */
 const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 const SHUTDOWN_GRACE_MS = 500;
 
 /**
- * Starts an event store that speaks EventStoreDB's gRPC protocol, with its log in one directory. Every append is on disk
- * (fsync) before it is acknowledged. Rejects if the directory is in use or unusable, or the port is taken.
+ * Starts an event store that speaks EventStoreDB's gRPC protocol, with its log in one directory. Every append is on
+ * disk (fsync) before it is acknowledged. Rejects if the directory is in use or unusable, or the port is taken.
  */
 export async function startEventStoreNode(options: EventStoreNodeOptions): Promise<EventStoreNode> {
   const host = options.host ?? '127.0.0.1';
@@ -47,7 +50,8 @@ export async function startEventStoreNode(options: EventStoreNodeOptions): Promi
   const signal = new CommitSignal();
   const writer = new LogWriter(storage, {
     onCommit: (streamNames) => signal.notify(streamNames),
-    onFailure: (error) => options.log?.(`events could not be written: ${error instanceof Error ? error.message : String(error)}`),
+    onFailure: (error) =>
+      options.log?.(`events could not be written: ${error instanceof Error ? error.message : String(error)}`),
   });
   const openCalls = new Set<OutgoingCall>();
   const server = new Server({
@@ -63,7 +67,8 @@ export async function startEventStoreNode(options: EventStoreNodeOptions): Promi
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
     await writer.idle();
-    for (const call of openCalls) call.emit('error', new RpcError(status.UNAVAILABLE, 'The event store is shutting down.'));
+    for (const call of openCalls)
+      call.emit('error', new RpcError(status.UNAVAILABLE, 'The event store is shutting down.'));
     await shutDown(server);
     await writer.idle();
     await storage.close();

@@ -37,7 +37,8 @@ export function addServices(server: Server, context: NodeContext): void {
     },
   });
   server.addService(ServerFeaturesService, {
-    getSupportedMethods: (_call: unknown, respond: (error: null, value: unknown) => void) => respond(null, supportedMethods()),
+    getSupportedMethods: (_call: unknown, respond: (error: null, value: unknown) => void) =>
+      respond(null, supportedMethods()),
   });
   refuse(server, PersistentSubscriptionsService, 'persistent subscriptions');
   refuse(server, ProjectionsService, 'server-side projections');
@@ -82,7 +83,10 @@ function addStreams(server: Server, context: NodeContext): void {
 function refuse(server: Server, service: ServiceDefinition, what: string): void {
   const handlers: Record<string, UntypedHandleCall> = {};
   for (const [name, method] of Object.entries(service)) {
-    const error = new RpcError(status.UNIMPLEMENTED, `The embedded event store has no ${what} (${method.path}). Use EventStoreDB for that.`);
+    const error = new RpcError(
+      status.UNIMPLEMENTED,
+      `The embedded event store has no ${what} (${method.path}). Use EventStoreDB for that.`,
+    );
     handlers[name] = method.responseStream
       ? (call: { emit(event: 'error', error: RpcError): boolean }) => void call.emit('error', error)
       : (_call: unknown, respond: Respond) => respond(error);

@@ -28,8 +28,9 @@ export interface Page {
 const MOST_RECENT_BYTES = 32 * 1024 * 1024;
 
 /**
- * The node's data. A group of records is durable once it is in the write-ahead log; a thread brings it into the store, where
- * it is found by position and by stream; until then it is found in memory. Reads see a group as soon as its commit resolves.
+ * The node's data. A group of records is durable once it is in the write-ahead log; a thread brings it into the store,
+ * where it is found by position and by stream; until then it is found in memory. Reads see a group as soon as its
+ * commit resolves.
  */
 export class Storage {
   readonly #wal: WriteAheadLog;
@@ -106,13 +107,21 @@ export class Storage {
     const firstRecent = this.#recent.firstRevision(streamName);
     const { from, to } = range;
     if (to < from) {
-      const recent = this.#recent.events(streamName, { from, to: Math.max(to, firstRecent) }, from >= firstRecent ? limit : 0);
+      const recent = this.#recent.events(
+        streamName,
+        { from, to: Math.max(to, firstRecent) },
+        from >= firstRecent ? limit : 0,
+      );
       const below = { from: Math.min(from, firstRecent - 1), to };
       return below.from < to ? recent : [...recent, ...this.#stored(streamName, below, limit - recent.length)];
     }
-    const stored = from < firstRecent ? this.#stored(streamName, { from, to: Math.min(to, firstRecent - 1) }, limit) : [];
+    const stored =
+      from < firstRecent ? this.#stored(streamName, { from, to: Math.min(to, firstRecent - 1) }, limit) : [];
     if (to < firstRecent) return stored;
-    return [...stored, ...this.#recent.events(streamName, { from: Math.max(from, firstRecent), to }, limit - stored.length)];
+    return [
+      ...stored,
+      ...this.#recent.events(streamName, { from: Math.max(from, firstRecent), to }, limit - stored.length),
+    ];
   }
 
   #stored(streamName: string, range: { from: number; to: number }, limit: number): IndexedEvent[] {
@@ -138,7 +147,11 @@ export class Storage {
 
   /** Records before `before`, newest first. */
   pageBackward(before: number, size: PageSize): Page {
-    return page(size, this.#recent.backward(before), this.#store.backward(Math.min(before, this.#recent.start), size.records));
+    return page(
+      size,
+      this.#recent.backward(before),
+      this.#store.backward(Math.min(before, this.#recent.start), size.records),
+    );
   }
 
   /** How many commits should be under way at once. */
@@ -155,8 +168,9 @@ export class Storage {
   }
 
   /**
-   * Resolves once the records, and those of all commits before, are on disk (fsync); they are seen from then on. A commit that
-   * begins while others are under way must follow on them. Rejects if the disk refuses: then none of the records counts.
+   * Resolves once the records, and those of all commits before, are on disk (fsync); they are seen from then on. A
+   * commit that begins while others are under way must follow on them. Rejects if the disk refuses: then none of the
+   * records counts.
    */
   async commit(group: LogGroup): Promise<void> {
     if (group.records.length === 0) await this.#wal.written();

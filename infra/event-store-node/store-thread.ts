@@ -4,7 +4,10 @@ import { z } from 'zod';
 
 const StoredUpToSchema = z.number();
 
-/** How long frames wait for company: one large transaction writes far fewer pages than many small ones, and wakes the thread once. */
+/**
+ * How long frames wait for company: one large transaction writes far fewer pages than many small ones, and wakes the
+ * thread once.
+ */
 const GATHER_MS = 500;
 /** Bytes that are handed over at once, whatever the time. */
 const ENOUGH_BYTES = 4 * 1024 * 1024;
@@ -55,10 +58,17 @@ export class StoreThread {
     const frames = this.#gathered;
     this.#gathered = [];
     this.#gatheredBytes = 0;
-    if (frames.length > 0) this.#worker.postMessage(frames, frames.map(({ frame }) => frame.buffer));
+    if (frames.length > 0)
+      this.#worker.postMessage(
+        frames,
+        frames.map(({ frame }) => frame.buffer),
+      );
   }
 
-  /** Resolves once the condition holds; it is looked at whenever something is stored. Rejects when the thread has failed. */
+  /**
+   * Resolves once the condition holds; it is looked at whenever something is stored. Rejects when the thread has
+   * failed.
+   */
   async until(condition: () => boolean): Promise<void> {
     for (;;) {
       if (this.#failure !== undefined) throw this.#failure;

@@ -5,8 +5,8 @@ import type { PlacedRecord } from './record-store.ts';
 import { recordsOfFrame } from './wal-frame.ts';
 
 /**
- * The thread that brings groups of records from the write-ahead log into the store. It gets frames in the order of the log,
- * writes each message in one transaction, and tells up to where the store is complete. `null` ends it.
+ * The thread that brings groups of records from the write-ahead log into the store. It gets frames in the order of the
+ * log, writes each message in one transaction, and tells up to where the store is complete. `null` ends it.
  */
 const MessageSchema = z.array(z.object({ start: z.number(), frame: z.instanceof(Uint8Array) })).nullable();
 

@@ -27,7 +27,10 @@ export function readableState(storage: Storage, streamName: string): StreamState
 
 /** The visible events of a stream from revision `from` on, in one direction, at most one page. */
 export function readStreamPage(
-  storage: Storage, stream: NamedStream, range: { from: number; backwards: boolean }, size: PageSize,
+  storage: Storage,
+  stream: NamedStream,
+  range: { from: number; backwards: boolean },
+  size: PageSize,
 ): StreamPage {
   const span = visibleSpan(stream, range);
   if (span === undefined) return { records: [], next: range.from, isLast: true };
@@ -46,7 +49,10 @@ export function readStreamPage(
   return { records, next, isLast: next === span.to + step };
 }
 
-function visibleSpan(stream: NamedStream, range: { from: number; backwards: boolean }): { from: number; to: number; maxAgeMs: number } | undefined {
+function visibleSpan(
+  stream: NamedStream,
+  range: { from: number; backwards: boolean },
+): { from: number; to: number; maxAgeMs: number } | undefined {
   const visible = visibleRange(stream.streamName, stream.state);
   if (visible === undefined) return undefined;
   const { first, last, maxAgeMs } = visible;

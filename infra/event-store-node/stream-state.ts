@@ -68,7 +68,11 @@ export function parseLimits(data: Buffer, isJson: boolean): StreamLimits {
   const parsed = MetadataSchema.safeParse(parseJson(data));
   if (!parsed.success) return NO_LIMITS;
   const { $tb, $maxCount, $maxAge } = parsed.data;
-  return { truncateBefore: $tb ?? 0, maxCount: $maxCount ?? Infinity, maxAgeMs: $maxAge === undefined ? Infinity : $maxAge * 1000 };
+  return {
+    truncateBefore: $tb ?? 0,
+    maxCount: $maxCount ?? Infinity,
+    maxAgeMs: $maxAge === undefined ? Infinity : $maxAge * 1000,
+  };
 }
 
 function parseJson(data: Buffer): unknown {
@@ -86,7 +90,10 @@ export function withTruncateBefore(data: Buffer, truncateBefore: number): string
 }
 
 /** What a read of the stream may show, as revisions from `first` to `last`; undefined when there is no such stream. */
-export function visibleRange(streamName: string, state: StreamState): { first: number; last: number; maxAgeMs: number } | undefined {
+export function visibleRange(
+  streamName: string,
+  state: StreamState,
+): { first: number; last: number; maxAgeMs: number } | undefined {
   if (state.revision < 0 || isSoftDeleted(state)) return undefined;
   const limits = isMetastream(streamName) ? METASTREAM_LIMITS : state.limits;
   const first = Math.max(0, limits.truncateBefore, state.revision - limits.maxCount + 1);

@@ -15,8 +15,8 @@ export interface OutgoingCall {
 type NextCall = Parameters<ServerInterceptor>[1];
 
 /**
- * Lets a handler write many encoded messages at once. One after the other they would each wait for the socket and travel in
- * an HTTP/2 frame of their own, which costs the reader more than the events themselves.
+ * Lets a handler write many encoded messages at once. One after the other they would each wait for the socket and
+ * travel in an HTTP/2 frame of their own, which costs the reader more than the events themselves.
  */
 class BatchingCall extends ServerInterceptingCall {
   readonly #next: NextCall;
@@ -48,8 +48,9 @@ function ignore(): void {
 export const batchMessages: ServerInterceptor = (_method, call) => new BatchingCall(call);
 
 /**
- * Sends messages with back-pressure: resolves true once the client's flow control has let all of them out, false when the
- * call is over. A slow reader therefore holds no more than one batch. Without messages it lets other work go on first.
+ * Sends messages with back-pressure: resolves true once the client's flow control has let all of them out, false when
+ * the call is over. A slow reader therefore holds no more than one batch. Without messages it lets other work go on
+ * first.
  */
 export function sendAll(call: OutgoingCall, messages: readonly Buffer[]): Promise<boolean> {
   if (call.destroyed) return Promise.resolve(false);

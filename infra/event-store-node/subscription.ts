@@ -37,11 +37,15 @@ export interface SubscriptionContext {
 }
 
 /**
- * Serves a catch-up subscription until its call is over. Live events come from the log like old ones: the subscription looks
- * again after each commit. So nothing is lost or repeated between history and live, and a slow consumer costs one page of
- * memory, however far it falls behind. Throws an RpcError when the stream has or gets a tombstone.
+ * Serves a catch-up subscription until its call is over. Live events come from the log like old ones: the subscription
+ * looks again after each commit. So nothing is lost or repeated between history and live, and a slow consumer costs one
+ * page of memory, however far it falls behind. Throws an RpcError when the stream has or gets a tombstone.
  */
-export async function serveSubscription(context: SubscriptionContext, request: ReadRequest, call: OutgoingCall): Promise<void> {
+export async function serveSubscription(
+  context: SubscriptionContext,
+  request: ReadRequest,
+  call: OutgoingCall,
+): Promise<void> {
   const cursor = request.source.kind === 'all' ? allCursor(context, request) : streamCursor(context, request);
   let open = await sendAll(call, [confirmation(randomUUID())]);
   const pace = new Pace();

@@ -10,7 +10,8 @@ beforeAll(async () => {
 });
 afterAll(() => test.close());
 
-const numbers = (followed: Followed): number[] => followed.events.map(({ event }) => (event?.data as { number: number }).number);
+const numbers = (followed: Followed): number[] =>
+  followed.events.map(({ event }) => (event?.data as { number: number }).number);
 const isLive = (followed: Followed) => () => followed.story.includes('caughtUp');
 const hasSeen = (followed: Followed, count: number) => () => followed.events.length >= count;
 const range = (count: number): number[] => Array.from({ length: count }, (_, number) => number);
@@ -96,7 +97,10 @@ describe('a subscription to $all', () => {
     await test.client.appendToStream(stream, numbered(2));
     await until('both have seen the events', () => hasSeen(after, 2)() && hasSeen(atEnd, 2)());
     for (const followed of [after, atEnd]) {
-      expect(followed.events.map(({ event }) => [event?.streamId, event?.revision])).toEqual([[stream, 1n], [stream, 2n]]);
+      expect(followed.events.map(({ event }) => [event?.streamId, event?.revision])).toEqual([
+        [stream, 1n],
+        [stream, 2n],
+      ]);
       await followed.stop();
     }
   });
@@ -122,7 +126,10 @@ describe('a filter', () => {
   ])('by %s lets only matching events through, old and new', async (_case, filter, old, live) => {
     const tag = newStream();
     for (const name of ['red-1', 'blue-1', 'red-2']) {
-      await test.client.appendToStream(`${name}-${tag}`, [...numbered(2, `${tag}-first`), ...numbered(2, `second-${tag}`)]);
+      await test.client.appendToStream(`${name}-${tag}`, [
+        ...numbered(2, `${tag}-first`),
+        ...numbered(2, `second-${tag}`),
+      ]);
     }
     const followed = follow(test.client.subscribeToAll({ fromPosition: START, filter: filter(tag) }));
     await until('it is live', isLive(followed));
@@ -153,7 +160,11 @@ describe('a filter', () => {
         story.push('checkpoint');
       },
     });
-    const followed = follow(test.client.subscribeToAll({ fromPosition: position ?? START, filter }).on('caughtUp', () => story.push('caughtUp')));
+    const followed = follow(
+      test.client
+        .subscribeToAll({ fromPosition: position ?? START, filter })
+        .on('caughtUp', () => story.push('caughtUp')),
+    );
     await until('it is live', isLive(followed));
     expect(story).toEqual(['checkpoint', 'caughtUp']);
     expect(checkpoints[0]).toEqual(followed.events.at(-1)?.event?.position);
@@ -161,14 +172,18 @@ describe('a filter', () => {
     await until('it has seen everything', hasSeen(followed, 368));
     // 368 events at one checkpoint per 2 × 32 events, and the one at the end of the history.
     expect(checkpoints).toHaveLength(6);
-    expect(checkpoints.map(({ commit }) => commit)).toEqual(checkpoints.map(({ commit }) => commit).toSorted((a, b) => Number(a - b)));
+    expect(checkpoints.map(({ commit }) => commit)).toEqual(
+      checkpoints.map(({ commit }) => commit).toSorted((a, b) => Number(a - b)),
+    );
     await followed.stop();
   });
 
   it('tells positions although nothing matches', async () => {
     const checkpoints: Position[] = [];
     const filter = streamNameFilter({
-      prefixes: ['nothing-is-called-so'], maxSearchWindow: 10, checkpointInterval: 1,
+      prefixes: ['nothing-is-called-so'],
+      maxSearchWindow: 10,
+      checkpointInterval: 1,
       checkpointReached: (_subscription, at) => {
         checkpoints.push(at);
       },
@@ -200,8 +215,10 @@ describe('subscriptions that start while events are appended', () => {
     for (let round = 0; round < 12; round++) {
       const stream = round % 3 === 0 ? streams[round % 4] : undefined;
       const filter = eventTypeFilter({ prefixes: [`race-${tag}`] });
-      const subscription = stream !== undefined ? test.client.subscribeToStream(stream, { fromRevision: START })
-        : test.client.subscribeToAll(round % 3 === 1 ? { fromPosition: START, filter } : { fromPosition: START });
+      const subscription =
+        stream !== undefined
+          ? test.client.subscribeToStream(stream, { fromRevision: START })
+          : test.client.subscribeToAll(round % 3 === 1 ? { fromPosition: START, filter } : { fromPosition: START });
       const followed = follow(subscription);
       followers.push({ followed, stream });
       await until('it is live', isLive(followed));

@@ -14,7 +14,10 @@ export interface WalFrame {
 const MAGIC = 0x57414c31;
 const HEADER = { magic: 0, checksum: 4, epoch: 8, length: 12, start: 16, size: 24 };
 
-/** The bytes of a frame: a header with a checksum over all that follows it, then the records. Its memory belongs to it alone. */
+/**
+ * The bytes of a frame: a header with a checksum over all that follows it, then the records. Its memory belongs to it
+ * alone.
+ */
 export function encodeFrame(epoch: number, start: number, records: readonly Buffer[]): Buffer<ArrayBuffer> {
   const length = records.reduce((sum, record) => sum + record.length, 0);
   const frame = Buffer.from(new ArrayBuffer(HEADER.size + length));
@@ -35,7 +38,11 @@ export function encodeFrame(epoch: number, start: number, records: readonly Buff
 export function decodeFrame(file: Buffer, offset: number): WalFrame | undefined {
   if (offset + HEADER.size > file.length || file.readUInt32LE(offset + HEADER.magic) !== MAGIC) return undefined;
   const end = offset + HEADER.size + file.readUInt32LE(offset + HEADER.length);
-  if (end > file.length || crc32(file.subarray(offset + HEADER.epoch, end)) !== file.readUInt32LE(offset + HEADER.checksum)) return undefined;
+  if (
+    end > file.length ||
+    crc32(file.subarray(offset + HEADER.epoch, end)) !== file.readUInt32LE(offset + HEADER.checksum)
+  )
+    return undefined;
   return {
     epoch: file.readUInt32LE(offset + HEADER.epoch),
     start: file.readDoubleLE(offset + HEADER.start),
@@ -46,7 +53,7 @@ export function decodeFrame(file: Buffer, offset: number): WalFrame | undefined 
 /** The frames that a file begins with; what a file held before it was used again does not count. */
 export function framesOf(file: Buffer): WalFrame[] {
   const frames: WalFrame[] = [];
-  for (let offset = 0; ; ) {
+  for (let offset = 0; ;) {
     const frame = decodeFrame(file, offset);
     if (frame === undefined || frame.epoch !== (frames[0] ?? frame).epoch) return frames;
     frames.push(frame);
@@ -57,7 +64,7 @@ export function framesOf(file: Buffer): WalFrame[] {
 /** The records of a frame, sharing memory with it. Throws MalformedMessageError if it does not consist of records. */
 export function splitRecords(payload: Buffer): Buffer[] {
   const records: Buffer[] = [];
-  for (let at = 0; at < payload.length; ) {
+  for (let at = 0; at < payload.length;) {
     const reader = new WireReader(payload, at);
     if (reader.next() !== 1) throw new MalformedMessageError('a frame holds something else than records');
     const { length } = reader.bytes();

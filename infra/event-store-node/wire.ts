@@ -21,7 +21,9 @@ export function writeVarint(target: Buffer, offset: number, value: number): numb
   return at;
 }
 
-/** Writes a length-delimited field whose number and wire type are already one byte `tag`; returns the offset after it. */
+/**
+ * Writes a length-delimited field whose number and wire type are already one byte `tag`; returns the offset after it.
+ */
 export function writeBytesField(target: Buffer, offset: number, tag: number, bytes: Uint8Array): number {
   target[offset] = tag;
   const at = writeVarint(target, offset + 1, bytes.length);
@@ -100,11 +102,20 @@ export class WireReader {
   /** Passes over the field that `next()` announced. */
   skip(): void {
     switch (this.#wireType) {
-      case 0: this.varint(); return;
-      case 1: this.#advance(8); return;
-      case 2: this.#advance(this.varint()); return;
-      case 5: this.#advance(4); return;
-      default: throw new MalformedMessageError(`unknown wire type ${this.#wireType}`);
+      case 0:
+        this.varint();
+        return;
+      case 1:
+        this.#advance(8);
+        return;
+      case 2:
+        this.#advance(this.varint());
+        return;
+      case 5:
+        this.#advance(4);
+        return;
+      default:
+        throw new MalformedMessageError(`unknown wire type ${this.#wireType}`);
     }
   }
 
@@ -122,7 +133,8 @@ export class WireReader {
 
 /** One encoded field, for messages that are not written often enough to care for copies. */
 export function field(number: number, value: number | bigint | string | Uint8Array): Buffer {
-  if (typeof value === 'number' || typeof value === 'bigint') return Buffer.from([number << 3, ...varintBytes(BigInt(value))]);
+  if (typeof value === 'number' || typeof value === 'bigint')
+    return Buffer.from([number << 3, ...varintBytes(BigInt(value))]);
   const bytes = typeof value === 'string' ? Buffer.from(value) : value;
   return Buffer.concat([Buffer.from([(number << 3) | 2, ...varintBytes(BigInt(bytes.length))]), bytes]);
 }

@@ -6,12 +6,14 @@ import { encodeFrame, framesOf } from './wal-frame.ts';
 import type { WalFrame } from './wal-frame.ts';
 
 const NAMES = ['write-ahead-0', 'write-ahead-1'];
-/** What a file has room for. Both have their blocks from the start: then a write has only its data to bring to the disk. */
+/**
+ * What a file has room for. Both have their blocks from the start: then a write has only its data to bring to the disk.
+ */
 const FILE_BYTES = 8 * 1024 * 1024;
 /**
- * A small write that takes less than this is made at once, on the thread that asks: handing it to another and hearing of its end
- * takes as long again where processors are few. On a slower disk that thread has better things to do meanwhile, but for
- * every so many writes, by which it learns that the disk has become quick.
+ * A small write that takes less than this is made at once, on the thread that asks: handing it to another and hearing
+ * of its end takes as long again where processors are few. On a slower disk that thread has better things to do
+ * meanwhile, but for every so many writes, by which it learns that the disk has become quick.
  */
 const QUICK_MS = 1;
 const SMALL_BYTES = 128 * 1024;
@@ -46,8 +48,8 @@ export class WriteAheadLog {
   #handedOn = 0;
 
   /**
-   * Opens or creates the files in `directory`. `mostAtOnce` overrules what the log finds best for the disk. Gives the frames that they hold, oldest first; those that are not in the store
-   * must get there before `clear`.
+   * Opens or creates the files in `directory`. `mostAtOnce` overrules what the log finds best for the disk. Gives the
+   * frames that they hold, oldest first; those that are not in the store must get there before `clear`.
    */
   static async open(directory: string, mostAtOnce?: number): Promise<{ log: WriteAheadLog; frames: WalFrame[] }> {
     const handles: FileHandle[] = [];
@@ -60,7 +62,10 @@ export class WriteAheadLog {
       }
       const [first, second] = handles;
       if (first === undefined || second === undefined) throw new TypeError('two files are opened');
-      return { log: new WriteAheadLog(first, second, mostAtOnce), frames: frames.toSorted((a, b) => a.start - b.start) };
+      return {
+        log: new WriteAheadLog(first, second, mostAtOnce),
+        frames: frames.toSorted((a, b) => a.start - b.start),
+      };
     } catch (error) {
       for (const handle of handles) await handle.close();
       throw error;
@@ -69,12 +74,15 @@ export class WriteAheadLog {
 
   private constructor(first: FileHandle, second: FileHandle, mostAtOnce: number | undefined) {
     this.#mostAtOnce = mostAtOnce;
-    this.#files = [{ handle: first, used: 0, end: 0 }, { handle: second, used: 0, end: 0 }];
+    this.#files = [
+      { handle: first, used: 0, end: 0 },
+      { handle: second, used: 0, end: 0 },
+    ];
   }
 
   /**
-   * Empties the files. When a crash meets several writes, a later one may be whole and an earlier one not; the later one must
-   * not count when one day the gap before it is filled.
+   * Empties the files. When a crash meets several writes, a later one may be whole and an earlier one not; the later
+   * one must not count when one day the gap before it is filled.
    */
   async clear(): Promise<void> {
     for (const { handle } of this.#files) {
@@ -84,11 +92,16 @@ export class WriteAheadLog {
   }
 
   /**
-   * How many writes should be under way at once. A quick disk is best used by one at a time: each carries more, and costs the
-   * processor less. A slow one takes several in hardly more time than one.
+   * How many writes should be under way at once. A quick disk is best used by one at a time: each carries more, and
+   * costs the processor less. A slow one takes several in hardly more time than one.
    */
   get mostAtOnce(): number {
-    return this.#mostAtOnce ?? (this.#writeMs > SLOW_MS && (this.#handedOn >= PROBE_EVERY || (this.#diskMs ?? 0) > QUICK_MS) ? MOST_ON_SLOW_DISK : 1);
+    return (
+      this.#mostAtOnce ??
+      (this.#writeMs > SLOW_MS && (this.#handedOn >= PROBE_EVERY || (this.#diskMs ?? 0) > QUICK_MS)
+        ? MOST_ON_SLOW_DISK
+        : 1)
+    );
   }
 
   /** Up to where records must be in the store before the next write. */
@@ -109,7 +122,10 @@ export class WriteAheadLog {
     }
     const file = this.#files[this.#current];
     const frame = encodeFrame(this.#epoch, start, records);
-    const written = frame.length <= SMALL_BYTES && this.#isQuick() ? this.#writeAtOnce(file.handle.fd, frame, file.used) : this.#timed(writeAll(file.handle.fd, frame, file.used));
+    const written =
+      frame.length <= SMALL_BYTES && this.#isQuick()
+        ? this.#writeAtOnce(file.handle.fd, frame, file.used)
+        : this.#timed(writeAll(file.handle.fd, frame, file.used));
     file.used += frame.length;
     file.end = end;
     const inOrder = afterBoth(this.#last, written, frame);
@@ -131,7 +147,8 @@ export class WriteAheadLog {
   #writeAtOnce(descriptor: number, bytes: Uint8Array, at: number): Promise<void> {
     const start = performance.now();
     try {
-      for (let done = 0; done < bytes.length;) done += writeSync(descriptor, bytes, done, bytes.length - done, at + done);
+      for (let done = 0; done < bytes.length;)
+        done += writeSync(descriptor, bytes, done, bytes.length - done, at + done);
     } catch (error) {
       return Promise.reject(error instanceof Error ? error : new Error(String(error)));
     }

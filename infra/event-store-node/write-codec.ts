@@ -42,7 +42,9 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const NIL_UUID = '00000000-0000-0000-0000-000000000000';
 
 /** Reads a batch append chunk but for its events. Throws MalformedMessageError for bytes that are none. */
-export function decodeBatchChunk(message: Buffer): Omit<BatchChunk, 'events'> & { readonly proposed: readonly Buffer[] } {
+export function decodeBatchChunk(
+  message: Buffer,
+): Omit<BatchChunk, 'events'> & { readonly proposed: readonly Buffer[] } {
   const reader = new WireReader(message);
   const proposed: Buffer[] = [];
   let correlation: Buffer = NOTHING;
@@ -50,11 +52,20 @@ export function decodeBatchChunk(message: Buffer): Omit<BatchChunk, 'events'> & 
   let isFinal = false;
   for (let number = reader.next(); number !== 0; number = reader.next()) {
     switch (number) {
-      case 1: correlation = reader.bytes(); break;
-      case 2: options = decodeOptions(reader.bytes()); break;
-      case 3: proposed.push(reader.bytes()); break;
-      case 4: isFinal = reader.varint() !== 0; break;
-      default: reader.skip();
+      case 1:
+        correlation = reader.bytes();
+        break;
+      case 2:
+        options = decodeOptions(reader.bytes());
+        break;
+      case 3:
+        proposed.push(reader.bytes());
+        break;
+      case 4:
+        isFinal = reader.varint() !== 0;
+        break;
+      default:
+        reader.skip();
     }
   }
   return { correlation, options, proposed, isFinal };
@@ -81,14 +92,32 @@ function decodeOptions(message: Buffer): WriteOptions {
   let deadlineMs: number | undefined;
   for (let number = reader.next(); number !== 0; number = reader.next()) {
     switch (number) {
-      case 1: streamName = decodeStreamName(reader.bytes()); break;
-      case 2: expected = { kind: 'revision', revision: reader.varintExact() }; break;
-      case 3: expected = { kind: 'no-stream' }; reader.skip(); break;
-      case 4: expected = { kind: 'any' }; reader.skip(); break;
-      case 5: expected = { kind: 'stream-exists' }; reader.skip(); break;
-      case 6: deadlineMs = decodeSeconds(reader.bytes()); break;
-      case 7: deadlineMs = Date.now() + decodeSeconds(reader.bytes()); break;
-      default: reader.skip();
+      case 1:
+        streamName = decodeStreamName(reader.bytes());
+        break;
+      case 2:
+        expected = { kind: 'revision', revision: reader.varintExact() };
+        break;
+      case 3:
+        expected = { kind: 'no-stream' };
+        reader.skip();
+        break;
+      case 4:
+        expected = { kind: 'any' };
+        reader.skip();
+        break;
+      case 5:
+        expected = { kind: 'stream-exists' };
+        reader.skip();
+        break;
+      case 6:
+        deadlineMs = decodeSeconds(reader.bytes());
+        break;
+      case 7:
+        deadlineMs = Date.now() + decodeSeconds(reader.bytes());
+        break;
+      default:
+        reader.skip();
     }
   }
   return { streamName, expected, deadlineMs };
@@ -126,11 +155,20 @@ export function decodeProposed(message: Buffer): ProposedEvent {
   let customMetadata: Buffer = NOTHING;
   for (let number = reader.next(); number !== 0; number = reader.next()) {
     switch (number) {
-      case 1: id = decodeUuid(reader.bytes()); break;
-      case 2: metadata.set(...mapEntry(reader.bytes())); break;
-      case 3: customMetadata = reader.bytes(); break;
-      case 4: data = reader.bytes(); break;
-      default: reader.skip();
+      case 1:
+        id = decodeUuid(reader.bytes());
+        break;
+      case 2:
+        metadata.set(...mapEntry(reader.bytes()));
+        break;
+      case 3:
+        customMetadata = reader.bytes();
+        break;
+      case 4:
+        data = reader.bytes();
+        break;
+      default:
+        reader.skip();
     }
   }
   if (!UUID.test(id) || id === NIL_UUID) throw new InvalidEventError('An event has no valid id.');

@@ -28,12 +28,18 @@ function batch(streamName: string, expected: ExpectedRevision): InstanceType<typ
     if (expected.kind === 'any') append.setAny(empty);
     else if (expected.kind === 'no-stream') append.setNoStream(empty);
     else append.setStreamExists(empty);
-    return withOptions(streams.BatchAppendReq.Options.deserializeBinary(Buffer.concat([options.serializeBinary(), append.serializeBinary()])));
+    return withOptions(
+      streams.BatchAppendReq.Options.deserializeBinary(
+        Buffer.concat([options.serializeBinary(), append.serializeBinary()]),
+      ),
+    );
   }
   return withOptions(options);
 }
 
-function withOptions(options: InstanceType<typeof streams.BatchAppendReq.Options>): InstanceType<typeof streams.BatchAppendReq> {
+function withOptions(
+  options: InstanceType<typeof streams.BatchAppendReq.Options>,
+): InstanceType<typeof streams.BatchAppendReq> {
   const request = new streams.BatchAppendReq();
   request.setOptions(options);
   return request;
@@ -41,15 +47,23 @@ function withOptions(options: InstanceType<typeof streams.BatchAppendReq.Options
 
 describe('a batch chunk', () => {
   it('is read as the official classes write it', () => {
-    fc.assert(fc.property(fc.string({ unit: 'grapheme' }), expectations, fc.uuid(), fc.boolean(), (streamName, expected, id, isFinal) => {
-      const request = batch(streamName, expected);
-      request.setCorrelationId(uuid(id));
-      request.setIsFinal(isFinal);
-      const chunk = decodeBatchChunk(Buffer.from(request.serializeBinary()));
-      expect(shared.UUID.deserializeBinary(chunk.correlation).getString()).toBe(id);
-      expect(chunk.options).toMatchObject({ streamName, expected });
-      expect(chunk.isFinal).toBe(isFinal);
-    }));
+    fc.assert(
+      fc.property(
+        fc.string({ unit: 'grapheme' }),
+        expectations,
+        fc.uuid(),
+        fc.boolean(),
+        (streamName, expected, id, isFinal) => {
+          const request = batch(streamName, expected);
+          request.setCorrelationId(uuid(id));
+          request.setIsFinal(isFinal);
+          const chunk = decodeBatchChunk(Buffer.from(request.serializeBinary()));
+          expect(shared.UUID.deserializeBinary(chunk.correlation).getString()).toBe(id);
+          expect(chunk.options).toMatchObject({ streamName, expected });
+          expect(chunk.isFinal).toBe(isFinal);
+        },
+      ),
+    );
   });
 });
 
@@ -67,21 +81,33 @@ describe('a proposed event', () => {
   const complete = { type: 'x', 'content-type': 'application/json' };
 
   it('keeps its id, given as text or as two numbers', () => {
-    fc.assert(fc.property(fc.uuid().filter((id) => !/^[0-]+$/.test(id)), (id) => {
-      const structured = new shared.UUID.Structured();
-      const hex = id.replaceAll('-', '');
-      structured.setMostSignificantBits(String(BigInt.asIntN(64, BigInt(`0x${hex.slice(0, 16)}`))));
-      structured.setLeastSignificantBits(String(BigInt.asIntN(64, BigInt(`0x${hex.slice(16)}`))));
-      const asNumbers = new shared.UUID();
-      asNumbers.setStructured(structured);
-      for (const form of [uuid(id), uuid(id.toUpperCase()), asNumbers]) expect(decodeProposed(message(form, complete)).id).toBe(id);
-    }));
+    fc.assert(
+      fc.property(
+        fc.uuid().filter((id) => !/^[0-]+$/.test(id)),
+        (id) => {
+          const structured = new shared.UUID.Structured();
+          const hex = id.replaceAll('-', '');
+          structured.setMostSignificantBits(String(BigInt.asIntN(64, BigInt(`0x${hex.slice(0, 16)}`))));
+          structured.setLeastSignificantBits(String(BigInt.asIntN(64, BigInt(`0x${hex.slice(16)}`))));
+          const asNumbers = new shared.UUID();
+          asNumbers.setStructured(structured);
+          for (const form of [uuid(id), uuid(id.toUpperCase()), asNumbers])
+            expect(decodeProposed(message(form, complete)).id).toBe(id);
+        },
+      ),
+    );
   });
 
   it('keeps type, data and metadata', () => {
-    const event = decodeProposed(message(uuid('11111111-1111-4111-8111-111111111111'), { ...complete, other: 'ignored' }));
+    const event = decodeProposed(
+      message(uuid('11111111-1111-4111-8111-111111111111'), { ...complete, other: 'ignored' }),
+    );
     expect(event).toEqual({
-      id: '11111111-1111-4111-8111-111111111111', type: 'x', isJson: true, data: Buffer.from('data'), customMetadata: Buffer.from('metadata'),
+      id: '11111111-1111-4111-8111-111111111111',
+      type: 'x',
+      isJson: true,
+      data: Buffer.from('data'),
+      customMetadata: Buffer.from('metadata'),
     });
   });
 
@@ -95,18 +121,22 @@ describe('a proposed event', () => {
   });
 
   it('is refused with an empty id', () => {
-    expect(() => decodeProposed(message(uuid('00000000-0000-0000-0000-000000000000'), complete))).toThrow(/no valid id/);
+    expect(() => decodeProposed(message(uuid('00000000-0000-0000-0000-000000000000'), complete))).toThrow(
+      /no valid id/,
+    );
   });
 });
 
 it('bytes from anywhere are read or refused, never looped over', () => {
-  fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), (noise) => {
-    for (const decode of [decodeBatchChunk, decodeAppend, decodeProposed]) {
-      try {
-        decode(Buffer.from(noise));
-      } catch (error) {
-        expect((error as Error).name).toMatch(/^(MalformedMessage|InvalidEvent)Error$/);
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 200 }), (noise) => {
+      for (const decode of [decodeBatchChunk, decodeAppend, decodeProposed]) {
+        try {
+          decode(Buffer.from(noise));
+        } catch (error) {
+          expect((error as Error).name).toMatch(/^(MalformedMessage|InvalidEvent)Error$/);
+        }
       }
-    }
-  }));
+    }),
+  );
 });

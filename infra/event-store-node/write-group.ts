@@ -8,14 +8,26 @@ import type { StreamEvent } from './index-records.ts';
 import type { LogGroup } from './recent-log.ts';
 import type { Storage } from './storage.ts';
 import {
-  isMetastream, isSoftDeleted, METADATA_TYPE, metastreamOf, originalStreamOf, parseLimits, SOFT_DELETE_METADATA, STREAM_DELETED_TYPE,
+  isMetastream,
+  isSoftDeleted,
+  METADATA_TYPE,
+  metastreamOf,
+  originalStreamOf,
+  parseLimits,
+  SOFT_DELETE_METADATA,
+  STREAM_DELETED_TYPE,
   withTruncateBefore,
 } from './stream-state.ts';
 import type { StreamState } from './stream-state.ts';
 
 /** A change to one stream, as a client asks for it. */
 export type WriteRequest =
-  | { readonly kind: 'append'; readonly streamName: string; readonly expected: ExpectedRevision; readonly events: readonly ProposedEvent[] }
+  | {
+      readonly kind: 'append';
+      readonly streamName: string;
+      readonly expected: ExpectedRevision;
+      readonly events: readonly ProposedEvent[];
+    }
   | { readonly kind: 'delete' | 'tombstone'; readonly streamName: string; readonly expected: ExpectedRevision };
 
 /** The answer to a write. A revision of -1 means that the stream has no event. */
@@ -26,7 +38,8 @@ export type WriteOutcome =
 
 /**
  * The writes that become durable in one commit. Each request is decided on what is stored, on the groups that are being
- * written, and on what earlier requests of the same group do. Nothing is stored before the group's changes are committed.
+ * written, and on what earlier requests of the same group do. Nothing is stored before the group's changes are
+ * committed.
  */
 export class WriteGroup {
   readonly #storage: Storage;
@@ -126,7 +139,13 @@ export class WriteGroup {
   #tombstone(streamName: string, eventId: string): WriteOutcome {
     const state = this.#stateOf(streamName);
     const empty = Buffer.alloc(0);
-    const event: ProposedEvent = { id: eventId, type: STREAM_DELETED_TYPE, isJson: false, data: empty, customMetadata: empty };
+    const event: ProposedEvent = {
+      id: eventId,
+      type: STREAM_DELETED_TYPE,
+      isJson: false,
+      data: empty,
+      customMetadata: empty,
+    };
     const position = this.#place(streamName, TOMBSTONE_REVISION, event);
     this.#states.set(streamName, { ...state, tombstoned: true });
     return { kind: 'written', revision: state.revision, position };
@@ -166,7 +185,12 @@ export class WriteGroup {
 
   #place(streamName: string, revision: bigint, event: ProposedEvent): number {
     const position = this.#end;
-    const record = encodeRecord(event, { streamName: Buffer.from(streamName), revision, position, createdTicks: this.#createdTicks });
+    const record = encodeRecord(event, {
+      streamName: Buffer.from(streamName),
+      revision,
+      position,
+      createdTicks: this.#createdTicks,
+    });
     this.#records.push(record);
     this.#end += record.length;
     return position;

@@ -1,7 +1,12 @@
 import type { LogWriter } from './log-writer.ts';
 import type { ProposedEvent } from './record.ts';
 import {
-  invalidArgument, maximumAppendSizeExceeded, missingMetadata, streamDeleted, toRpcError, wrongExpectedVersion,
+  invalidArgument,
+  maximumAppendSizeExceeded,
+  missingMetadata,
+  streamDeleted,
+  toRpcError,
+  wrongExpectedVersion,
 } from './rpc-error.ts';
 import type { RpcError } from './rpc-error.ts';
 import { isValidStreamName } from './stream-state.ts';
@@ -14,17 +19,27 @@ import { appendWritten, appendWrongRevision, deleted } from './write-responses.t
 export type Respond = (error: RpcError | null, response?: Buffer) => void;
 
 /** Serves an `Append` call: options first, then the events, then one answer. */
-export async function handleAppend(writer: LogWriter, messages: AsyncIterable<Buffer>, respond: Respond): Promise<void> {
+export async function handleAppend(
+  writer: LogWriter,
+  messages: AsyncIterable<Buffer>,
+  respond: Respond,
+): Promise<void> {
   try {
     const { options, events } = await collect(messages);
     const { streamName, expected } = checked(options);
     await writer.room();
     const outcome = await writer.submit({ kind: 'append', streamName, expected, events });
     switch (outcome.kind) {
-      case 'written': respond(null, appendWritten(outcome)); break;
-      case 'wrong-expected-revision': respond(null, appendWrongRevision(outcome.current, expected)); break;
-      case 'stream-deleted': throw streamDeleted(streamName);
-      default: outcome satisfies never;
+      case 'written':
+        respond(null, appendWritten(outcome));
+        break;
+      case 'wrong-expected-revision':
+        respond(null, appendWrongRevision(outcome.current, expected));
+        break;
+      case 'stream-deleted':
+        throw streamDeleted(streamName);
+      default:
+        outcome satisfies never;
     }
   } catch (error) {
     respond(asRefusal(error));
@@ -32,23 +47,34 @@ export async function handleAppend(writer: LogWriter, messages: AsyncIterable<Bu
 }
 
 /** Serves a `Delete` (soft) or `Tombstone` (for ever) call. */
-export async function handleDelete(writer: LogWriter, kind: 'delete' | 'tombstone', request: { message: Buffer; respond: Respond }): Promise<void> {
+export async function handleDelete(
+  writer: LogWriter,
+  kind: 'delete' | 'tombstone',
+  request: { message: Buffer; respond: Respond },
+): Promise<void> {
   try {
     const { streamName, expected } = checked(decodeAppend(request.message).options);
     await writer.room();
     const outcome = await writer.submit({ kind, streamName, expected });
     switch (outcome.kind) {
-      case 'written': request.respond(null, deleted(outcome)); break;
-      case 'wrong-expected-revision': throw wrongExpectedVersion(streamName, expected, outcome.current);
-      case 'stream-deleted': throw streamDeleted(streamName);
-      default: outcome satisfies never;
+      case 'written':
+        request.respond(null, deleted(outcome));
+        break;
+      case 'wrong-expected-revision':
+        throw wrongExpectedVersion(streamName, expected, outcome.current);
+      case 'stream-deleted':
+        throw streamDeleted(streamName);
+      default:
+        outcome satisfies never;
     }
   } catch (error) {
     request.respond(asRefusal(error));
   }
 }
 
-async function collect(messages: AsyncIterable<Buffer>): Promise<{ options: WriteOptions | undefined; events: ProposedEvent[] }> {
+async function collect(
+  messages: AsyncIterable<Buffer>,
+): Promise<{ options: WriteOptions | undefined; events: ProposedEvent[] }> {
   const events: ProposedEvent[] = [];
   let options: WriteOptions | undefined;
   let budget: AppendBudget | undefined;
@@ -64,13 +90,17 @@ async function collect(messages: AsyncIterable<Buffer>): Promise<{ options: Writ
   return { options, events };
 }
 
-function checked(options: WriteOptions | undefined): { streamName: string; expected: NonNullable<WriteOptions['expected']> } {
+function checked(options: WriteOptions | undefined): {
+  streamName: string;
+  expected: NonNullable<WriteOptions['expected']>;
+} {
   if (options?.expected === undefined) throw invalidArgument('The write has no expected revision.');
   if (!isValidStreamName(options.streamName)) throw invalidArgument('The write names no stream.');
   return { streamName: options.streamName, expected: options.expected };
 }
 
 function asRefusal(error: unknown): RpcError {
-  if (error instanceof InvalidEventError) return error.missing.length > 0 ? missingMetadata(error.missing) : invalidArgument(error.message);
+  if (error instanceof InvalidEventError)
+    return error.missing.length > 0 ? missingMetadata(error.missing) : invalidArgument(error.message);
   return error instanceof MalformedMessageError ? invalidArgument(error.message) : toRpcError(error);
 }

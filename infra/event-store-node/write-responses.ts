@@ -25,13 +25,16 @@ export interface BatchIdentity {
 
 /** An encoded `BatchAppendResp` for a batch that is on disk. */
 export function batchWritten(batch: BatchIdentity, written: Written): Buffer {
-  if (written.revision < 0 || written.position === undefined) return batchResponse(batch, messageField(3, ...successFields(written)));
+  if (written.revision < 0 || written.position === undefined)
+    return batchResponse(batch, messageField(3, ...successFields(written)));
   // Nearly every answer is this one, so it is written without detours.
   const name = Buffer.byteLength(batch.streamName);
   const position = 2 * (1 + varintSize(written.position));
   const success = 1 + varintSize(written.revision) + bytesFieldSize(position);
   const identifier = bytesFieldSize(name);
-  const target = Buffer.allocUnsafe(bytesFieldSize(batch.correlation.length) + bytesFieldSize(success) + bytesFieldSize(identifier));
+  const target = Buffer.allocUnsafe(
+    bytesFieldSize(batch.correlation.length) + bytesFieldSize(success) + bytesFieldSize(identifier),
+  );
   let at = writeBytesField(target, 0, 0x0a, batch.correlation);
   at = writeVarint(target, writeTag(target, at, 0x1a), success);
   at = writeVarint(target, writeTag(target, at, 0x08), written.revision);
@@ -73,7 +76,9 @@ export function appendWrongRevision(current: number, expected: ExpectedRevision)
 
 /** An encoded `DeleteResp` or `TombstoneResp`. */
 export function deleted(written: Written): Buffer {
-  return written.position === undefined ? field(2, EMPTY) : messageField(1, field(1, written.position), field(2, written.position));
+  return written.position === undefined
+    ? field(2, EMPTY)
+    : messageField(1, field(1, written.position), field(2, written.position));
 }
 
 function successFields(written: Written): Buffer[] {
@@ -89,7 +94,12 @@ function describe(refusal: BatchRefusal): { code: status; message: string; type:
       const current = refusal.current < 0 ? field(2, EMPTY) : field(1, refusal.current);
       const expected = expectedField(refusal.expected, { revision: 3, any: 4, streamExists: 5, noStream: 6 });
       const details = Buffer.concat([current, expected]);
-      return { code: status.ALREADY_EXISTS, message: 'WrongExpectedVersion', type: own('WrongExpectedVersion'), details };
+      return {
+        code: status.ALREADY_EXISTS,
+        message: 'WrongExpectedVersion',
+        type: own('WrongExpectedVersion'),
+        details,
+      };
     }
     case 'stream-deleted': {
       const details = messageField(1, field(3, refusal.streamName));
@@ -99,10 +109,20 @@ function describe(refusal: BatchRefusal): { code: status; message: string; type:
       return { code: status.DEADLINE_EXCEEDED, message: 'Timeout', type: own('Timeout'), details: EMPTY };
     case 'maximum-append-size-exceeded': {
       const type = own('MaximumAppendSizeExceeded');
-      return { code: status.INVALID_ARGUMENT, message: 'MaximumAppendSizeExceeded', type, details: field(1, MAX_APPEND_BYTES) };
+      return {
+        code: status.INVALID_ARGUMENT,
+        message: 'MaximumAppendSizeExceeded',
+        type,
+        details: field(1, MAX_APPEND_BYTES),
+      };
     }
     case 'bad-request':
-      return { code: status.INVALID_ARGUMENT, message: refusal.message, type: own('BadRequest'), details: field(1, refusal.message) };
+      return {
+        code: status.INVALID_ARGUMENT,
+        message: refusal.message,
+        type: own('BadRequest'),
+        details: field(1, refusal.message),
+      };
     case 'unknown':
       return { code: status.UNKNOWN, message: 'Unknown', type: own('Unknown'), details: EMPTY };
     default:
@@ -110,12 +130,20 @@ function describe(refusal: BatchRefusal): { code: status; message: string; type:
   }
 }
 
-function expectedField(expected: ExpectedRevision, numbers: { revision: number; any: number; streamExists: number; noStream: number }): Buffer {
+function expectedField(
+  expected: ExpectedRevision,
+  numbers: { revision: number; any: number; streamExists: number; noStream: number },
+): Buffer {
   switch (expected.kind) {
-    case 'revision': return field(numbers.revision, expected.revision);
-    case 'any': return field(numbers.any, EMPTY);
-    case 'stream-exists': return field(numbers.streamExists, EMPTY);
-    case 'no-stream': return field(numbers.noStream, EMPTY);
-    default: return expected satisfies never;
+    case 'revision':
+      return field(numbers.revision, expected.revision);
+    case 'any':
+      return field(numbers.any, EMPTY);
+    case 'stream-exists':
+      return field(numbers.streamExists, EMPTY);
+    case 'no-stream':
+      return field(numbers.noStream, EMPTY);
+    default:
+      return expected satisfies never;
   }
 }

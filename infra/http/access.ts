@@ -11,7 +11,8 @@ export async function identifyCaller(route: Route, request: Request, authenticat
   const operator = operatorToken !== undefined && (await authenticator.operator(operatorToken));
   if (route.auth === 'none') return { account: undefined, operator };
   const [scheme, token] = (request.get('Authorization') ?? '').split(' ', 2);
-  if (scheme?.toLowerCase() !== 'bearer' || token === undefined) throw unauthenticated('unauthenticated', 'Log in and send the access token as `Authorization: Bearer …`.');
+  if (scheme?.toLowerCase() !== 'bearer' || token === undefined)
+    throw unauthenticated('unauthenticated', 'Log in and send the access token as `Authorization: Bearer …`.');
   const verdict = await authenticator.account(token);
   if (verdict.ok) return { account: verdict.account, operator };
   throw reject(verdict.reason);
@@ -19,19 +20,34 @@ export async function identifyCaller(route: Route, request: Request, authenticat
 
 function reject(reason: Extract<TokenVerdict, { ok: false }>['reason']): ProblemError {
   switch (reason) {
-    case 'expired': return unauthenticated('token_expired', 'Fetch a new access token with the refresh token.');
-    case 'session_ended': return unauthenticated('session_ended', 'Log in again.');
-    case 'invalid': return unauthenticated('unauthenticated', 'The access token is not valid.');
-    default: return reason satisfies never;
+    case 'expired':
+      return unauthenticated('token_expired', 'Fetch a new access token with the refresh token.');
+    case 'session_ended':
+      return unauthenticated('session_ended', 'Log in again.');
+    case 'invalid':
+      return unauthenticated('unauthenticated', 'The access token is not valid.');
+    default:
+      return reason satisfies never;
   }
 }
 
 function unauthenticated(code: string, detail: string): ProblemError {
-  return new ProblemError({ status: 401, code, title: 'A login is needed', detail, headers: { 'WWW-Authenticate': 'Bearer' } });
+  return new ProblemError({
+    status: 401,
+    code,
+    title: 'A login is needed',
+    detail,
+    headers: { 'WWW-Authenticate': 'Bearer' },
+  });
 }
 
 /** Draws from the caller's buckets and writes the X-RateLimit headers. Throws a 429 problem when one is empty. */
-export async function limitRate(limiter: RateLimiter, route: Route, caller: Caller, http: { request: Request; response: Response }): Promise<void> {
+export async function limitRate(
+  limiter: RateLimiter,
+  route: Route,
+  caller: Caller,
+  http: { request: Request; response: Response },
+): Promise<void> {
   if (caller.operator) return;
   const subject = caller.account?.id ?? http.request.ip ?? 'unknown';
   const state = await limiter.take(subject, ['requests', ...(route.limits ?? [])]);
@@ -43,9 +59,19 @@ export async function limitRate(limiter: RateLimiter, route: Route, caller: Call
 /** The 429 answer to a caller whose bucket is empty. */
 export function tooMany(state: LimitState): ProblemError {
   const headers = { ...rateLimitHeaders(state), 'Retry-After': String(state.retryAfterSeconds) };
-  return new ProblemError({ status: 429, code: 'rate_limited', title: 'Too many requests', detail: `Try again in ${String(state.retryAfterSeconds)} s.`, headers });
+  return new ProblemError({
+    status: 429,
+    code: 'rate_limited',
+    title: 'Too many requests',
+    detail: `Try again in ${String(state.retryAfterSeconds)} s.`,
+    headers,
+  });
 }
 
 function rateLimitHeaders(state: LimitState): Record<string, string> {
-  return { 'X-RateLimit-Limit': String(state.limit), 'X-RateLimit-Remaining': String(state.remaining), 'X-RateLimit-Reset': String(state.resetSeconds) };
+  return {
+    'X-RateLimit-Limit': String(state.limit),
+    'X-RateLimit-Remaining': String(state.remaining),
+    'X-RateLimit-Reset': String(state.resetSeconds),
+  };
 }

@@ -13,14 +13,26 @@ type Code = 'note_not_found';
 
 const routes = [
   defineRoute({
-    method: 'post', path: '/v1/notes', summary: 'Write a note', tags: ['notes'], auth: 'account',
+    method: 'post',
+    path: '/v1/notes',
+    summary: 'Write a note',
+    tags: ['notes'],
+    auth: 'account',
     body: z.object({ text: z.string().min(1).max(10), tags: z.array(z.string().min(2)).optional() }),
     responses: { 201: Note },
-    handler: async ({ body, account, context }) => ({ status: 201, body: { id: `${account.id}/${context.actorId}`, text: body.text } }),
+    handler: async ({ body, account, context }) => ({
+      status: 201,
+      body: { id: `${account.id}/${context.actorId}`, text: body.text },
+    }),
   }),
   defineRoute({
-    method: 'get', path: '/v1/notes/{id}', summary: 'Read a note', tags: ['notes'], auth: 'none',
-    params: z.object({ id: z.string() }), query: z.object({ limit: z.coerce.number().int().max(100).default(20) }),
+    method: 'get',
+    path: '/v1/notes/{id}',
+    summary: 'Read a note',
+    tags: ['notes'],
+    auth: 'none',
+    params: z.object({ id: z.string() }),
+    query: z.object({ limit: z.coerce.number().int().max(100).default(20) }),
     responses: { 200: z.object({ limit: z.number() }) },
     handler: async ({ params, query }) => {
       if (params.id === 'missing') return { ok: false, refusal: { code: 'note_not_found' } };
@@ -28,20 +40,62 @@ const routes = [
       return { status: 200, body: { limit: query.limit } };
     },
   }),
-  defineRoute({ method: 'get', path: '/v1/notes/all', summary: 'All notes', tags: ['notes'], auth: 'none', responses: { 200: z.object({ all: z.boolean() }) }, handler: async () => ({ status: 200, body: { all: true } }) }),
-  defineRoute({ method: 'delete', path: '/v1/notes/{id}', summary: 'Burn a note', tags: ['notes'], auth: 'account', params: z.object({ id: z.string() }), responses: { 204: null }, handler: async () => ({ status: 204 }) }),
-  defineRoute({ method: 'get', path: '/v1/slow', summary: 'Never answers in time', tags: ['notes'], auth: 'none', timeLimitMs: 50, responses: { 204: null }, handler: async ({ signal }) => { await new Promise((resolve) => { signal.addEventListener('abort', resolve); }); return { status: 204 }; } }),
+  defineRoute({
+    method: 'get',
+    path: '/v1/notes/all',
+    summary: 'All notes',
+    tags: ['notes'],
+    auth: 'none',
+    responses: { 200: z.object({ all: z.boolean() }) },
+    handler: async () => ({ status: 200, body: { all: true } }),
+  }),
+  defineRoute({
+    method: 'delete',
+    path: '/v1/notes/{id}',
+    summary: 'Burn a note',
+    tags: ['notes'],
+    auth: 'account',
+    params: z.object({ id: z.string() }),
+    responses: { 204: null },
+    handler: async () => ({ status: 204 }),
+  }),
+  defineRoute({
+    method: 'get',
+    path: '/v1/slow',
+    summary: 'Never answers in time',
+    tags: ['notes'],
+    auth: 'none',
+    timeLimitMs: 50,
+    responses: { 204: null },
+    handler: async ({ signal }) => {
+      await new Promise((resolve) => {
+        signal.addEventListener('abort', resolve);
+      });
+      return { status: 204 };
+    },
+  }),
 ];
 
 const running: RunningServer[] = [];
-afterEach(async () => { await Promise.all(running.splice(0).map((server) => server.close())); });
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((server) => server.close()));
+});
 
 async function serve(options: Partial<HttpAppOptions<Code>> = {}): Promise<string> {
   const app = createHttpApp<Code>({
-    title: 'Notes', version: '1', description: 'For tests', routes, log: pino({ level: 'silent' }), health: {}, checkAnswers: true,
+    title: 'Notes',
+    version: '1',
+    description: 'For tests',
+    routes,
+    log: pino({ level: 'silent' }),
+    health: {},
+    checkAnswers: true,
     problemOf: ({ code }) => ({ status: 404, code }),
     authenticator: {
-      account: async (token) => (token === 'ann' ? { ok: true, account: { id: ann } } : { ok: false, reason: token === 'old' ? 'expired' : 'invalid' }),
+      account: async (token) =>
+        token === 'ann'
+          ? { ok: true, account: { id: ann } }
+          : { ok: false, reason: token === 'old' ? 'expired' : 'invalid' },
       operator: async (token) => token === 'operator',
     },
     ...options,
@@ -52,10 +106,11 @@ async function serve(options: Partial<HttpAppOptions<Code>> = {}): Promise<strin
 }
 
 const asAnn = { authorization: 'Bearer ann', 'content-type': 'application/json' };
-const post = (origin: string, body: string, headers: Record<string, string> = asAnn) => fetch(`${origin}/v1/notes`, { method: 'POST', headers, body });
+const post = (origin: string, body: string, headers: Record<string, string> = asAnn) =>
+  fetch(`${origin}/v1/notes`, { method: 'POST', headers, body });
 const problem = async (response: Response) => {
   expect(response.headers.get('content-type')).toContain('application/problem+json');
-  const body = await response.json() as { status: number; code: string; request_id: string; errors?: unknown };
+  const body = (await response.json()) as { status: number; code: string; request_id: string; errors?: unknown };
   expect(body.status).toBe(response.status);
   expect(body.request_id).toBe(response.headers.get('x-request-id'));
   return body;
@@ -83,9 +138,12 @@ describe('an API', () => {
     const origin = await serve();
     const response = await post(origin, '{"text":"","tags":["ok","x"]}');
     expect((await problem(response)).errors).toEqual([
-      expect.objectContaining({ path: 'text' }), expect.objectContaining({ path: 'tags.1' }),
+      expect.objectContaining({ path: 'text' }),
+      expect.objectContaining({ path: 'tags.1' }),
     ]);
-    expect((await problem(await fetch(`${origin}/v1/notes/1?limit=1000`))).errors).toEqual([expect.objectContaining({ path: 'query.limit' })]);
+    expect((await problem(await fetch(`${origin}/v1/notes/1?limit=1000`))).errors).toEqual([
+      expect.objectContaining({ path: 'query.limit' }),
+    ]);
   });
 
   const bad: [what: string, answer: string, body: string, headers: Record<string, string>][] = [
@@ -129,10 +187,18 @@ describe('an API', () => {
   });
 
   it('limits a caller, and never an operator', async () => {
-    const origin = await serve({ rateLimiter: { take: async () => ({ allowed: false, limit: 5, remaining: 0, resetSeconds: 60, retryAfterSeconds: 12 }) } });
+    const origin = await serve({
+      rateLimiter: {
+        take: async () => ({ allowed: false, limit: 5, remaining: 0, resetSeconds: 60, retryAfterSeconds: 12 }),
+      },
+    });
     const response = await fetch(`${origin}/v1/notes/1`);
     expect((await problem(response)).code).toBe('rate_limited');
-    expect([response.headers.get('retry-after'), response.headers.get('x-ratelimit-limit'), response.headers.get('x-ratelimit-remaining')]).toEqual(['12', '5', '0']);
+    expect([
+      response.headers.get('retry-after'),
+      response.headers.get('x-ratelimit-limit'),
+      response.headers.get('x-ratelimit-remaining'),
+    ]).toEqual(['12', '5', '0']);
     expect((await fetch(`${origin}/v1/notes/1`, { headers: { 'x-operator-token': 'operator' } })).status).toBe(200);
     expect((await fetch(`${origin}/v1/notes/1`, { headers: { 'x-operator-token': 'forged' } })).status).toBe(429);
   });
@@ -148,10 +214,20 @@ describe('an API', () => {
 
 describe('health, metrics and docs', () => {
   it('is ready when every dependency answers, and says which does not', async () => {
-    const origin = await serve({ health: { store: async () => true, cache: async () => { throw new Error('secret address'); } } });
+    const origin = await serve({
+      health: {
+        store: async () => true,
+        cache: async () => {
+          throw new Error('secret address');
+        },
+      },
+    });
     expect((await fetch(`${origin}/health/live`)).status).toBe(200);
     const response = await fetch(`${origin}/health/ready`);
-    expect([response.status, await response.json()]).toEqual([503, { status: 'unavailable', checks: { store: 'ok', cache: 'failed' } }]);
+    expect([response.status, await response.json()]).toEqual([
+      503,
+      { status: 'unavailable', checks: { store: 'ok', cache: 'failed' } },
+    ]);
   });
 
   it('does not wait for a dependency that hangs', async () => {
@@ -160,10 +236,15 @@ describe('health, metrics and docs', () => {
   });
 
   it('describes the routes by the schemas that validate them', async () => {
-    const document = await (await fetch(`${await serve()}/openapi.json`)).json() as { openapi: string; paths: Record<string, Record<string, { requestBody?: unknown; security?: unknown }>> };
+    const document = (await (await fetch(`${await serve()}/openapi.json`)).json()) as {
+      openapi: string;
+      paths: Record<string, Record<string, { requestBody?: unknown; security?: unknown }>>;
+    };
     expect(document.openapi).toBe('3.1.0');
     expect(Object.keys(document.paths)).toEqual(['/v1/notes', '/v1/notes/{id}', '/v1/notes/all', '/v1/slow']);
-    expect(document.paths['/v1/notes']?.['post']?.requestBody).toMatchObject({ content: { 'application/json': { schema: { properties: { text: { maxLength: 10 } } } } } });
+    expect(document.paths['/v1/notes']?.['post']?.requestBody).toMatchObject({
+      content: { 'application/json': { schema: { properties: { text: { maxLength: 10 } } } } },
+    });
     expect(document.paths['/v1/notes']?.['post']?.security).toEqual([{ accessToken: [] }]);
   });
 
@@ -180,12 +261,28 @@ describe('closing', () => {
   it('lets a running request end and closes keep-alive connections', async () => {
     const started = Promise.withResolvers<undefined>();
     const gate = Promise.withResolvers<undefined>();
-    const waiting = defineRoute({ method: 'get', path: '/v1/waiting', summary: 'Waits', tags: ['notes'], auth: 'none', responses: { 204: null }, handler: async () => { started.resolve(undefined); await gate.promise; return { status: 204 }; } });
+    const waiting = defineRoute({
+      method: 'get',
+      path: '/v1/waiting',
+      summary: 'Waits',
+      tags: ['notes'],
+      auth: 'none',
+      responses: { 204: null },
+      handler: async () => {
+        started.resolve(undefined);
+        await gate.promise;
+        return { status: 204 };
+      },
+    });
     const origin = await serve({ routes: [waiting] });
     const idle = createConnection(Number(new URL(origin).port), '127.0.0.1');
     idle.write('GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n');
-    await new Promise((resolve) => { idle.once('data', resolve); });
-    const ended = new Promise((resolve) => { idle.once('close', resolve); });
+    await new Promise((resolve) => {
+      idle.once('data', resolve);
+    });
+    const ended = new Promise((resolve) => {
+      idle.once('close', resolve);
+    });
     const answer = fetch(`${origin}/v1/waiting`);
     await started.promise;
     const closed = running[0]!.close();

@@ -44,20 +44,33 @@ export function createHttpApp<Code extends string>(options: HttpAppOptions<Code>
   app.use(docs(options.title, openApiDocument(options.routes, options)));
   mountRoutes(app, options);
   for (const extra of options.extras ?? []) app.use(extra);
-  app.use((_request, response) => { sendProblem(response, { status: 404, code: 'unknown_route', title: 'There is nothing at this address', detail: 'See /docs for what there is.' }); });
+  app.use((_request, response) => {
+    sendProblem(response, {
+      status: 404,
+      code: 'unknown_route',
+      title: 'There is nothing at this address',
+      detail: 'See /docs for what there is.',
+    });
+  });
   app.use(problemHandler(options.log, options.problemOfError ?? (() => undefined)));
   return app;
 }
 
 /** A bare app with health and metrics only, for processes that serve nothing else. */
-export function createHealthApp(options: { log: Log; health: Readonly<Record<string, HealthCheck>>; metrics?: RequestHandler }): Express {
+export function createHealthApp(options: {
+  log: Log;
+  health: Readonly<Record<string, HealthCheck>>;
+  metrics?: RequestHandler;
+}): Express {
   const app = express();
   app.disable('x-powered-by');
   app.use(requestIds(), securityHeaders());
   app.get('/health/live', liveness());
   app.get('/health/ready', readiness(options.health));
   if (options.metrics !== undefined) app.get('/metrics', options.metrics);
-  app.use((_request, response) => { sendProblem(response, { status: 404, code: 'unknown_route', title: 'There is nothing at this address' }); });
+  app.use((_request, response) => {
+    sendProblem(response, { status: 404, code: 'unknown_route', title: 'There is nothing at this address' });
+  });
   app.use(problemHandler(options.log, () => undefined));
   return app;
 }
@@ -83,7 +96,13 @@ function methodNotAllowed(methods: readonly Method[]): RequestHandler {
   return (request, response) => {
     response.setHeader('Allow', allow);
     if (request.method === 'OPTIONS') response.status(204).end();
-    else sendProblem(response, { status: 405, code: 'method_not_allowed', title: 'This address does not take that method', detail: `It takes ${allow}.` });
+    else
+      sendProblem(response, {
+        status: 405,
+        code: 'method_not_allowed',
+        title: 'This address does not take that method',
+        detail: `It takes ${allow}.`,
+      });
   };
 }
 

@@ -5,8 +5,13 @@ import type { ReadBody, Route } from './route.ts';
 
 const DEFAULT_LIMIT_BYTES = 100 * 1024;
 
-/** Makes the body reader of one route. It throws a ProblemError or a parser error: 400 malformed, 413 too large, 415 unknown type. */
-export function bodyReader(route: Route): (request: Request, response: Response, signal: AbortSignal) => Promise<ReadBody> {
+/**
+ * Makes the body reader of one route. It throws a ProblemError or a parser error: 400 malformed, 413 too large, 415
+ * unknown type.
+ */
+export function bodyReader(
+  route: Route,
+): (request: Request, response: Response, signal: AbortSignal) => Promise<ReadBody> {
   if (route.schemas.body === undefined) return () => Promise.resolve({ body: undefined, fingerprint: '' });
   const parse = express.json({ limit: route.bodyLimitBytes ?? DEFAULT_LIMIT_BYTES, strict: false, type: () => true });
   const readable = ['application/json', ...Object.keys(route.readers ?? {})];
@@ -16,7 +21,12 @@ export function bodyReader(route: Route): (request: Request, response: Response,
     const reader = route.readers?.[type];
     if (reader !== undefined) return reader(request, { signal });
     if (!isJson(type)) {
-      throw new ProblemError({ status: 415, code: 'unsupported_media_type', title: 'The body is in a form that this route does not read', detail: `Send ${readable.join(' or ')}.` });
+      throw new ProblemError({
+        status: 415,
+        code: 'unsupported_media_type',
+        title: 'The body is in a form that this route does not read',
+        detail: `Send ${readable.join(' or ')}.`,
+      });
     }
     await new Promise<void>((resolve, reject) => {
       parse(request, response, (error?: unknown) => {
@@ -25,7 +35,12 @@ export function bodyReader(route: Route): (request: Request, response: Response,
       });
     });
     const body: unknown = request.body;
-    return { body, fingerprint: createHash('sha256').update(JSON.stringify(body) ?? '').digest('hex') };
+    return {
+      body,
+      fingerprint: createHash('sha256')
+        .update(JSON.stringify(body) ?? '')
+        .digest('hex'),
+    };
   };
 }
 

@@ -3,7 +3,9 @@ import type { RequestHandler } from 'express';
 
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,100}$/;
 
-/** Gives each request an id: the client's `X-Request-Id` when it is harmless, else a fresh one; the answer carries it. */
+/**
+ * Gives each request an id: the client's `X-Request-Id` when it is harmless, else a fresh one; the answer carries it.
+ */
 export function requestIds(): RequestHandler {
   return (request, response, next) => {
     const sent = request.get('X-Request-Id');
@@ -30,7 +32,8 @@ export function securityHeaders(): RequestHandler {
 }
 
 const SENT_BY_BROWSERS = 'Authorization, Content-Type, Consistency-Token, Idempotency-Key, X-Request-Id';
-const READ_BY_BROWSERS = 'Consistency-Token, X-Consistency, X-Request-Id, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Feed-Quality, X-Cache-Status, Retry-After';
+const READ_BY_BROWSERS =
+  'Consistency-Token, X-Consistency, X-Request-Id, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Feed-Quality, X-Cache-Status, Retry-After';
 
 /** Lets pages of the listed origins call the API; without origins no page of another origin may. */
 export function cors(origins: readonly string[]): RequestHandler {

@@ -6,7 +6,10 @@ import { requestIdOf } from './problem.ts';
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 /** Puts a route's handler into a span and measures it, under names of OpenTelemetry's conventions. */
-export type Observe = (route: { readonly method: string; readonly path: string }, handler: RequestHandler) => RequestHandler;
+export type Observe = (
+  route: { readonly method: string; readonly path: string },
+  handler: RequestHandler,
+) => RequestHandler;
 
 /**
  * Begins a server span for each request, under the trace that the client sent, and keeps it active for all that the
@@ -14,7 +17,10 @@ export type Observe = (route: { readonly method: string; readonly path: string }
  */
 export function createObserver(log: Log): Observe {
   const tracer = trace.getTracer('shutterlog');
-  const durations = metrics.getMeter('shutterlog').createHistogram('http_server_request_duration_seconds', { description: 'How long requests took', advice: { explicitBucketBoundaries: SECONDS } });
+  const durations = metrics.getMeter('shutterlog').createHistogram('http_server_request_duration_seconds', {
+    description: 'How long requests took',
+    advice: { explicitBucketBoundaries: SECONDS },
+  });
   return ({ method, path }, handler) => {
     const attributes = { 'http.request.method': method.toUpperCase(), 'http.route': path };
     return (request, response, next) => {
@@ -28,7 +34,17 @@ export function createObserver(log: Log): Observe {
         span.setAttribute('http.response.status_code', status);
         if (status >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
         span.end();
-        log.debug({ request_id: requestIdOf(response), trace_id: span.spanContext().traceId, method: request.method, path: request.path, status, seconds }, 'answered');
+        log.debug(
+          {
+            request_id: requestIdOf(response),
+            trace_id: span.spanContext().traceId,
+            method: request.method,
+            path: request.path,
+            status,
+            seconds,
+          },
+          'answered',
+        );
       });
       return context.with(trace.setSpan(parent, span), () => handler(request, response, next));
     };

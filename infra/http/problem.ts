@@ -25,15 +25,17 @@ export class ProblemError extends Error {
 }
 
 /** What an `application/problem+json` body holds. */
-export const ProblemBody = z.object({
-  type: z.string(),
-  title: z.string(),
-  status: z.int(),
-  code: z.string(),
-  detail: z.string().optional(),
-  errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
-  request_id: z.string(),
-}).meta({ id: 'Problem', description: 'What went wrong (RFC 9457); `code` is stable.' });
+export const ProblemBody = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    code: z.string(),
+    detail: z.string().optional(),
+    errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+    request_id: z.string(),
+  })
+  .meta({ id: 'Problem', description: 'What went wrong (RFC 9457); `code` is stable.' });
 
 /** The body of a problem. */
 export function problemBody(problem: Problem, requestId: string): z.infer<typeof ProblemBody> {
@@ -56,7 +58,10 @@ export function sendProblem(response: Response, problem: Problem): void {
     return;
   }
   for (const [name, value] of Object.entries(problem.headers ?? {})) response.setHeader(name, value);
-  response.status(problem.status).type('application/problem+json').send(JSON.stringify(problemBody(problem, requestIdOf(response))));
+  response
+    .status(problem.status)
+    .type('application/problem+json')
+    .send(JSON.stringify(problemBody(problem, requestIdOf(response))));
 }
 
 /** The id of the request that a response answers. */
@@ -73,13 +78,17 @@ export function toProblem(error: unknown, known: (error: unknown) => Problem | u
   const named = known(error);
   if (named !== undefined) return named;
   const library = LibraryError.safeParse(error);
-  return library.success ? problemOfLibrary(library.data) : { status: 500, code: 'internal_error', title: 'Something went wrong on our side' };
+  return library.success
+    ? problemOfLibrary(library.data)
+    : { status: 500, code: 'internal_error', title: 'Something went wrong on our side' };
 }
 
 function problemOfLibrary({ status, type }: z.infer<typeof LibraryError>): Problem {
-  if (type === 'entity.parse.failed') return { status: 400, code: 'malformed_json', title: 'The body is not valid JSON' };
+  if (type === 'entity.parse.failed')
+    return { status: 400, code: 'malformed_json', title: 'The body is not valid JSON' };
   if (status === 413) return { status, code: 'body_too_large', title: 'The body is too large' };
-  if (status === 415) return { status, code: 'unsupported_media_type', title: 'The body is in a form that this route does not read' };
+  if (status === 415)
+    return { status, code: 'unsupported_media_type', title: 'The body is in a form that this route does not read' };
   return { status: 400, code: 'malformed_request', title: 'The request cannot be read' };
 }
 

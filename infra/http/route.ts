@@ -15,7 +15,10 @@ export type Responses = { readonly [status: number]: z.ZodType | null };
 export type WrittenEvents = { readonly position: Position; readonly owners: readonly OwnerId[] };
 
 /** A business refusal; the app's `problemOf` turns its code into a status and a title. */
-export type Refused<Code extends string> = { readonly ok: false; readonly refusal: { readonly code: Code; readonly detail?: string } };
+export type Refused<Code extends string> = {
+  readonly ok: false;
+  readonly refusal: { readonly code: Code; readonly detail?: string };
+};
 
 type AnswerParts = {
   readonly headers?: Readonly<Record<string, string>>;
@@ -25,8 +28,12 @@ type AnswerParts = {
 };
 
 /** What a handler returns: a declared status, with the body that its schema asks for. */
-export type Answer<R extends Responses, S extends keyof R & number = keyof R & number> = AnswerParts & { readonly status: S } & BodyOf<R[NoInfer<S>]>;
-type BodyOf<Schema> = Schema extends z.ZodType ? { readonly body: z.input<Schema> | JsonText<z.input<Schema>> } : { readonly body?: undefined };
+export type Answer<R extends Responses, S extends keyof R & number = keyof R & number> = AnswerParts & {
+  readonly status: S;
+} & BodyOf<R[NoInfer<S>]>;
+type BodyOf<Schema> = Schema extends z.ZodType
+  ? { readonly body: z.input<Schema> | JsonText<z.input<Schema>> }
+  : { readonly body?: undefined };
 
 /** Facts about one request. Its shape is that of the commands' context, so it can be handed on as it is. */
 export type RequestContext = {
@@ -96,51 +103,100 @@ type RouteOptions<A extends 'account' | 'none'> = {
 type Fresh<Code extends string> = {
   /** Fields added to the body of every successful answer. */
   readonly fields: z.ZodObject;
-  /** Makes the fields from the answer's seed; runs for the first answer and for each repeat, and nothing of it is kept. */
-  readonly issue: (seed: string, now: Date) => Promise<{ readonly ok: true; readonly fields: Readonly<Record<string, unknown>> } | Refused<Code>>;
+  /**
+   * Makes the fields from the answer's seed; runs for the first answer and for each repeat, and nothing of it is kept.
+   */
+  readonly issue: (
+    seed: string,
+    now: Date,
+  ) => Promise<{ readonly ok: true; readonly fields: Readonly<Record<string, unknown>> } | Refused<Code>>;
 };
 
-type Definition<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType, R extends Responses, S extends keyof R & number, A extends 'account' | 'none', Code extends string> = RouteOptions<A> & {
+type Definition<
+  P extends z.ZodType,
+  Q extends z.ZodType,
+  B extends z.ZodType,
+  R extends Responses,
+  S extends keyof R & number,
+  A extends 'account' | 'none',
+  Code extends string,
+> = RouteOptions<A> & {
   readonly params?: P;
   readonly query?: Q;
   readonly body?: B;
   readonly responses: R;
   readonly fresh?: Fresh<Code>;
-  readonly handler: (request: RouteRequest<z.output<P>, z.output<Q>, z.output<B>, A>) => Promise<Answer<R, S> | Refused<Code>>;
+  readonly handler: (
+    request: RouteRequest<z.output<P>, z.output<Q>, z.output<B>, A>,
+  ) => Promise<Answer<R, S> | Refused<Code>>;
 };
 
 /** An answer after its types are checked. */
 export type PlainAnswer = AnswerParts & { readonly status: number; readonly body?: unknown };
-export type PlainRequest = Omit<RouteRequest<unknown, unknown, unknown, 'none'>, 'account'> & { readonly account: LoggedIn | undefined };
+export type PlainRequest = Omit<RouteRequest<unknown, unknown, unknown, 'none'>, 'account'> & {
+  readonly account: LoggedIn | undefined;
+};
 export type FieldError = { readonly path: string; readonly message: string };
 
 /** A route as the app mounts it: `check` validates, and gives the work to run or what is wrong with each field. */
 export type Route<Code extends string = string> = RouteOptions<'account' | 'none'> & {
-  readonly schemas: { readonly params?: z.ZodType; readonly query?: z.ZodType; readonly body?: z.ZodType; readonly responses: Responses; readonly fresh?: z.ZodObject };
+  readonly schemas: {
+    readonly params?: z.ZodType;
+    readonly query?: z.ZodType;
+    readonly body?: z.ZodType;
+    readonly responses: Responses;
+    readonly fresh?: z.ZodObject;
+  };
   readonly issue?: Fresh<Code>['issue'];
   readonly check: (input: { params: unknown; query: unknown; body: unknown }) =>
-    | { readonly ok: true; readonly run: (facts: Omit<PlainRequest, 'params' | 'query' | 'body'>) => Promise<PlainAnswer | Refused<Code>> }
+    | {
+        readonly ok: true;
+        readonly run: (facts: Omit<PlainRequest, 'params' | 'query' | 'body'>) => Promise<PlainAnswer | Refused<Code>>;
+      }
     | { readonly ok: false; readonly errors: readonly FieldError[] };
 };
 
 /**
- * Declares a route once for express, for validation and for the OpenAPI document. The handler sees validated input only;
- * its answers are checked against `responses` by the compiler, its refusal codes against the app's `problemOf`.
+ * Declares a route once for express, for validation and for the OpenAPI document. The handler sees validated input
+ * only; its answers are checked against `responses` by the compiler, its refusal codes against the app's `problemOf`.
  */
-export function defineRoute<R extends Responses, S extends keyof R & number, A extends 'account' | 'none', P extends z.ZodType = z.ZodUndefined, Q extends z.ZodType = z.ZodUndefined, B extends z.ZodType = z.ZodUndefined, Code extends string = never>(
-  definition: Definition<P, Q, B, R, S, A, Code>,
-): Route<Code> {
+export function defineRoute<
+  R extends Responses,
+  S extends keyof R & number,
+  A extends 'account' | 'none',
+  P extends z.ZodType = z.ZodUndefined,
+  Q extends z.ZodType = z.ZodUndefined,
+  B extends z.ZodType = z.ZodUndefined,
+  Code extends string = never,
+>(definition: Definition<P, Q, B, R, S, A, Code>): Route<Code> {
   const { params, query, body, responses, fresh, handler, ...options } = definition;
   return {
     ...options,
-    schemas: { ...(params && { params }), ...(query && { query }), ...(body && { body }), responses, ...(fresh && { fresh: fresh.fields }) },
+    schemas: {
+      ...(params && { params }),
+      ...(query && { query }),
+      ...(body && { body }),
+      responses,
+      ...(fresh && { fresh: fresh.fields }),
+    },
     ...(fresh && { issue: fresh.issue }),
     check: (input) => {
-      const parsed = { params: parse(params, input.params), query: parse(query, input.query), body: parse(body, input.body) };
-      const errors = [...errorsOf(parsed.params, 'path'), ...errorsOf(parsed.query, 'query'), ...errorsOf(parsed.body, '')];
+      const parsed = {
+        params: parse(params, input.params),
+        query: parse(query, input.query),
+        body: parse(body, input.body),
+      };
+      const errors = [
+        ...errorsOf(parsed.params, 'path'),
+        ...errorsOf(parsed.query, 'query'),
+        ...errorsOf(parsed.body, ''),
+      ];
       if (!parsed.params.success || !parsed.query.success || !parsed.body.success) return { ok: false, errors };
       const valid = { params: parsed.params.data, query: parsed.query.data, body: parsed.body.data };
-      return { ok: true, run: (facts) => handler({ ...facts, ...valid, account: accountFor(definition.auth, facts.account) }) };
+      return {
+        ok: true,
+        run: (facts) => handler({ ...facts, ...valid, account: accountFor(definition.auth, facts.account) }),
+      };
     },
   };
 }
@@ -152,7 +208,10 @@ function parse<S extends z.ZodType>(schema: S | undefined, input: unknown): z.Zo
 
 function errorsOf(result: z.ZodSafeParseResult<unknown>, prefix: string): FieldError[] {
   if (result.success) return [];
-  return result.error.issues.map(({ path, message }) => ({ path: [prefix, ...path.map(String)].filter((part) => part !== '').join('.'), message }));
+  return result.error.issues.map(({ path, message }) => ({
+    path: [prefix, ...path.map(String)].filter((part) => part !== '').join('.'),
+    message,
+  }));
 }
 
 type AccountOf<A> = RouteRequest<unknown, unknown, unknown, A>['account'];

@@ -19,20 +19,27 @@ export type Addresses = z.infer<typeof Addresses>;
 
 const fileOf = (dataDir: string) => join(dataDir, 'addresses.json');
 
-/** The addresses of the stack that runs on a data directory, or undefined when none does. Throws when the file is damaged. */
+/**
+ * The addresses of the stack that runs on a data directory, or undefined when none does. Throws when the file is
+ * damaged.
+ */
 export function readAddresses(dataDir: string): Addresses | undefined {
   return readJsonFile(fileOf(dataDir), Addresses);
 }
 
 /**
  * The environment variables, secrets included, under which a command works on the stack of a data directory; empty when
- * nothing runs there. What the caller's own environment says wins: `readConfig({ ...localEnvironment(dir), ...process.env })`.
+ * nothing runs there. What the caller's own environment says wins: `readConfig({ ...localEnvironment(dir),
+ * ...process.env })`.
  */
 export function localEnvironment(dataDir: string): Record<string, string> {
   const addresses = readAddresses(dataDir);
   if (addresses === undefined) return {};
   const secrets = readSecrets(dataDir);
-  return { ...addresses.environment, ...(secrets === undefined ? {} : { MASTER_KEY: secrets.MASTER_KEY, JWT_SECRET: secrets.JWT_SECRET }) };
+  return {
+    ...addresses.environment,
+    ...(secrets === undefined ? {} : { MASTER_KEY: secrets.MASTER_KEY, JWT_SECRET: secrets.JWT_SECRET }),
+  };
 }
 
 /** Leaves the addresses for commands to find, readable by the owner alone: store addresses carry passwords. */

@@ -12,14 +12,30 @@ export type AppEnvironmentInput = Pick<LocalSettings, 'host' | 'publicUrl'> & {
   stores: { DATABASE_URL: string; REDIS_URL: string; EVENTSTORE_URL: string };
 };
 
-/** Settings that a command needs as much as the processes do, so that both see the same stores, media and lines of celebrity. */
-const SHARED = ['DATABASE_READ_URL', 'KAFKA_BROKERS', 'KAFKA_PREFIX', 'S3_ENDPOINT', 'S3_BUCKET', 'S3_REGION', 'CELEBRITY_THRESHOLD', 'CELEBRITY_REVOKE_BELOW', 'SUPER_CELEBRITY_THRESHOLD'];
+/**
+ * Settings that a command needs as much as the processes do, so that both see the same stores, media and lines of
+ * celebrity.
+ */
+const SHARED = [
+  'DATABASE_READ_URL',
+  'KAFKA_BROKERS',
+  'KAFKA_PREFIX',
+  'S3_ENDPOINT',
+  'S3_BUCKET',
+  'S3_REGION',
+  'CELEBRITY_THRESHOLD',
+  'CELEBRITY_REVOKE_BELOW',
+  'SUPER_CELEBRITY_THRESHOLD',
+];
 
 /**
  * The environment of the processes: `environment` is the whole of it, and `shared` the part that is written down for
  * commands, without secrets of its own.
  */
-export function appEnvironment(input: AppEnvironmentInput): { environment: Record<string, string>; shared: Record<string, string> } {
+export function appEnvironment(input: AppEnvironmentInput): {
+  environment: Record<string, string>;
+  shared: Record<string, string>;
+} {
   const { env, ports, host, dataDir, secrets, stores } = input;
   const provided: Record<string, string> = {
     ...stores,
@@ -38,12 +54,30 @@ export function appEnvironment(input: AppEnvironmentInput): { environment: Recor
 /** Where each process answers, seen from this machine. */
 export function appUrls(ports: Ports, host: string): Record<AppName, string> {
   const reachable = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
-  const urlOf = (name: AppName) => `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${ports[APPS[name].port]}`;
-  return { 'write-api': urlOf('write-api'), 'read-api': urlOf('read-api'), projector: urlOf('projector'), reactor: urlOf('reactor'), edge: urlOf('edge') };
+  const urlOf = (name: AppName) =>
+    `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${ports[APPS[name].port]}`;
+  return {
+    'write-api': urlOf('write-api'),
+    'read-api': urlOf('read-api'),
+    projector: urlOf('projector'),
+    reactor: urlOf('reactor'),
+    edge: urlOf('edge'),
+  };
 }
 
 /** The arguments of the edge: where it listens, whom it forwards to, and whose demo login it shows. */
 export function edgeArgs({ host, ports, dataDir }: { host: string; ports: Ports; dataDir: string }): string[] {
   const urls = appUrls(ports, host);
-  return ['--host', host, '--port', String(ports.PORT), '--read-api', urls['read-api'], '--write-api', urls['write-api'], '--data-dir', dataDir];
+  return [
+    '--host',
+    host,
+    '--port',
+    String(ports.PORT),
+    '--read-api',
+    urls['read-api'],
+    '--write-api',
+    urls['write-api'],
+    '--data-dir',
+    dataDir,
+  ];
 }

@@ -28,13 +28,25 @@ export type StartAppOptions = {
 const READY_LIMIT_MS = 90_000;
 const ANSWER_LIMIT_MS = 5_000;
 
-/** Starts one process on this Node and resolves once it says it is ready. Throws StartError with its last words otherwise. */
+/**
+ * Starts one process on this Node and resolves once it says it is ready. Throws StartError with its last words
+ * otherwise.
+ */
 export async function startApp(name: AppName, options: StartAppOptions): Promise<Child> {
   const child = await options.children.start({
-    name, command: process.execPath, args: [APPS[name].script, ...options.args ?? []], cwd: PROJECT_ROOT, env: options.env,
+    name,
+    command: process.execPath,
+    args: [APPS[name].script, ...(options.args ?? [])],
+    cwd: PROJECT_ROOT,
+    env: options.env,
     ...(options.onLine === undefined ? {} : { onLine: options.onLine }),
   });
-  return whenReady(child, { children: options.children, title: name, limitMs: READY_LIMIT_MS, ask: () => askHealth(options.url) });
+  return whenReady(child, {
+    children: options.children,
+    title: name,
+    limitMs: READY_LIMIT_MS,
+    ask: () => askHealth(options.url),
+  });
 }
 
 async function askHealth(url: string): Promise<string> {

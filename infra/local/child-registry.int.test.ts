@@ -8,7 +8,9 @@ import { processStamp } from './process-identity.ts';
 
 let dataDir = '';
 const spawned: number[] = [];
-beforeEach(() => { dataDir = mkdtempSync(join(tmpdir(), 'shutterlog-registry-')); });
+beforeEach(() => {
+  dataDir = mkdtempSync(join(tmpdir(), 'shutterlog-registry-'));
+});
 afterEach(() => {
   for (const pid of spawned.splice(0)) if (processStamp(pid) !== undefined) process.kill(pid, 'SIGKILL');
   rmSync(dataDir, { recursive: true, force: true });
@@ -65,8 +67,13 @@ function sleeper(): number {
 }
 
 async function stubbornProcess(): Promise<number> {
-  const child = spawn('sh', ['-c', 'trap "" TERM; echo deaf; while :; do sleep 1; done'], { detached: true, stdio: ['ignore', 'pipe', 'ignore'] });
-  await new Promise((resolve) => { child.stdout.once('data', resolve); });
+  const child = spawn('sh', ['-c', 'trap "" TERM; echo deaf; while :; do sleep 1; done'], {
+    detached: true,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  await new Promise((resolve) => {
+    child.stdout.once('data', resolve);
+  });
   const pid = child.pid ?? 0;
   spawned.push(pid);
   return pid;

@@ -65,7 +65,8 @@ async function end(leftover: ChildNote, patienceMs: number): Promise<void> {
   // Most children lead a process group of their own: this reaches what they started, too.
   sendSignal(-leftover.pid, 'SIGKILL');
   sendSignal(leftover.pid, 'SIGKILL');
-  if (!await hasEnded(leftover, patienceMs)) throw new Error(`${leftover.name} (process ${leftover.pid}), left by an earlier run, does not end`);
+  if (!(await hasEnded(leftover, patienceMs)))
+    throw new Error(`${leftover.name} (process ${leftover.pid}), left by an earlier run, does not end`);
 }
 
 async function hasEnded(leftover: ChildNote, patienceMs: number): Promise<boolean> {

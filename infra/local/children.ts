@@ -34,7 +34,10 @@ export type Child = {
 };
 
 export type Children = {
-  /** Starts a process that outlives neither `stop` nor, through the registry, the next start. Throws StartError when it cannot be run. */
+  /**
+   * Starts a process that outlives neither `stop` nor, through the registry, the next start. Throws StartError when it
+   * cannot be run.
+   */
   start: (spec: ChildSpec) => Promise<Child>;
   /** Where the output of a child is kept. */
   logFile: (name: string) => string;
@@ -47,7 +50,9 @@ const KEPT_LINES = 15;
 const OUTPUT_LIMIT_MS = 1_000;
 const LOG_LIMIT_BYTES = 20_000_000;
 
-/** Starts the processes of one data directory: each is noted in its registry, and its output goes to `logs/<name>.log`. */
+/**
+ * Starts the processes of one data directory: each is noted in its registry, and its output goes to `logs/<name>.log`.
+ */
 export function createChildren(dataDir: string, registry: ChildRegistry): Children {
   const logFile = (name: string) => join(dataDir, 'logs', `${name}.log`);
   const running = new Set<Child>();
@@ -72,10 +77,14 @@ async function startChild(spec: ChildSpec, registry: ChildRegistry, logFile: str
   const stopSignal = spec.stopSignal ?? 'SIGTERM';
   // A process group of its own: a terminal's Ctrl-C reaches the supervisor alone, which then stops everything in order.
   const child = spawn(spec.command, spec.args, {
-    env: spec.env, detached: true, stdio: ['ignore', 'pipe', 'pipe'], ...(spec.cwd === undefined ? {} : { cwd: spec.cwd }),
+    env: spec.env,
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    ...(spec.cwd === undefined ? {} : { cwd: spec.cwd }),
   });
   const pid = child.pid;
-  if (pid === undefined) throw new StartError(`${spec.name}: ${spec.command} cannot be run: ${await spawnFailure(child)}`);
+  if (pid === undefined)
+    throw new StartError(`${spec.name}: ${spec.command} cannot be run: ${await spawnFailure(child)}`);
   registry.note({ name: spec.name, pid, stopSignal });
   const kept = keepOutput(child, logFile, spec.onLine);
   let over = false;
@@ -84,15 +93,22 @@ async function startChild(spec: ChildSpec, registry: ChildRegistry, logFile: str
       over = true;
       registry.forget(pid);
       // Its last words may still be in the pipe; but a grandchild that keeps the pipe open must not hold us up.
-      const finish = () => { resolve({ code, signal }); };
+      const finish = () => {
+        resolve({ code, signal });
+      };
       const limit = setTimeout(finish, OUTPUT_LIMIT_MS);
-      child.once('close', () => { clearTimeout(limit); finish(); });
+      child.once('close', () => {
+        clearTimeout(limit);
+        finish();
+      });
     });
   });
   const stop = async () => {
     if (over) return;
     sendSignal(pid, stopSignal);
-    const limit = setTimeout(() => { sendSignal(-pid, 'SIGKILL'); }, spec.stopLimitMs ?? STOP_LIMIT_MS);
+    const limit = setTimeout(() => {
+      sendSignal(-pid, 'SIGKILL');
+    }, spec.stopLimitMs ?? STOP_LIMIT_MS);
     await ended;
     clearTimeout(limit);
   };
@@ -100,7 +116,11 @@ async function startChild(spec: ChildSpec, registry: ChildRegistry, logFile: str
 }
 
 function spawnFailure(child: ChildProcess): Promise<string> {
-  return new Promise((resolve) => { child.once('error', (error) => { resolve(error.message); }); });
+  return new Promise((resolve) => {
+    child.once('error', (error) => {
+      resolve(error.message);
+    });
+  });
 }
 
 function keepOutput(child: ChildProcess, logFile: string, onLine?: (line: string) => void): string[] {
@@ -115,7 +135,9 @@ function keepOutput(child: ChildProcess, logFile: string, onLine?: (line: string
       onLine?.(line);
     });
   }
-  child.once('close', () => { file.end(); });
+  child.once('close', () => {
+    file.end();
+  });
   return kept;
 }
 

@@ -38,20 +38,40 @@ export function declineDemoWorld(dataDir: string): void {
 
 /**
  * Runs the script that fills a new stack through its public API, shows how far it is, and remembers the login that it
- * prints as its last line, a JSON object with `username` and `password`. Throws StartError when it fails; the next start
- * then tries again.
+ * prints as its last line, a JSON object with `username` and `password`. Throws StartError when it fails; the next
+ * start then tries again.
  */
-export async function createDemoWorld(dataDir: string, { children, env, print }: { children: Children; env: Record<string, string | undefined>; print: (line: string) => void }): Promise<DemoWorld> {
+export async function createDemoWorld(
+  dataDir: string,
+  {
+    children,
+    env,
+    print,
+  }: { children: Children; env: Record<string, string | undefined>; print: (line: string) => void },
+): Promise<DemoWorld> {
   const shown = showMaking('demo world', print);
   const onLine = (line: string) => {
     const made = parseLine(line, Made);
     if (made !== undefined) shown.at(made.done, made.total);
   };
-  const child = await children.start({ name: 'demo-world', command: process.execPath, args: [SCRIPT], cwd: PROJECT_ROOT, env, onLine });
+  const child = await children.start({
+    name: 'demo-world',
+    command: process.execPath,
+    args: [SCRIPT],
+    cwd: PROJECT_ROOT,
+    env,
+    onLine,
+  });
   const { code } = await child.ended;
   shown.end();
-  if (code !== 0) throw new StartError(`the demo world could not be made: ${reasonIn(child.lastLines())} (${children.logFile('demo-world')})`);
-  const login = child.lastLines().map((line) => parseLine(line, Login)).findLast((one) => one !== undefined);
+  if (code !== 0)
+    throw new StartError(
+      `the demo world could not be made: ${reasonIn(child.lastLines())} (${children.logFile('demo-world')})`,
+    );
+  const login = child
+    .lastLines()
+    .map((line) => parseLine(line, Login))
+    .findLast((one) => one !== undefined);
   if (login === undefined) throw new StartError(`${SCRIPT} did not end with the demo login as a line of JSON`);
   const world: DemoWorld = { state: 'created', login };
   writePrivateFile(fileOf(dataDir), JSON.stringify(world));

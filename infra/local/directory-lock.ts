@@ -26,7 +26,9 @@ export function lockDirectory(dataDir: string): () => void {
   } finally {
     rmSync(mine, { force: true });
   }
-  return () => { rmSync(path, { force: true }); };
+  return () => {
+    rmSync(path, { force: true });
+  };
 }
 
 /** The process that runs the stack on a data directory, or undefined when none does. */
@@ -47,7 +49,9 @@ function linked(from: string, to: string): boolean {
 
 function setAside(path: string, owner: Owner, dataDir: string): void {
   if (processStamp(owner.pid) === owner.stamp) {
-    throw new StartError(`${dataDir} is in use by process ${owner.pid}: stop it first, or choose another directory with --data-dir`);
+    throw new StartError(
+      `${dataDir} is in use by process ${owner.pid}: stop it first, or choose another directory with --data-dir`,
+    );
   }
   const aside = `${path}.${process.pid}.stale`;
   try {

@@ -5,20 +5,24 @@ import { createLog } from '../log.ts';
 import { readDemoWorld } from './demo-world.ts';
 import { startEdge } from './edge.ts';
 
-const { values } = parseArgs({ options: {
-  host: { type: 'string', default: '127.0.0.1' },
-  port: { type: 'string', default: '4000' },
-  'read-api': { type: 'string' },
-  'write-api': { type: 'string' },
-  'data-dir': { type: 'string' },
-} });
-const options = z.object({
-  host: z.string(),
-  port: z.coerce.number().int().min(0).max(65_535),
-  'read-api': z.url(),
-  'write-api': z.url(),
-  'data-dir': z.string().optional(),
-}).parse(values);
+const { values } = parseArgs({
+  options: {
+    host: { type: 'string', default: '127.0.0.1' },
+    port: { type: 'string', default: '4000' },
+    'read-api': { type: 'string' },
+    'write-api': { type: 'string' },
+    'data-dir': { type: 'string' },
+  },
+});
+const options = z
+  .object({
+    host: z.string(),
+    port: z.coerce.number().int().min(0).max(65_535),
+    'read-api': z.url(),
+    'write-api': z.url(),
+    'data-dir': z.string().optional(),
+  })
+  .parse(values);
 
 const log = createLog({ process: 'edge', level: 'info' });
 await runProcess(log, async (own) => {

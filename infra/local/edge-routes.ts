@@ -1,12 +1,18 @@
-/** Who answers a request at the edge; `hidden` is what only the inside network may see, `contract` what both APIs do. */
+/**
+ * Who answers a request at the edge; `hidden` is what only the inside network may see, `contract` what both APIs do.
+ */
 export type EdgeTarget = 'home' | 'contract' | 'hidden' | 'read-api' | 'write-api';
 
 /** What the edge answers by itself. */
-const OWN_PAGES: ReadonlyMap<string, EdgeTarget> = new Map([['/', 'home'], ['/openapi.json', 'contract']]);
+const OWN_PAGES: ReadonlyMap<string, EdgeTarget> = new Map([
+  ['/', 'home'],
+  ['/openapi.json', 'contract'],
+]);
 
 /**
  * Decides by method and path: reads go to the read API, writes to the write API, and a browser's preflight goes where
- * the request that it asks about would go. Uploads of the file-system store belong to the write API whatever the method.
+ * the request that it asks about would go. Uploads of the file-system store belong to the write API whatever the
+ * method.
  */
 export function edgeTarget(method: string, url: string, preflightFor?: string): EdgeTarget {
   const path = pathOf(url);

@@ -1,4 +1,10 @@
-import { createServer, request as httpRequest, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import {
+  createServer,
+  request as httpRequest,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+} from 'node:http';
 import { connect } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { startEdge, type EdgeOptions } from './edge.ts';
@@ -19,15 +25,26 @@ describe('edge', () => {
 
   it('passes a large body and its answer through unchanged', async () => {
     const body = Buffer.alloc(3_000_000, 'photo');
-    const origin = await edgeBefore({ write: (request, response) => { request.pipe(response); } });
+    const origin = await edgeBefore({
+      write: (request, response) => {
+        request.pipe(response);
+      },
+    });
     const answer = await fetch(`${origin}/v1/posts`, { method: 'POST', body });
     expect(Buffer.compare(Buffer.from(await answer.arrayBuffer()), body)).toBe(0);
   });
 
   it('joins the documents of both APIs, and answers 502 when one of them has none', async () => {
-    const document = (operations: object): RequestListener => (_request, response) => { response.end(JSON.stringify({ openapi: '3.1.0', info: { version: '1' }, paths: { '/v1/a': operations } })); };
+    const document =
+      (operations: object): RequestListener =>
+      (_request, response) => {
+        response.end(JSON.stringify({ openapi: '3.1.0', info: { version: '1' }, paths: { '/v1/a': operations } }));
+      };
     const origin = await edgeBefore({ read: document({ get: {} }), write: document({ post: {} }) });
-    expect(JSON.parse(await text(`${origin}/openapi.json`))).toMatchObject({ openapi: '3.1.0', paths: { '/v1/a': { get: {}, post: {} } } });
+    expect(JSON.parse(await text(`${origin}/openapi.json`))).toMatchObject({
+      openapi: '3.1.0',
+      paths: { '/v1/a': { get: {}, post: {} } },
+    });
     expect((await fetch(`${await edgeBefore({ read: document({}) })}/openapi.json`)).status).toBe(502);
   });
 
@@ -39,8 +56,14 @@ describe('edge', () => {
   });
 
   it('does not let a client choose the address that the APIs see', async () => {
-    const origin = await edgeBefore({ read: (request, response) => { response.end(String(request.headers['x-forwarded-for'])); } });
-    expect(await text(`${origin}/v1/feed`, { headers: { 'x-forwarded-for': '203.0.113.9' } })).not.toContain('203.0.113.9');
+    const origin = await edgeBefore({
+      read: (request, response) => {
+        response.end(String(request.headers['x-forwarded-for']));
+      },
+    });
+    expect(await text(`${origin}/v1/feed`, { headers: { 'x-forwarded-for': '203.0.113.9' } })).not.toContain(
+      '203.0.113.9',
+    );
   });
 
   it('answers 502 as a problem while an API is down, and recovers with it', async () => {
@@ -57,41 +80,62 @@ describe('edge', () => {
   });
 
   it('breaks off when the API breaks off in the middle of an answer', async () => {
-    const origin = await edgeBefore({ read: (_request, response) => {
-      response.write('half');
-      setImmediate(() => { response.destroy(); });
-    } });
+    const origin = await edgeBefore({
+      read: (_request, response) => {
+        response.write('half');
+        setImmediate(() => {
+          response.destroy();
+        });
+      },
+    });
     await expect(text(`${origin}/v1/feed`)).rejects.toThrow();
   });
 
   it('delivers server-sent events as they come and lets go upstream when the client leaves', async () => {
     let left: () => void = () => undefined;
-    const upstreamClosed = new Promise<void>((resolve) => { left = resolve; });
-    const origin = await edgeBefore({ read: (_request, response) => {
-      response.writeHead(200, { 'content-type': 'text/event-stream' });
-      response.write('data: one\n\n');
-      response.on('close', left);
-    } });
+    const upstreamClosed = new Promise<void>((resolve) => {
+      left = resolve;
+    });
+    const origin = await edgeBefore({
+      read: (_request, response) => {
+        response.writeHead(200, { 'content-type': 'text/event-stream' });
+        response.write('data: one\n\n');
+        response.on('close', left);
+      },
+    });
     const client = httpRequest(`${origin}/v1/live`).end();
-    const answer = await new Promise<IncomingMessage>((resolve) => { client.once('response', resolve); });
-    const first = await new Promise<Buffer>((resolve) => { answer.once('data', resolve); });
+    const answer = await new Promise<IncomingMessage>((resolve) => {
+      client.once('response', resolve);
+    });
+    const first = await new Promise<Buffer>((resolve) => {
+      answer.once('data', resolve);
+    });
     expect(first.toString()).toBe('data: one\n\n');
     client.destroy();
     await upstreamClosed;
   });
 
   it('refuses live connections beyond its limit with 503, and takes one again when another ends', async () => {
-    const origin = await edgeBefore({ read: (_request, response) => { response.write('data: open\n\n'); } }, { maxLive: 1 });
+    const origin = await edgeBefore(
+      {
+        read: (_request, response) => {
+          response.write('data: open\n\n');
+        },
+      },
+      { maxLive: 1 },
+    );
     const held = new AbortController();
     await fetch(`${origin}/v1/live`, { signal: held.signal });
     expect((await fetch(`${origin}/v1/live`)).status).toBe(503);
     held.abort();
-    await expect.poll(async () => {
-      const next = new AbortController();
-      const { status } = await fetch(`${origin}/v1/live`, { signal: next.signal });
-      next.abort();
-      return status;
-    }).toBe(200);
+    await expect
+      .poll(async () => {
+        const next = new AbortController();
+        const { status } = await fetch(`${origin}/v1/live`, { signal: next.signal });
+        next.abort();
+        return status;
+      })
+      .toBe(200);
   });
 
   it('passes a WebSocket through in both directions', async () => {
@@ -102,12 +146,18 @@ describe('edge', () => {
     });
     const origin = await edgeBefore({}, { readApi: originOf(read) });
     const socket = connect(Number(new URL(origin).port), '127.0.0.1');
-    releases.push(() => { socket.destroy(); });
+    releases.push(() => {
+      socket.destroy();
+    });
     socket.write('GET /v1/live HTTP/1.1\r\nhost: edge\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n');
-    const head = await new Promise<Buffer>((resolve) => { socket.once('data', resolve); });
+    const head = await new Promise<Buffer>((resolve) => {
+      socket.once('data', resolve);
+    });
     expect(head.toString()).toContain('101 Switching Protocols');
     socket.write('ping');
-    const back = await new Promise<Buffer>((resolve) => { socket.once('data', resolve); });
+    const back = await new Promise<Buffer>((resolve) => {
+      socket.once('data', resolve);
+    });
     expect(back.toString()).toBe('ping');
   });
 
@@ -121,11 +171,16 @@ describe('edge', () => {
 
 function echo(name: string): RequestListener {
   return (request, response) => {
-    request.resume().on('end', () => { response.end(`${name} ${request.method} ${request.url}`); });
+    request.resume().on('end', () => {
+      response.end(`${name} ${request.method} ${request.url}`);
+    });
   };
 }
 
-async function edgeBefore(apis: { read?: RequestListener; write?: RequestListener }, options: Partial<EdgeOptions> = {}): Promise<string> {
+async function edgeBefore(
+  apis: { read?: RequestListener; write?: RequestListener },
+  options: Partial<EdgeOptions> = {},
+): Promise<string> {
   const readApi = options.readApi ?? originOf(await listening(apis.read ?? echo('read')));
   const writeApi = options.writeApi ?? originOf(await listening(apis.write ?? echo('write')));
   const edge = await startEdge({ host: '127.0.0.1', port: 0, home: () => ({}), ...options, readApi, writeApi });
@@ -135,14 +190,18 @@ async function edgeBefore(apis: { read?: RequestListener; write?: RequestListene
 
 async function listening(listener: RequestListener, port = 0): Promise<Server> {
   const server = createServer(listener);
-  await new Promise<void>((resolve) => { server.listen(port, '127.0.0.1', resolve); });
+  await new Promise<void>((resolve) => {
+    server.listen(port, '127.0.0.1', resolve);
+  });
   releases.push(() => stopListening(server));
   return server;
 }
 
 function stopListening(server: Server): Promise<void> {
   return new Promise((resolve) => {
-    server.close(() => { resolve(); });
+    server.close(() => {
+      resolve();
+    });
     server.closeAllConnections();
   });
 }

@@ -13,11 +13,21 @@ export function eventStoreUrl(port: number): string {
   return `esdb://127.0.0.1:${port}?tls=false`;
 }
 
-/** Starts the embedded event store as a process and resolves once it takes calls. Throws StartError when it does not come up. */
-export async function startEventStore({ children, directory, port }: Pick<ServerOptions, 'children' | 'directory' | 'port'>): Promise<Child> {
+/**
+ * Starts the embedded event store as a process and resolves once it takes calls. Throws StartError when it does not
+ * come up.
+ */
+export async function startEventStore({
+  children,
+  directory,
+  port,
+}: Pick<ServerOptions, 'children' | 'directory' | 'port'>): Promise<Child> {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const child = await children.start({
-    name: 'event-store', command: process.execPath, cwd: PROJECT_ROOT, env: process.env,
+    name: 'event-store',
+    command: process.execPath,
+    cwd: PROJECT_ROOT,
+    env: process.env,
     args: ['infra/event-store-node/main.ts', '--port', String(port), '--data-dir', directory],
   });
   return whenReady(child, { children, title: 'the event store', limitMs: READY_LIMIT_MS, ask: () => tryCalling(port) });

@@ -10,7 +10,10 @@ export function writePrivateFile(path: string, text: string): void {
   renameSync(next, path);
 }
 
-/** Reads and checks a JSON file; undefined when it does not exist. Throws, naming the file, when it holds something else. */
+/**
+ * Reads and checks a JSON file; undefined when it does not exist. Throws, naming the file, when it holds something
+ * else.
+ */
 export function readJsonFile<T>(path: string, schema: z.ZodType<T>): T | undefined {
   const text = readTextFile(path);
   if (text === undefined) return undefined;

@@ -25,12 +25,22 @@ describe('a server that the environment names', () => {
     ['KAFKA_BROKERS', () => checkOthers({ KAFKA_BROKERS: NOBODY })],
     ['S3_ENDPOINT', () => checkOthers({ S3_ENDPOINT: `http://${NOBODY}` })],
   ])('is told of in one line with its variable when it does not: %s', async (variable, check) => {
-    const failure = await check().then(() => undefined, (error: unknown) => error);
-    expect(failure).toMatchObject({ name: 'StartError', message: expect.stringMatching(new RegExp(`^${variable}: .+ answers? there: .+$|^${variable}: .+ does not answer there: .+$`)) as unknown });
+    const failure = await check().then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    expect(failure).toMatchObject({
+      name: 'StartError',
+      message: expect.stringMatching(
+        new RegExp(`^${variable}: .+ answers? there: .+$|^${variable}: .+ does not answer there: .+$`),
+      ) as unknown,
+    });
   });
 
   it('is not waited for when it takes connections and never says a word', async () => {
-    const silent = createServer((socket) => { socket.on('error', () => undefined); }).listen(0, '127.0.0.1');
+    const silent = createServer((socket) => {
+      socket.on('error', () => undefined);
+    }).listen(0, '127.0.0.1');
     await once(silent, 'listening');
     const address = silent.address();
     const broker = `127.0.0.1:${String(typeof address === 'object' && address !== null ? address.port : 0)}`;

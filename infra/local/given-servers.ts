@@ -28,9 +28,15 @@ export async function checkPostgres(variable: string, connectionString: string):
 
 /** Redis, or the first node of a cluster. */
 export async function checkRedis(addresses: string): Promise<void> {
-  const client = new Redis(addresses.split(',')[0]?.trim() ?? addresses, { lazyConnect: true, retryStrategy: null, connectTimeout: ANSWER_LIMIT_MS });
+  const client = new Redis(addresses.split(',')[0]?.trim() ?? addresses, {
+    lazyConnect: true,
+    retryStrategy: null,
+    connectTimeout: ANSWER_LIMIT_MS,
+  });
   let failure: unknown;
-  client.on('error', (error) => { failure = error; });
+  client.on('error', (error) => {
+    failure = error;
+  });
   try {
     await client.connect();
     await client.ping();
@@ -78,13 +84,19 @@ async function checkS3(endpoint: string): Promise<void> {
   try {
     await fetch(endpoint, { method: 'HEAD', redirect: 'manual', signal: AbortSignal.timeout(ANSWER_LIMIT_MS) });
   } catch (error) {
-    throw new StartError(`S3_ENDPOINT: no server answers there: ${reasonOf(error instanceof Error ? error.cause ?? error : error)}`);
+    throw new StartError(
+      `S3_ENDPOINT: no server answers there: ${reasonOf(error instanceof Error ? (error.cause ?? error) : error)}`,
+    );
   }
 }
 
 async function within<T>(work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<never>((_, reject) => { timer = setTimeout(() => { reject(new Error(`no answer within ${LONGEST_MS / 1000} s`)); }, LONGEST_MS); });
+  const limit = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(new Error(`no answer within ${LONGEST_MS / 1000} s`));
+    }, LONGEST_MS);
+  });
   try {
     return await Promise.race([work, limit]);
   } finally {

@@ -11,8 +11,12 @@ import { ensureSecrets, readSecrets } from './secrets.ts';
 import { boundedPrinter, loggedTrouble, terminalLine } from './terminal.ts';
 
 let dataDir = '';
-beforeEach(() => { dataDir = mkdtempSync(join(tmpdir(), 'shutterlog-local-')); });
-afterEach(() => { rmSync(dataDir, { recursive: true, force: true }); });
+beforeEach(() => {
+  dataDir = mkdtempSync(join(tmpdir(), 'shutterlog-local-'));
+});
+afterEach(() => {
+  rmSync(dataDir, { recursive: true, force: true });
+});
 
 describe('options', () => {
   it('name the mistake and the usage', () => {
@@ -64,12 +68,22 @@ describe('secrets', () => {
 });
 
 describe('addresses', () => {
-  const urls = { edgeUrl: 'http://127.0.0.1:1', writeApiUrl: 'http://127.0.0.1:2', readApiUrl: 'http://127.0.0.1:3', projectorUrl: 'http://127.0.0.1:4', reactorUrl: 'http://127.0.0.1:5' };
+  const urls = {
+    edgeUrl: 'http://127.0.0.1:1',
+    writeApiUrl: 'http://127.0.0.1:2',
+    readApiUrl: 'http://127.0.0.1:3',
+    projectorUrl: 'http://127.0.0.1:4',
+    reactorUrl: 'http://127.0.0.1:5',
+  };
 
   it('are found by a command together with the secrets, and by nobody else', () => {
     const { secrets } = ensureSecrets(dataDir);
     writeAddresses(dataDir, { ...urls, environment: { REDIS_URL: 'redis://127.0.0.1:6' } });
-    expect(localEnvironment(dataDir)).toEqual({ REDIS_URL: 'redis://127.0.0.1:6', MASTER_KEY: secrets.MASTER_KEY, JWT_SECRET: secrets.JWT_SECRET });
+    expect(localEnvironment(dataDir)).toEqual({
+      REDIS_URL: 'redis://127.0.0.1:6',
+      MASTER_KEY: secrets.MASTER_KEY,
+      JWT_SECRET: secrets.JWT_SECRET,
+    });
     expect(statSync(join(dataDir, 'addresses.json')).mode & 0o777).toBe(0o600);
     expect(readFileSync(join(dataDir, 'addresses.json'), 'utf8')).not.toContain(secrets.MASTER_KEY);
   });
@@ -91,11 +105,22 @@ describe('environment of the processes', () => {
   it('lets the caller decide secrets, and keeps the private stores and ports', () => {
     const { environment, shared } = appEnvironment({
       env: { JWT_SECRET: 'mine', LOG_LEVEL: 'debug', S3_SECRET_ACCESS_KEY: 'cloud', CELEBRITY_THRESHOLD: '5' },
-      secrets: { MASTER_KEY: 'made', JWT_SECRET: 'made' }, host: '0.0.0.0', publicUrl: undefined, dataDir: '/data',
+      secrets: { MASTER_KEY: 'made', JWT_SECRET: 'made' },
+      host: '0.0.0.0',
+      publicUrl: undefined,
+      dataDir: '/data',
       ports: { PORT: 1, WRITE_API_PORT: 2, READ_API_PORT: 3, PROJECTOR_PORT: 4, REACTOR_PORT: 5 },
       stores: { DATABASE_URL: 'd', REDIS_URL: 'r', EVENTSTORE_URL: 'e' },
     });
-    expect(environment).toMatchObject({ JWT_SECRET: 'mine', MASTER_KEY: 'made', LOG_LEVEL: 'debug', DATABASE_URL: 'd', READ_API_PORT: '3', PUBLIC_URL: 'http://127.0.0.1:1', MEDIA_DIR: '/data/media' });
+    expect(environment).toMatchObject({
+      JWT_SECRET: 'mine',
+      MASTER_KEY: 'made',
+      LOG_LEVEL: 'debug',
+      DATABASE_URL: 'd',
+      READ_API_PORT: '3',
+      PUBLIC_URL: 'http://127.0.0.1:1',
+      MEDIA_DIR: '/data/media',
+    });
     expect(shared).toMatchObject({ DATABASE_URL: 'd', CELEBRITY_THRESHOLD: '5' });
     expect(Object.keys(shared)).not.toContain('JWT_SECRET');
     expect(Object.keys(shared)).not.toContain('S3_SECRET_ACCESS_KEY');
@@ -126,13 +151,17 @@ describe('edge routes', () => {
 describe('terminal', () => {
   it('shows warnings and errors of a structured log, and whatever is not structured', () => {
     expect(terminalLine('app', '{"level":30,"msg":"ready"}')).toBeUndefined();
-    expect(terminalLine('app', '{"level":50,"msg":"lost","err":{"message":"ECONNRESET"}}')).toBe('app: error: lost (ECONNRESET)');
+    expect(terminalLine('app', '{"level":50,"msg":"lost","err":{"message":"ECONNRESET"}}')).toBe(
+      'app: error: lost (ECONNRESET)',
+    );
     expect(terminalLine('app', 'SyntaxError: nothing')).toBe('app: SyntaxError: nothing');
     expect(terminalLine('app', '{not json')).toBe('app: {not json');
   });
 
   it('finds the trouble that a process logged, and takes nothing else for one', () => {
-    expect(loggedTrouble('{"level":60,"msg":"cannot start","err":{"message":"wrong master key"}}')).toBe('cannot start (wrong master key)');
+    expect(loggedTrouble('{"level":60,"msg":"cannot start","err":{"message":"wrong master key"}}')).toBe(
+      'cannot start (wrong master key)',
+    );
     expect(loggedTrouble('{"level":40,"msg":"slow"}')).toBeUndefined();
     expect(loggedTrouble('plain')).toBeUndefined();
   });
@@ -140,7 +169,11 @@ describe('terminal', () => {
   it('bounds a flood and says where the rest is', () => {
     const printed: string[] = [];
     let now = 10_000;
-    const print = boundedPrinter((line) => printed.push(line), '/logs/app.log', () => now);
+    const print = boundedPrinter(
+      (line) => printed.push(line),
+      '/logs/app.log',
+      () => now,
+    );
     for (let line = 0; line < 100; line += 1) print(`line ${line}`);
     expect(printed).toHaveLength(11);
     expect(printed.at(-1)).toBe('… more in /logs/app.log');

@@ -11,12 +11,27 @@ const LINE_EVERY_MS = 5_000;
 const NAME_WIDTH = 13;
 
 /** A bar on a terminal; elsewhere a plain line by `print`, at most one in five seconds. */
-export function showMaking(name: string, print: (line: string) => void, options: { terminal?: boolean; now?: () => number } = {}): Making {
-  return options.terminal ?? process.stdout.isTTY ? bar(name) : lines(name, print, options.now ?? (() => performance.now()));
+export function showMaking(
+  name: string,
+  print: (line: string) => void,
+  options: { terminal?: boolean; now?: () => number } = {},
+): Making {
+  return (options.terminal ?? process.stdout.isTTY)
+    ? bar(name)
+    : lines(name, print, options.now ?? (() => performance.now()));
 }
 
 function bar(name: string): Making {
-  const shown = new SingleBar({ format: `  ${name.padEnd(NAME_WIDTH)} {bar} {percentage}% | {eta_formatted} left`, stream: process.stdout, hideCursor: true, clearOnComplete: true, barsize: 30 }, Presets.shades_classic);
+  const shown = new SingleBar(
+    {
+      format: `  ${name.padEnd(NAME_WIDTH)} {bar} {percentage}% | {eta_formatted} left`,
+      stream: process.stdout,
+      hideCursor: true,
+      clearOnComplete: true,
+      barsize: 30,
+    },
+    Presets.shades_classic,
+  );
   let running = false;
   return {
     at: (done, total) => {
@@ -24,7 +39,9 @@ function bar(name: string): Making {
       running = true;
       shown.update(done);
     },
-    end: () => { if (running) shown.stop(); },
+    end: () => {
+      if (running) shown.stop();
+    },
   };
 }
 

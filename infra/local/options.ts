@@ -13,10 +13,23 @@ export type LocalOptions = {
 /** Reads the arguments of `npm start`. Throws StartError with the usage when they are wrong. */
 export function readOptions(args: string[]): LocalOptions {
   try {
-    const { values } = parseArgs({ args, options: { 'data-dir': { type: 'string', default: '.data' }, empty: { type: 'boolean', default: false }, restore: { type: 'string' } } });
-    return { dataDir: resolve(values['data-dir']), empty: values.empty || values.restore !== undefined, restore: values.restore === undefined ? undefined : resolve(values.restore) };
+    const { values } = parseArgs({
+      args,
+      options: {
+        'data-dir': { type: 'string', default: '.data' },
+        empty: { type: 'boolean', default: false },
+        restore: { type: 'string' },
+      },
+    });
+    return {
+      dataDir: resolve(values['data-dir']),
+      empty: values.empty || values.restore !== undefined,
+      restore: values.restore === undefined ? undefined : resolve(values.restore),
+    };
   } catch (error) {
-    throw new StartError(`${error instanceof Error ? error.message : String(error)}\nusage: npm start -- [--empty] [--data-dir DIR] [--restore ARCHIVE]`);
+    throw new StartError(
+      `${error instanceof Error ? error.message : String(error)}\nusage: npm start -- [--empty] [--data-dir DIR] [--restore ARCHIVE]`,
+    );
   }
 }
 
@@ -29,7 +42,13 @@ const PROVIDED = {
   MASTER_KEY: Buffer.alloc(32).toString('base64'),
 };
 
-export type Ports = { PORT: number; WRITE_API_PORT: number; READ_API_PORT: number; PROJECTOR_PORT: number; REACTOR_PORT: number };
+export type Ports = {
+  PORT: number;
+  WRITE_API_PORT: number;
+  READ_API_PORT: number;
+  PROJECTOR_PORT: number;
+  REACTOR_PORT: number;
+};
 export type LocalSettings = { ports: Ports; host: string; publicUrl: string | undefined };
 
 /** Checks the environment before anything starts. Throws StartError with one line for each wrong value. */
@@ -37,7 +56,11 @@ export function readSettings(env: Record<string, string | undefined>): LocalSett
   try {
     const config = readConfig({ ...PROVIDED, ...withoutEmpty(env) });
     const { PORT, WRITE_API_PORT, READ_API_PORT, PROJECTOR_PORT, REACTOR_PORT } = config;
-    return { ports: { PORT, WRITE_API_PORT, READ_API_PORT, PROJECTOR_PORT, REACTOR_PORT }, host: config.HOST, publicUrl: config.PUBLIC_URL };
+    return {
+      ports: { PORT, WRITE_API_PORT, READ_API_PORT, PROJECTOR_PORT, REACTOR_PORT },
+      host: config.HOST,
+      publicUrl: config.PUBLIC_URL,
+    };
   } catch (error) {
     if (error instanceof ConfigError) throw new StartError(error.message);
     throw error;

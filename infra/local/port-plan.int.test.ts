@@ -10,27 +10,38 @@ import { StartError } from './start-error.ts';
 const servers: Server[] = [];
 const folders: string[] = [];
 afterEach(async () => {
-  for (const server of servers.splice(0)) await new Promise((resolve) => { server.close(resolve); });
+  for (const server of servers.splice(0))
+    await new Promise((resolve) => {
+      server.close(resolve);
+    });
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true });
 });
 
 describe('ports of the processes', () => {
   it('are refused in one line that names the holder and the way out when a stranger has one', async () => {
     const taken = await stranger();
-    const failure = await planAppPorts({ ...anyPorts, READ_API_PORT: taken }, '127.0.0.1').catch((error: unknown) => error);
+    const failure = await planAppPorts({ ...anyPorts, READ_API_PORT: taken }, '127.0.0.1').catch(
+      (error: unknown) => error,
+    );
     expect(failure).toBeInstanceOf(StartError);
-    expect(String(failure)).toMatch(new RegExp(`port ${taken} \\(READ_API_PORT\\) is taken by .+ \\(process ${process.pid}\\): .*set READ_API_PORT`));
+    expect(String(failure)).toMatch(
+      new RegExp(`port ${taken} \\(READ_API_PORT\\) is taken by .+ \\(process ${process.pid}\\): .*set READ_API_PORT`),
+    );
     expect(String(failure)).not.toContain('\n');
   });
 
   it('are refused when a stranger holds one on all interfaces only', async () => {
     const taken = await stranger('0.0.0.0');
-    await expect(planAppPorts({ ...anyPorts, PORT: taken }, '127.0.0.1')).rejects.toThrow(`port ${taken} (PORT) is taken`);
+    await expect(planAppPorts({ ...anyPorts, PORT: taken }, '127.0.0.1')).rejects.toThrow(
+      `port ${taken} (PORT) is taken`,
+    );
   });
 
   it('are refused when two processes were given the same one', async () => {
     const port = await freePort();
-    await expect(planAppPorts({ ...anyPorts, PORT: port, REACTOR_PORT: port }, '127.0.0.1')).rejects.toThrow(`PORT and REACTOR_PORT are both ${port}`);
+    await expect(planAppPorts({ ...anyPorts, PORT: port, REACTOR_PORT: port }, '127.0.0.1')).rejects.toThrow(
+      `PORT and REACTOR_PORT are both ${port}`,
+    );
   });
 
   it('are chosen when the environment says 0', async () => {
@@ -56,7 +67,9 @@ const anyPorts = { PORT: 0, WRITE_API_PORT: 0, READ_API_PORT: 0, PROJECTOR_PORT:
 
 async function stranger(host = '127.0.0.1', port = 0): Promise<number> {
   const server = createServer();
-  await new Promise<void>((resolve) => { server.listen(port, host, resolve); });
+  await new Promise<void>((resolve) => {
+    server.listen(port, host, resolve);
+  });
   servers.push(server);
   const address = server.address();
   return address !== null && typeof address === 'object' ? address.port : 0;

@@ -33,9 +33,10 @@ export async function planAppPorts(wanted: Ports, host: string): Promise<Ports> 
   const names = ['PORT', 'WRITE_API_PORT', 'READ_API_PORT', 'PROJECTOR_PORT', 'REACTOR_PORT'] as const;
   for (const name of names) {
     const twin = names.find((other) => other !== name && wanted[name] !== 0 && wanted[other] === wanted[name]);
-    if (twin !== undefined) throw new StartError(`${name} and ${twin} are both ${wanted[name]}: give each its own port`);
+    if (twin !== undefined)
+      throw new StartError(`${name} and ${twin} are both ${wanted[name]}: give each its own port`);
     if (wanted[name] === 0) planned[name] = await freePort();
-    else if (!await isPortFree(wanted[name], host)) throw new StartError(takenPort(name, wanted[name]));
+    else if (!(await isPortFree(wanted[name], host))) throw new StartError(takenPort(name, wanted[name]));
   }
   return planned;
 }

@@ -6,7 +6,7 @@ import { basename } from 'node:path';
 
 /** True when this process could listen on the port, on the given interface and on all of them. */
 export async function isPortFree(port: number, host = '127.0.0.1'): Promise<boolean> {
-  return await canListen(port, host) && await canListen(port, '0.0.0.0');
+  return (await canListen(port, host)) && (await canListen(port, '0.0.0.0'));
 }
 
 // Below the range from which systems take ports for outgoing connections (32768 and up on Linux): one of those could
@@ -17,7 +17,7 @@ const ATTEMPTS = 200;
 
 /** The preferred port when it is free, otherwise a free one at random. */
 export async function freePort(preferred?: number): Promise<number> {
-  if (preferred !== undefined && await isPortFree(preferred)) return preferred;
+  if (preferred !== undefined && (await isPortFree(preferred))) return preferred;
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     const port = randomInt(LOWEST, HIGHEST + 1);
     if (await isPortFree(port)) return port;
@@ -35,8 +35,14 @@ export function portHolder(port: number): string | undefined {
 function canListen(port: number, host: string): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer();
-    server.once('error', () => { resolve(false); });
-    server.listen({ port, host, exclusive: true }, () => server.close(() => { resolve(true); }));
+    server.once('error', () => {
+      resolve(false);
+    });
+    server.listen({ port, host, exclusive: true }, () =>
+      server.close(() => {
+        resolve(true);
+      }),
+    );
   });
 }
 
@@ -44,11 +50,14 @@ const LISTENING = '0A';
 
 function linuxHolder(port: number): number | undefined {
   const hexPort = port.toString(16).toUpperCase().padStart(4, '0');
-  const inodes = ['/proc/net/tcp', '/proc/net/tcp6'].flatMap((table) => lines(table))
+  const inodes = ['/proc/net/tcp', '/proc/net/tcp6']
+    .flatMap((table) => lines(table))
     .map((line) => line.trim().split(/\s+/))
     .filter((fields) => fields[1]?.endsWith(`:${hexPort}`) === true && fields[3] === LISTENING)
     .map((fields) => `socket:[${fields[9] ?? ''}]`);
-  return list('/proc').filter((entry) => /^\d+$/.test(entry)).map(Number)
+  return list('/proc')
+    .filter((entry) => /^\d+$/.test(entry))
+    .map(Number)
     .find((pid) => list(`/proc/${pid}/fd`).some((fd) => inodes.includes(link(`/proc/${pid}/fd/${fd}`))));
 }
 
@@ -64,7 +73,12 @@ function commandOf(pid: number): string {
 }
 
 function argumentsOf(pid: number): string[] {
-  const known = lines(`/proc/${pid}/cmdline`)[0]?.split('\0') ?? spawnSync('ps', ['-o', 'args=', '-p', String(pid)], { encoding: 'utf8' }).stdout?.trim().split(/\s+/) ?? [];
+  const known =
+    lines(`/proc/${pid}/cmdline`)[0]?.split('\0') ??
+    spawnSync('ps', ['-o', 'args=', '-p', String(pid)], { encoding: 'utf8' })
+      .stdout?.trim()
+      .split(/\s+/) ??
+    [];
   return known.filter((part) => part !== '');
 }
 

@@ -14,19 +14,37 @@ const READY_LIMIT_MS = 120_000;
 const POLL_MS = 30;
 
 /**
- * Starts a private PostgreSQL on 127.0.0.1 and resolves to its process once the database of `postgresUrl` accepts statements.
- * Throws StartError with the server's last words when it does not come up.
+ * Starts a private PostgreSQL on 127.0.0.1 and resolves to its process once the database of `postgresUrl` accepts
+ * statements. Throws StartError with the server's last words when it does not come up.
  */
 export async function startPostgres(options: ServerOptions): Promise<Child> {
   const runner = unprivilegedRunner();
   await endForgottenServer(options.directory);
   const program = programForCluster(options) ?? createCluster({ ...options, role: ROLE }, runner);
-  const settings = { listen_addresses: '127.0.0.1', unix_socket_directories: '', port: String(options.port), ...options.settings };
-  const args = ['-D', options.directory, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])];
+  const settings = {
+    listen_addresses: '127.0.0.1',
+    unix_socket_directories: '',
+    port: String(options.port),
+    ...options.settings,
+  };
+  const args = [
+    '-D',
+    options.directory,
+    ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+  ];
   const child = await options.children.start({
-    name: 'postgres', ...runner.command(program, args), cwd: '/', env: { ...process.env, LC_ALL: 'C' }, stopSignal: 'SIGINT',
+    name: 'postgres',
+    ...runner.command(program, args),
+    cwd: '/',
+    env: { ...process.env, LC_ALL: 'C' },
+    stopSignal: 'SIGINT',
   });
-  return whenReady(child, { children: options.children, title: 'PostgreSQL', limitMs: READY_LIMIT_MS, ask: () => tryDatabase(options) });
+  return whenReady(child, {
+    children: options.children,
+    title: 'PostgreSQL',
+    limitMs: READY_LIMIT_MS,
+    ask: () => tryDatabase(options),
+  });
 }
 
 /** The address of the database `shutterlog` on a server that `startPostgres` brings up with the same options. */
@@ -35,7 +53,8 @@ export function postgresUrl(options: Pick<ServerOptions, 'port' | 'password'>, d
   return `postgres://${credentials}@127.0.0.1:${options.port}/${database}`;
 }
 
-// A postmaster that the registry does not know (its parent died between spawning and noting it) still holds the cluster.
+// A postmaster that the registry does not know (its parent died between spawning and noting it) still holds the
+// cluster.
 async function endForgottenServer(directory: string): Promise<void> {
   const pid = Number(readTextFile(join(directory, 'postmaster.pid'))?.split('\n')[0]);
   const stamp = pid > 0 ? processStamp(pid) : undefined;

@@ -31,22 +31,34 @@ describe('programs of the machine', () => {
   });
 
   it('are named, with the command and the variable that help, when no package manager is there', () => {
-    expect(() => ensurePrograms([redis], silent)).toThrow('Redis not found, and no package manager that this script knows is on PATH: run "apt-get install redis-server", or set REDIS_URL to a running server');
+    expect(() => ensurePrograms([redis], silent)).toThrow(
+      'Redis not found, and no package manager that this script knows is on PATH: run "apt-get install redis-server", or set REDIS_URL to a running server',
+    );
   });
 
   it('are installed once another program lets go of the package manager, and the person is told why it takes so long', () => {
     // Locked at the first call of either step.
-    script('apt-get', `[ -e ${folder}/$1 ] || { : > ${folder}/$1; echo "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 7 (apt-get)" >&2; exit 100; }
-[ $1 = update ] || { printf '#!/bin/sh\\n' > ${folder}/redis-server; /bin/chmod +x ${folder}/redis-server; }`);
+    script(
+      'apt-get',
+      `[ -e ${folder}/$1 ] || { : > ${folder}/$1; echo "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 7 (apt-get)" >&2; exit 100; }
+[ $1 = update ] || { printf '#!/bin/sh\\n' > ${folder}/redis-server; /bin/chmod +x ${folder}/redis-server; }`,
+    );
     const said: string[] = [];
-    expect(ensurePrograms([redis], (line) => said.push(line), { limitMs: 60_000, pauseMs: 1 })).toEqual([join(folder, 'redis-server')]);
+    expect(ensurePrograms([redis], (line) => said.push(line), { limitMs: 60_000, pauseMs: 1 })).toEqual([
+      join(folder, 'redis-server'),
+    ]);
     const waiting = 'another program is using apt-get: waiting for it, up to 1 minutes';
     expect(said).toEqual(['installing redis-server with apt-get (may take some minutes)', waiting, waiting]);
   });
 
   it('are named when the package manager stays locked', () => {
-    script('apt-get', 'echo "E: Unable to acquire the dpkg frontend lock (/var/lib/dpkg/lock-frontend), is another process using it?" >&2; exit 100');
-    expect(() => ensurePrograms([redis], silent, { limitMs: 0, pauseMs: 1 })).toThrow('another program has been using apt-get for 0 minutes: run "apt-get install redis-server"');
+    script(
+      'apt-get',
+      'echo "E: Unable to acquire the dpkg frontend lock (/var/lib/dpkg/lock-frontend), is another process using it?" >&2; exit 100',
+    );
+    expect(() => ensurePrograms([redis], silent, { limitMs: 0, pauseMs: 1 })).toThrow(
+      'another program has been using apt-get for 0 minutes: run "apt-get install redis-server"',
+    );
   });
 
   it('are named with the reason when the package manager fails', () => {
@@ -69,7 +81,9 @@ describe('programs of the machine', () => {
 });
 
 const redis: Program = {
-  title: 'Redis', binary: 'redis-server', addressVariable: 'REDIS_URL',
+  title: 'Redis',
+  binary: 'redis-server',
+  addressVariable: 'REDIS_URL',
   packages: { 'apt-get': 'redis-server', dnf: 'redis', apk: 'redis', brew: 'redis' },
 };
 const silent = () => undefined;

@@ -29,8 +29,8 @@ export type Probe = {
 const POLL_MS = 30;
 
 /**
- * Resolves to the child once it says it is ready. Throws StartError with its last words when it ends before that, and with
- * its last answer (after stopping it) when `limitMs` have passed.
+ * Resolves to the child once it says it is ready. Throws StartError with its last words when it ends before that, and
+ * with its last answer (after stopping it) when `limitMs` have passed.
  */
 export async function whenReady(child: Child, { children, title, limitMs, ask }: Probe): Promise<Child> {
   const log = children.logFile(child.name);
@@ -46,7 +46,10 @@ export async function whenReady(child: Child, { children, title, limitMs, ask }:
   throw new StartError(`${title} was not ready within ${limitMs / 1000} s (${answer}): see ${log}`);
 }
 
-/** What a process of ours logged as its trouble says most; for a crash of Node that is the line above the stack that names an error. */
+/**
+ * What a process of ours logged as its trouble says most; for a crash of Node that is the line above the stack that
+ * names an error.
+ */
 async function lastWords(child: Child): Promise<string> {
   await child.ended;
   const lines = child.lastLines();

@@ -5,7 +5,14 @@ import type { Child } from './children.ts';
 import { writePrivateFile } from './files.ts';
 import { reasonOf, whenReady, type ServerOptions } from './readiness.ts';
 
-const DEFAULTS = { bind: '127.0.0.1', appendonly: 'yes', appendfsync: 'everysec', save: '""', 'maxmemory-policy': 'noeviction', daemonize: 'no' };
+const DEFAULTS = {
+  bind: '127.0.0.1',
+  appendonly: 'yes',
+  appendfsync: 'everysec',
+  save: '""',
+  'maxmemory-policy': 'noeviction',
+  daemonize: 'no',
+};
 const READY_LIMIT_MS = 60_000;
 
 /**
@@ -16,13 +23,31 @@ export async function startRedis(options: ServerOptions): Promise<Child> {
   mkdirSync(options.directory, { recursive: true, mode: 0o700 });
   const file = join(options.directory, 'redis.conf');
   const settings = {
-    ...DEFAULTS, port: String(options.port), dir: `"${options.directory}"`,
-    ...(options.password === undefined ? {} : { requirepass: options.password }), ...options.settings,
+    ...DEFAULTS,
+    port: String(options.port),
+    dir: `"${options.directory}"`,
+    ...(options.password === undefined ? {} : { requirepass: options.password }),
+    ...options.settings,
   };
   // In a file, because arguments (and a password among them) can be read by every user of the machine.
-  writePrivateFile(file, Object.entries(settings).map(([name, value]) => `${name} ${value}\n`).join(''));
-  const child = await options.children.start({ name: 'redis', command: options.program, args: [file], env: { ...process.env, LC_ALL: 'C' } });
-  return whenReady(child, { children: options.children, title: 'Redis', limitMs: READY_LIMIT_MS, ask: () => tryWriting(redisUrl(options)) });
+  writePrivateFile(
+    file,
+    Object.entries(settings)
+      .map(([name, value]) => `${name} ${value}\n`)
+      .join(''),
+  );
+  const child = await options.children.start({
+    name: 'redis',
+    command: options.program,
+    args: [file],
+    env: { ...process.env, LC_ALL: 'C' },
+  });
+  return whenReady(child, {
+    children: options.children,
+    title: 'Redis',
+    limitMs: READY_LIMIT_MS,
+    ask: () => tryWriting(redisUrl(options)),
+  });
 }
 
 /** The address of a server that `startRedis` brings up with the same options. */
@@ -31,7 +56,12 @@ export function redisUrl({ port, password }: Pick<ServerOptions, 'port' | 'passw
 }
 
 async function tryWriting(url: string): Promise<string> {
-  const client = new Redis(url, { lazyConnect: true, maxRetriesPerRequest: 0, retryStrategy: null, connectTimeout: 2_000 });
+  const client = new Redis(url, {
+    lazyConnect: true,
+    maxRetriesPerRequest: 0,
+    retryStrategy: null,
+    connectTimeout: 2_000,
+  });
   client.on('error', () => undefined);
   try {
     await client.connect();

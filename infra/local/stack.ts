@@ -16,12 +16,13 @@ import { planStores, type Store } from './stores.ts';
 import { supervise, type Supervised } from './supervise.ts';
 import { boundedPrinter, step, terminalLine } from './terminal.ts';
 
-export type StackOptions = LocalOptions & LocalSettings & {
-  env: Record<string, string | undefined>;
-  print: (line: string) => void;
-  /** Resolves when the person wants everything to stop. */
-  signalled: Promise<void>;
-};
+export type StackOptions = LocalOptions &
+  LocalSettings & {
+    env: Record<string, string | undefined>;
+    print: (line: string) => void;
+    /** Resolves when the person wants everything to stop. */
+    signalled: Promise<void>;
+  };
 
 type Run = {
   options: StackOptions;
@@ -65,27 +66,55 @@ async function startAll(run: Run): Promise<void> {
   const ports = await planAppPorts(options.ports, options.host);
   const { secrets, created } = ensureSecrets(dataDir, options.restore === undefined ? undefined : env['MASTER_KEY']);
   print(`Shutterlog in ${dataDir}`);
-  if (created) print(`  Made random secrets in ${join(dataDir, 'secrets')}: keep a copy, losing them loses all personal data`);
+  if (created)
+    print(`  Made random secrets in ${join(dataDir, 'secrets')}: keep a copy, losing them loses all personal data`);
   const stores = planStores({ dataDir, children, secrets, env, print, ports: await planStorePorts(dataDir) });
-  await Promise.all([checkOthers(env), ...[stores.postgres, stores.redis, stores.eventStore].map((store) => startStore(run, store))]);
+  await Promise.all([
+    checkOthers(env),
+    ...[stores.postgres, stores.redis, stores.eventStore].map((store) => startStore(run, store)),
+  ]);
 
   const input: AppEnvironmentInput = {
-    env, secrets, ports, host: options.host, publicUrl: options.publicUrl, dataDir,
+    env,
+    secrets,
+    ports,
+    host: options.host,
+    publicUrl: options.publicUrl,
+    dataDir,
     stores: { DATABASE_URL: stores.postgres.url, REDIS_URL: stores.redis.url, EVENTSTORE_URL: stores.eventStore.url },
   };
   const { environment, shared } = appEnvironment(input);
   const urls = appUrls(ports, options.host);
   const { restore } = options;
-  if (restore !== undefined) await step('restore', print, async () => ({ result: undefined, detail: await restoreArchive(restore, { children, env: environment }) }));
+  if (restore !== undefined)
+    await step('restore', print, async () => ({
+      result: undefined,
+      detail: await restoreArchive(restore, { children, env: environment }),
+    }));
   // Stores that are new hold no model of an earlier release, and the projector makes the first ones.
-  if (!created || restore !== undefined) await step('read models', print, async () => ({ result: undefined, detail: await bringModelsUpToDate({ children, env: environment }) }));
-  await Promise.all(APP_NAMES.filter((name) => name !== 'edge').map((name) => startSupervised(run, name, { env: environment, ports })));
+  if (!created || restore !== undefined)
+    await step('read models', print, async () => ({
+      result: undefined,
+      detail: await bringModelsUpToDate({ children, env: environment }),
+    }));
+  await Promise.all(
+    APP_NAMES.filter((name) => name !== 'edge').map((name) => startSupervised(run, name, { env: environment, ports })),
+  );
   await startSupervised(run, 'edge', { env: environment, ports });
   writeAddresses(dataDir, {
-    edgeUrl: urls.edge, writeApiUrl: urls['write-api'], readApiUrl: urls['read-api'], projectorUrl: urls.projector, reactorUrl: urls.reactor,
+    edgeUrl: urls.edge,
+    writeApiUrl: urls['write-api'],
+    readApiUrl: urls['read-api'],
+    projectorUrl: urls.projector,
+    reactorUrl: urls.reactor,
     environment: shared,
   });
-  await makeDemoWorld(run, { ...environment, WRITE_API_URL: urls['write-api'], READ_API_URL: urls['read-api'], EDGE_URL: urls.edge });
+  await makeDemoWorld(run, {
+    ...environment,
+    WRITE_API_URL: urls['write-api'],
+    READ_API_URL: urls['read-api'],
+    EDGE_URL: urls.edge,
+  });
   run.ready = true;
   printSummary(options, urls, performance.now() - started);
 }
@@ -98,7 +127,11 @@ async function startStore({ options, stores }: Run, store: Store): Promise<void>
   });
 }
 
-async function startSupervised(run: Run, name: AppName, { env, ports }: { env: Record<string, string>; ports: Ports }): Promise<void> {
+async function startSupervised(
+  run: Run,
+  name: AppName,
+  { env, ports }: { env: Record<string, string>; ports: Ports },
+): Promise<void> {
   const { options, children, apps } = run;
   const url = appUrls(ports, options.host)[name];
   const toTerminal = boundedPrinter(options.print, children.logFile(name));
@@ -117,10 +150,16 @@ async function startSupervised(run: Run, name: AppName, { env, ports }: { env: R
 async function makeDemoWorld({ options, children }: Run, env: Record<string, string>): Promise<void> {
   const { dataDir, empty, print } = options;
   if (readDemoWorld(dataDir) !== undefined) return;
-  if (empty) { declineDemoWorld(dataDir); return; }
+  if (empty) {
+    declineDemoWorld(dataDir);
+    return;
+  }
   if (!canCreateDemoWorld()) return;
   try {
-    await step('demo world', print, async () => ({ result: await createDemoWorld(dataDir, { children, env, print }), detail: 'made for the first start; --empty goes without' }));
+    await step('demo world', print, async () => ({
+      result: await createDemoWorld(dataDir, { children, env, print }),
+      detail: 'made for the first start; --empty goes without',
+    }));
   } catch (error) {
     // Everything else works: an empty network is a better start than none.
     print(describeFailure(error));

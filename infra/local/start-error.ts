@@ -6,5 +6,5 @@ export class StartError extends Error {
 /** The line to show for any failure: the plain reason of a StartError, the whole error of a surprise. */
 export function describeFailure(error: unknown): string {
   if (error instanceof StartError) return error.message;
-  return error instanceof Error ? error.stack ?? error.message : String(error);
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

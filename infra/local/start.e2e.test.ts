@@ -16,7 +16,9 @@ import { processStamp } from './process-identity.ts';
 
 let dataDir = '';
 let supervisors: ChildProcess[] = [];
-beforeEach(() => { dataDir = mkdtempSync(join(process.env['TEST_SCRATCH_DIR'] ?? tmpdir(), 'start-')); });
+beforeEach(() => {
+  dataDir = mkdtempSync(join(process.env['TEST_SCRATCH_DIR'] ?? tmpdir(), 'start-'));
+});
 afterEach(async () => {
   for (const supervisor of supervisors) supervisor.kill('SIGKILL');
   supervisors = [];
@@ -35,23 +37,40 @@ describe('npm start', () => {
     expect(before.map(({ pid }) => processStamp(pid))).not.toContain(undefined);
 
     const second = await start();
-    expect(second.lines.find((line) => line.startsWith('Ended what an earlier run had left behind'))).toContain('write-api');
+    expect(second.lines.find((line) => line.startsWith('Ended what an earlier run had left behind'))).toContain(
+      'write-api',
+    );
     expect(before.map(({ pid }) => processStamp(pid)).filter((stamp) => stamp !== undefined)).toEqual([]);
-    const login = await send(`${second.addresses.edgeUrl}/v1/users/login`, { json: { username: account.username, password: account.password } });
+    const login = await send(`${second.addresses.edgeUrl}/v1/users/login`, {
+      json: { username: account.username, password: account.password },
+    });
     expect(login.status).toBe(200);
-    const profile = await send(`${second.addresses.edgeUrl}/v1/users/${account.username}`, { token: textAt(login, 'access_token') });
+    const profile = await send(`${second.addresses.edgeUrl}/v1/users/${account.username}`, {
+      token: textAt(login, 'access_token'),
+    });
     expect(profile.body).toMatchObject({ username: account.username, full_name: account.full_name });
   });
 
   it('makes a small world the first time, says how far it is, and lets its demo account in', async () => {
     const { process: supervisor, ended, lines, addresses } = await start({ args: [] });
     expect(lines.filter((line) => /^ {2}demo world +\d+ %$/.test(line)).length).toBeGreaterThan(0);
-    const [, username, password] = lines.map((line) => /Demo login +(\S+) \/ (\S+)/.exec(line)).find((found) => found !== null) ?? [];
+    const [, username, password] =
+      lines.map((line) => /Demo login +(\S+) \/ (\S+)/.exec(line)).find((found) => found !== null) ?? [];
     const login = await send(`${addresses.edgeUrl}/v1/users/login`, { json: { username, password } });
     const feed = await send(`${addresses.edgeUrl}/v1/feed?order=latest`, { token: textAt(login, 'access_token') });
-    expect(feed.body).toMatchObject({ posts: Array.from({ length: 20 }, () => ({ media: [{ type: 'image' }] })), pagination: { has_more: true } });
+    expect(feed.body).toMatchObject({
+      posts: Array.from({ length: 20 }, () => ({ media: [{ type: 'image' }] })),
+      pagination: { has_more: true },
+    });
     const tour = await takeTour(addresses.edgeUrl);
-    for (const said of ['"status":"following"', '"status":"ready"', '"caption":"First light #morning"', '"liked":true', '"text":"What a light."']) expect(tour).toContain(said);
+    for (const said of [
+      '"status":"following"',
+      '"status":"ready"',
+      '"caption":"First light #morning"',
+      '"liked":true',
+      '"text":"What a light."',
+    ])
+      expect(tour).toContain(said);
     supervisor.kill('SIGINT');
     await ended;
   });
@@ -66,7 +85,16 @@ describe('npm start', () => {
   it('stops all its processes on SIGINT, takes its addresses away and ends with 0', async () => {
     const { process: supervisor, ended, lines } = await start();
     const running = children();
-    expect(running.map(({ name }) => name).toSorted()).toEqual(['edge', 'event-store', 'postgres', 'projector', 'reactor', 'read-api', 'redis', 'write-api']);
+    expect(running.map(({ name }) => name).toSorted()).toEqual([
+      'edge',
+      'event-store',
+      'postgres',
+      'projector',
+      'reactor',
+      'read-api',
+      'redis',
+      'write-api',
+    ]);
     supervisor.kill('SIGINT');
     expect(await ended).toBe(0);
     expect(running.filter(({ pid }) => processStamp(pid) !== undefined)).toEqual([]);
@@ -78,7 +106,10 @@ describe('npm start', () => {
     const first = await start();
     expect((await send(`${first.addresses.edgeUrl}/v1/users/register`, { json: account })).status).toBe(201);
     const archive = join(dataDir, 'archive');
-    await promisify(execFile)(process.execPath, ['cli/main.ts', '--data-dir', dataDir, 'events', 'export', archive], { cwd: PROJECT_ROOT, env: { PATH: process.env['PATH'] } });
+    await promisify(execFile)(process.execPath, ['cli/main.ts', '--data-dir', dataDir, 'events', 'export', archive], {
+      cwd: PROJECT_ROOT,
+      env: { PATH: process.env['PATH'] },
+    });
     const masterKey = readSecrets(dataDir)?.MASTER_KEY ?? '';
     first.process.kill('SIGINT');
     await first.ended;
@@ -86,10 +117,15 @@ describe('npm start', () => {
     const args = ['--restore', archive];
     await expect(start({ dir: join(dataDir, 'refused'), args })).rejects.toThrow('MASTER_KEY does not open this vault');
     const second = await start({ dir: join(dataDir, 'restored'), args, env: { MASTER_KEY: masterKey } });
-    const login = await send(`${second.addresses.edgeUrl}/v1/users/login`, { json: { username: account.username, password: account.password } });
+    const login = await send(`${second.addresses.edgeUrl}/v1/users/login`, {
+      json: { username: account.username, password: account.password },
+    });
     expect(login.status).toBe(200);
-    const profile = () => send(`${second.addresses.edgeUrl}/v1/users/${account.username}`, { token: textAt(login, 'access_token') });
-    await expect.poll(async () => (await profile()).body, { timeout: 30_000 }).toMatchObject({ full_name: account.full_name });
+    const profile = () =>
+      send(`${second.addresses.edgeUrl}/v1/users/${account.username}`, { token: textAt(login, 'access_token') });
+    await expect
+      .poll(async () => (await profile()).body, { timeout: 30_000 })
+      .toMatchObject({ full_name: account.full_name });
     second.process.kill('SIGINT');
     await second.ended;
   });
@@ -105,25 +141,44 @@ describe('npm start', () => {
 
 /** The requests of the README, word for word but for the address, as far as the commands that look behind them. */
 async function takeTour(edgeUrl: string): Promise<string> {
-  const [, script = ''] = /## Five minutes with curl[^]*?```sh\n([^]*?)# 5\./.exec(readFileSync(join(PROJECT_ROOT, 'README.md'), 'utf8')) ?? [];
-  const { stdout } = await promisify(execFile)('bash', ['-euc', script.replaceAll('http://127.0.0.1:4000', edgeUrl)], { cwd: dataDir, timeout: 120_000 });
+  const [, script = ''] =
+    /## Five minutes with curl[^]*?```sh\n([^]*?)# 5\./.exec(readFileSync(join(PROJECT_ROOT, 'README.md'), 'utf8')) ??
+    [];
+  const { stdout } = await promisify(execFile)('bash', ['-euc', script.replaceAll('http://127.0.0.1:4000', edgeUrl)], {
+    cwd: dataDir,
+    timeout: 120_000,
+  });
   return stdout;
 }
 
-const account = { username: 'first.light', email: 'first.light@example.org', password: 'a long enough password', full_name: 'First Light' };
+const account = {
+  username: 'first.light',
+  email: 'first.light@example.org',
+  password: 'a long enough password',
+  full_name: 'First Light',
+};
 
 const Children = z.array(z.object({ name: z.string(), pid: z.number() }));
 const children = () => Children.parse(JSON.parse(readFileSync(join(dataDir, 'children.json'), 'utf8')));
 
 type Start = { dir?: string; args?: string[]; env?: Record<string, string> };
 
-async function start({ dir = dataDir, args = ['--empty'], env = {} }: Start = {}): Promise<{ process: ChildProcess; lines: string[]; addresses: Addresses; ended: Promise<number | null> }> {
+async function start({ dir = dataDir, args = ['--empty'], env = {} }: Start = {}): Promise<{
+  process: ChildProcess;
+  lines: string[];
+  addresses: Addresses;
+  ended: Promise<number | null>;
+}> {
   const supervisor = spawn(process.execPath, ['infra/local/main.ts', ...args, '--data-dir', dir], {
-    cwd: PROJECT_ROOT, stdio: ['ignore', 'pipe', 'pipe'], env: { ...await environment(), ...env },
+    cwd: PROJECT_ROOT,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...(await environment()), ...env },
   });
   supervisors.push(supervisor);
   const lines: string[] = [];
-  const ended = new Promise<number | null>((resolve) => { supervisor.once('close', resolve); });
+  const ended = new Promise<number | null>((resolve) => {
+    supervisor.once('close', resolve);
+  });
   await new Promise<void>((resolve, reject) => {
     for (const stream of [supervisor.stdout, supervisor.stderr]) {
       createInterface({ input: stream }).on('line', (line) => {
@@ -131,7 +186,9 @@ async function start({ dir = dataDir, args = ['--empty'], env = {} }: Start = {}
         if (line === 'Ctrl-C stops everything') resolve();
       });
     }
-    void ended.then(() => { reject(new Error(lines.join('\n'))); });
+    void ended.then(() => {
+      reject(new Error(lines.join('\n')));
+    });
   });
   const addresses = readAddresses(dir);
   if (addresses === undefined) throw new Error(`no addresses in ${dir}`);

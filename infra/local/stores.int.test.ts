@@ -13,7 +13,9 @@ import { processStamp } from './process-identity.ts';
 
 let dataDir = '';
 const holders: ChildProcess[] = [];
-beforeEach(() => { dataDir = mkdtempSync(join(tmpdir(), 'shutterlog-stores-')); });
+beforeEach(() => {
+  dataDir = mkdtempSync(join(tmpdir(), 'shutterlog-stores-'));
+});
 afterEach(async () => {
   for (const holder of holders.splice(0)) holder.kill('SIGKILL');
   await openChildRegistry(dataDir).endLeftovers();
@@ -56,16 +58,26 @@ describe('private stores', () => {
   });
 });
 
-const Held = z.object({ databaseUrl: z.string(), redisUrl: z.string(), pids: z.array(z.number()), leftovers: z.array(z.string()) });
+const Held = z.object({
+  databaseUrl: z.string(),
+  redisUrl: z.string(),
+  pids: z.array(z.number()),
+  leftovers: z.array(z.string()),
+});
 
 async function hold() {
-  const holder = spawn(process.execPath, ['testing/hold-stores.ts', dataDir], { cwd: PROJECT_ROOT, stdio: ['ignore', 'pipe', 'pipe'] });
+  const holder = spawn(process.execPath, ['testing/hold-stores.ts', dataDir], {
+    cwd: PROJECT_ROOT,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   holders.push(holder);
   const problems: string[] = [];
   createInterface({ input: holder.stderr }).on('line', (line) => problems.push(line));
   const line = await new Promise<string>((resolve, reject) => {
     createInterface({ input: holder.stdout }).once('line', resolve);
-    holder.once('close', () => { reject(new Error(problems.join('\n'))); });
+    holder.once('close', () => {
+      reject(new Error(problems.join('\n')));
+    });
   });
   return { ...Held.parse(JSON.parse(line)), process: holder };
 }
@@ -74,7 +86,9 @@ const killed = (holder: ChildProcess) => ended(holder, 'SIGKILL');
 
 function ended(holder: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   return new Promise((resolve) => {
-    holder.once('exit', () => { resolve(); });
+    holder.once('exit', () => {
+      resolve();
+    });
     holder.kill(signal);
   });
 }

@@ -21,7 +21,9 @@ afterEach(async () => {
   rmSync(dataDir, { recursive: true, force: true });
 });
 
-const say = (line: string) => { said.push(line); };
+const say = (line: string) => {
+  said.push(line);
+};
 const quick = { first: 1, most: 4 };
 
 describe('supervise', () => {
@@ -58,17 +60,26 @@ describe('supervise', () => {
   });
 
   it('rejects when the first start fails', async () => {
-    await expect(supervise('app', { start: () => Promise.reject(new StartError('no database')), say })).rejects.toThrow('no database');
+    await expect(supervise('app', { start: () => Promise.reject(new StartError('no database')), say })).rejects.toThrow(
+      'no database',
+    );
   });
 });
 
 describe('children', () => {
   it('says which program cannot be run', async () => {
-    await expect(children.start({ name: 'redis', command: '/nowhere/redis-server', args: [], env: {} })).rejects.toThrow('redis: /nowhere/redis-server cannot be run');
+    await expect(
+      children.start({ name: 'redis', command: '/nowhere/redis-server', args: [], env: {} }),
+    ).rejects.toThrow('redis: /nowhere/redis-server cannot be run');
   });
 
   it('keeps the last words of a child that ended', async () => {
-    const child = await children.start({ name: 'app', command: 'sh', args: ['-c', 'echo out; echo "cannot start" >&2; exit 3'], env: process.env });
+    const child = await children.start({
+      name: 'app',
+      command: 'sh',
+      args: ['-c', 'echo out; echo "cannot start" >&2; exit 3'],
+      env: process.env,
+    });
     expect(await child.ended).toEqual({ code: 3, signal: null });
     expect(child.lastLines().toSorted()).toEqual(['cannot start', 'out']);
   });

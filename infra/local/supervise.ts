@@ -22,8 +22,8 @@ const BACKOFF_MS = { first: 500, most: 30_000 };
 const STEADY_MS = 60_000;
 
 /**
- * Starts a process and starts it again whenever it ends by itself, waiting twice as long after each failure up to a limit.
- * Rejects when the first start fails.
+ * Starts a process and starts it again whenever it ends by itself, waiting twice as long after each failure up to a
+ * limit. Rejects when the first start fails.
  */
 export async function supervise(name: string, options: SuperviseOptions): Promise<Supervised> {
   const stopping = new AbortController();
@@ -50,7 +50,7 @@ async function keepAlive(name: string, { options, current, signal }: Watch): Pro
     if (Date.now() - startedAt > STEADY_MS) wait = first;
     options.say(`${name} ended (${describeEnding(ending)}); starting it again in ${wait / 1000} s`);
     let back: Child | undefined;
-    while (back === undefined && await paused(wait, signal)) {
+    while (back === undefined && (await paused(wait, signal))) {
       wait = Math.min(wait * 2, most);
       back = await attempt(options);
     }

@@ -13,7 +13,10 @@ const NAME_WIDTH = 13;
 const WINDOW_MS = 1_000;
 const MOST_IN_WINDOW = 10;
 
-/** What a line of a process's output means to the person at the terminal: a short line, or undefined when it stays in the log. */
+/**
+ * What a line of a process's output means to the person at the terminal: a short line, or undefined when it stays in
+ * the log.
+ */
 export function terminalLine(name: string, line: string): string | undefined {
   if (line.trim() === '') return undefined;
   const entry = parseEntry(line);
@@ -41,7 +44,11 @@ function parseEntry(line: string): Entry | undefined {
 }
 
 /** Passes at most ten lines a second on, and then says where the rest is: a flood would hide what matters. */
-export function boundedPrinter(print: (line: string) => void, where: string, now: () => number = Date.now): (line: string) => void {
+export function boundedPrinter(
+  print: (line: string) => void,
+  where: string,
+  now: () => number = Date.now,
+): (line: string) => void {
   let windowStart = 0;
   let printed = 0;
   return (line) => {
@@ -56,7 +63,11 @@ export function boundedPrinter(print: (line: string) => void, where: string, now
 }
 
 /** Runs one step of the start and prints a line with its name, its outcome and how long it took. */
-export async function step<T>(name: string, print: (line: string) => void, work: () => Promise<{ result: T; detail: string }>): Promise<T> {
+export async function step<T>(
+  name: string,
+  print: (line: string) => void,
+  work: () => Promise<{ result: T; detail: string }>,
+): Promise<T> {
   const started = performance.now();
   const { result, detail } = await work();
   const seconds = ((performance.now() - started) / 1000).toFixed(2);

@@ -20,19 +20,23 @@ const Erased = z.object({ accountId: AccountId });
 
 /** Reads every file of the archive once and compares its checksum. Throws ArchiveError that names the first bad one. */
 export async function checkArchive(storage: ArchiveStorage, manifest: Manifest): Promise<void> {
-  if (manifest.vault === undefined) throw new ArchiveError('the archive is unfinished: its export was interrupted, run it again first');
+  if (manifest.vault === undefined)
+    throw new ArchiveError('the archive is unfinished: its export was interrupted, run it again first');
   for (const entry of [...manifest.segments, manifest.vault]) await verifiedBytes(storage, entry);
 }
 
-/** Throws ArchiveError when the connected log is neither empty nor the beginning of the archive, so that nothing of it may be restored here. */
+/**
+ * Throws ArchiveError when the connected log is neither empty nor the beginning of the archive, so that nothing of it
+ * may be restored here.
+ */
 export async function checkTarget(options: Omit<ImportOptions, 'onEvents'>): Promise<void> {
   await compareWithArchive(options);
 }
 
 /**
- * Appends the archived events to the connected log: the same streams, revisions, ids and relative order. The log must be
- * empty, or hold the beginning of this archive from an interrupted import, which then goes on. Resolves with the accounts
- * that the log says are erased, once the whole log has been read back and compared.
+ * Appends the archived events to the connected log: the same streams, revisions, ids and relative order. The log must
+ * be empty, or hold the beginning of this archive from an interrupted import, which then goes on. Resolves with the
+ * accounts that the log says are erased, once the whole log has been read back and compared.
  */
 export async function importLog(options: ImportOptions): Promise<{ erased: AccountId[] }> {
   const erased: AccountId[] = [];
@@ -54,7 +58,8 @@ export async function importLog(options: ImportOptions): Promise<{ erased: Accou
   await Promise.all(window);
   options.onEvents(done);
   const restored = await compareWithArchive(options);
-  if (restored !== done) throw new ArchiveError(`the log holds ${restored} of ${done} archived events: run the import again`);
+  if (restored !== done)
+    throw new ArchiveError(`the log holds ${restored} of ${done} archived events: run the import again`);
   return { erased };
 }
 
@@ -90,15 +95,25 @@ async function compareWithArchive(options: Omit<ImportOptions, 'onEvents'>): Pro
     options.signal.throwIfAborted();
     if (event.streamId === STORE_STREAM) continue;
     const expected = await archived.next();
-    if (expected.done === true || expected.value.id !== event.id || expected.value.streamId !== event.streamId || expected.value.revision !== event.revision) {
-      throw new ArchiveError(`the log holds ${event.type} ${event.id}, which the archive does not have at this place: import into an empty store`);
+    if (
+      expected.done === true ||
+      expected.value.id !== event.id ||
+      expected.value.streamId !== event.streamId ||
+      expected.value.revision !== event.revision
+    ) {
+      throw new ArchiveError(
+        `the log holds ${event.type} ${event.id}, which the archive does not have at this place: import into an empty store`,
+      );
     }
     same += 1;
   }
   return same;
 }
 
-async function* archivedEvents({ storage, manifest }: Pick<ImportOptions, 'storage' | 'manifest'>): AsyncIterable<RecordedEvent> {
+async function* archivedEvents({
+  storage,
+  manifest,
+}: Pick<ImportOptions, 'storage' | 'manifest'>): AsyncIterable<RecordedEvent> {
   for (const entry of manifest.segments) yield* await readSegment(storage, entry);
 }
 

@@ -32,14 +32,20 @@ async function temporary(name: string): Promise<string> {
 async function newStore(): Promise<EventStore> {
   const node = await startEventStoreNode({ dataDir: await temporary('log') });
   const store = await openEventStore(node.url);
-  releases.push(() => node.close(), () => store.close());
+  releases.push(
+    () => node.close(),
+    () => store.close(),
+  );
   return store;
 }
 
 async function newDatabase(): Promise<Pool> {
   const database = await createTestDatabase();
   const opened = openPool(database.url, { size: 4, name: 'archive-test' });
-  releases.push(() => database.drop(), () => opened.end());
+  releases.push(
+    () => database.drop(),
+    () => opened.end(),
+  );
   return opened;
 }
 
@@ -47,19 +53,29 @@ async function appendSome(store: EventStore, streams: number, each: number): Pro
   for (let s = 0; s < streams; s += 1) {
     const stream = `thing-${randomUUID()}`;
     for (let n = 0; n < each; n += 1) {
-      await store.append(stream, n === 0 ? 'no_stream' : BigInt(n - 1), [{ id: randomUUID(), type: 'ThingHappened', data: { n, text: 'ü\n' }, metadata: { by: 'test' } }]);
+      await store.append(stream, n === 0 ? 'no_stream' : BigInt(n - 1), [
+        { id: randomUUID(), type: 'ThingHappened', data: { n, text: 'ü\n' }, metadata: { by: 'test' } },
+      ]);
     }
   }
 }
 
 async function history(store: EventStore): Promise<Omit<RecordedEvent, 'position' | 'createdAt'>[]> {
   const events = [];
-  for await (const { streamId, revision, id, type, data, metadata } of store.readAll()) if (streamId !== STORE_STREAM) events.push({ streamId, revision, id, type, data, metadata });
+  for await (const { streamId, revision, id, type, data, metadata } of store.readAll())
+    if (streamId !== STORE_STREAM) events.push({ streamId, revision, id, type, data, metadata });
   return events;
 }
 
 function exportTo(into: string, segmentEvents = 7): Promise<Manifest> {
-  return exportLog({ store: source, pool, storage: archiveFolder(into), signal: never, onSegment: () => undefined, segmentEvents });
+  return exportLog({
+    store: source,
+    pool,
+    storage: archiveFolder(into),
+    signal: never,
+    onSegment: () => undefined,
+    segmentEvents,
+  });
 }
 
 function importFrom(from: string, manifest: Manifest, store: EventStore, signal = never): ReturnType<typeof importLog> {
@@ -72,8 +88,12 @@ beforeAll(async () => {
   await openVault({ pool, masterKey });
   await appendSome(source, 10, 4);
 });
-beforeEach(async () => { folder = await temporary('files'); });
-afterAll(async () => { for (const release of releases.reverse()) await release(); });
+beforeEach(async () => {
+  folder = await temporary('files');
+});
+afterAll(async () => {
+  for (const release of releases.reverse()) await release();
+});
 
 describe('an exported log', () => {
   it('comes back in an empty store with the same streams, revisions, ids, contents and order', async () => {
@@ -116,7 +136,9 @@ describe('an exported log', () => {
     await openVault({ pool, masterKey }).then(({ keys }) => keys.create(newId.account()));
     // Killed between the vault and the manifest: the archive is still the one before.
     const storage = archiveFolder(folder);
-    await expect(exportLog({ store: source, pool, storage: killedAfterVault(storage), signal: never, onSegment: () => undefined })).rejects.toThrow('killed');
+    await expect(
+      exportLog({ store: source, pool, storage: killedAfterVault(storage), signal: never, onSegment: () => undefined }),
+    ).rejects.toThrow('killed');
     await checkArchive(storage, first);
   });
 
@@ -125,7 +147,15 @@ describe('an exported log', () => {
     const { keys } = await openVault({ pool, masterKey });
     await exportTo(folder);
     await keys.create(newId.account());
-    await expect(exportLog({ store: source, pool, storage: killedAfterVault(archiveFolder(folder)), signal: never, onSegment: () => undefined })).rejects.toThrow('killed');
+    await expect(
+      exportLog({
+        store: source,
+        pool,
+        storage: killedAfterVault(archiveFolder(folder)),
+        signal: never,
+        onSegment: () => undefined,
+      }),
+    ).rejects.toThrow('killed');
     expect(await vaults()).toHaveLength(2);
     await keys.create(newId.account());
     const next = await exportTo(folder);
@@ -136,7 +166,9 @@ describe('an exported log', () => {
     const manifest = await exportTo(folder);
     const target = await newStore();
     await appendSome(target, 1, 1);
-    await expect(checkTarget({ store: target, storage: archiveFolder(folder), manifest, signal: never })).rejects.toThrow(/import into an empty store/);
+    await expect(
+      checkTarget({ store: target, storage: archiveFolder(folder), manifest, signal: never }),
+    ).rejects.toThrow(/import into an empty store/);
     await checkTarget({ store: await newStore(), storage: archiveFolder(folder), manifest, signal: never });
   });
 
@@ -178,7 +210,10 @@ describe('an exported log', () => {
   it('can be read by its owner alone, and its manifest says when it was finished', async () => {
     await exportTo(folder);
     expect((await readManifest(archiveFolder(folder)))?.finishedAt).toBeDefined();
-    expect(JSON.parse(await readFile(join(folder, 'manifest.json'), 'utf8'))).toMatchObject({ format: 1, storeId: source.storeId });
+    expect(JSON.parse(await readFile(join(folder, 'manifest.json'), 'utf8'))).toMatchObject({
+      format: 1,
+      storeId: source.storeId,
+    });
   });
 });
 
@@ -203,8 +238,12 @@ describe('the vault in an archive', () => {
   it('is refused under another master key, and nothing is left behind', async () => {
     const lines = await linesOf(await exportTo(folder));
     const target = await newDatabase();
-    await expect(restoreVault({ pool: target, masterKey: randomBytes(32).toString('base64') }, lines)).rejects.toThrow(WrongMasterKeyError);
-    expect((await target.query(`select 1 from information_schema.tables where table_schema = 'vault'`)).rows).toEqual([]);
+    await expect(restoreVault({ pool: target, masterKey: randomBytes(32).toString('base64') }, lines)).rejects.toThrow(
+      WrongMasterKeyError,
+    );
+    expect((await target.query(`select 1 from information_schema.tables where table_schema = 'vault'`)).rows).toEqual(
+      [],
+    );
   });
 
   it('is refused by a vault that knows other accounts', async () => {

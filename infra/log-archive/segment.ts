@@ -33,7 +33,16 @@ export class ArchiveError extends Error {
 const MANIFEST = 'manifest.json';
 const MOST_SEGMENT_BYTES = 1024 ** 3;
 
-const ArchivedEvent = z.object({ s: z.string(), r: z.coerce.bigint(), p: Position, i: z.uuid(), t: z.string(), c: z.coerce.date(), d: z.unknown(), m: z.unknown() });
+const ArchivedEvent = z.object({
+  s: z.string(),
+  r: z.coerce.bigint(),
+  p: Position,
+  i: z.uuid(),
+  t: z.string(),
+  c: z.coerce.date(),
+  d: z.unknown(),
+  m: z.unknown(),
+});
 
 /** The manifest of an archive, or undefined when there is no archive yet. Throws ArchiveError when it is damaged. */
 export async function readManifest(storage: ArchiveStorage): Promise<Manifest | undefined> {
@@ -52,9 +61,23 @@ export async function writeManifest(storage: ArchiveStorage, manifest: Manifest)
 }
 
 /** Writes events as one segment (JSON lines, zstd) and gives its entry for the manifest. */
-export async function writeSegment(storage: ArchiveStorage, number: number, events: readonly [RecordedEvent, ...RecordedEvent[]]): Promise<SegmentEntry> {
+export async function writeSegment(
+  storage: ArchiveStorage,
+  number: number,
+  events: readonly [RecordedEvent, ...RecordedEvent[]],
+): Promise<SegmentEntry> {
   const lines = events.map(({ streamId, revision, position, id, type, createdAt, data, metadata }) =>
-    JSON.stringify({ s: streamId, r: revision.toString(), p: position, i: id, t: type, c: createdAt, d: data, m: metadata }));
+    JSON.stringify({
+      s: streamId,
+      r: revision.toString(),
+      p: position,
+      i: id,
+      t: type,
+      c: createdAt,
+      d: data,
+      m: metadata,
+    }),
+  );
   const entry = await writeLines(storage, `segment-${String(number).padStart(6, '0')}`, lines);
   return { ...entry, events: events.length, first: events[0].position, last: (events.at(-1) ?? events[0]).position };
 }
@@ -62,7 +85,8 @@ export async function writeSegment(storage: ArchiveStorage, number: number, even
 /** The events of a segment. Throws ArchiveError when its bytes are not the ones that were written. */
 export async function readSegment(storage: ArchiveStorage, entry: SegmentEntry): Promise<RecordedEvent[]> {
   const lines = await readLines(storage, entry);
-  if (lines.length !== entry.events) throw new ArchiveError(`${entry.file} has ${lines.length} events instead of ${entry.events}`);
+  if (lines.length !== entry.events)
+    throw new ArchiveError(`${entry.file} has ${lines.length} events instead of ${entry.events}`);
   return lines.map((line) => {
     const { s, r, p, i, t, c, d, m } = ArchivedEvent.parse(JSON.parse(line));
     return { streamId: s, revision: r, position: p, id: i, type: t, createdAt: c, data: d, metadata: m };
@@ -70,11 +94,16 @@ export async function readSegment(storage: ArchiveStorage, entry: SegmentEntry):
 }
 
 /**
- * Writes lines as one compressed file with its checksum. The checksum is part of the file's name, so that no file which a
- * manifest lists is ever written over: not by an export that is killed before its manifest, nor by two at a time. `announce`
- * learns the name before anything is written.
+ * Writes lines as one compressed file with its checksum. The checksum is part of the file's name, so that no file which
+ * a manifest lists is ever written over: not by an export that is killed before its manifest, nor by two at a time.
+ * `announce` learns the name before anything is written.
  */
-export async function writeLines(storage: ArchiveStorage, name: string, lines: readonly string[], announce: (file: string) => Promise<void> = () => Promise.resolve()): Promise<z.infer<typeof FileEntry>> {
+export async function writeLines(
+  storage: ArchiveStorage,
+  name: string,
+  lines: readonly string[],
+  announce: (file: string) => Promise<void> = () => Promise.resolve(),
+): Promise<z.infer<typeof FileEntry>> {
   const bytes = await promisify(zstdCompress)(Buffer.from(lines.join('\n')));
   const checksum = sha256(bytes);
   const file = `${name}-${checksum.slice(0, 12)}.jsonl.zst`;
@@ -94,7 +123,8 @@ export async function readLines(storage: ArchiveStorage, entry: z.infer<typeof F
 export async function verifiedBytes(storage: ArchiveStorage, entry: z.infer<typeof FileEntry>): Promise<Buffer> {
   const bytes = await storage.read(entry.file);
   if (bytes === undefined) throw new ArchiveError(`${entry.file} is missing`);
-  if (sha256(bytes) !== entry.sha256) throw new ArchiveError(`${entry.file} does not have the checksum of the manifest`);
+  if (sha256(bytes) !== entry.sha256)
+    throw new ArchiveError(`${entry.file} does not have the checksum of the manifest`);
   return bytes;
 }
 

@@ -19,10 +19,11 @@ export type ArchiveStorage = {
 export function archiveFolder(folder: string): ArchiveStorage {
   return {
     place: resolve(folder),
-    read: (name) => readFile(join(folder, name)).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return undefined;
-      throw error;
-    }),
+    read: (name) =>
+      readFile(join(folder, name)).catch((error: NodeJS.ErrnoException) => {
+        if (error.code === 'ENOENT') return undefined;
+        throw error;
+      }),
     write: async (name, bytes) => {
       await mkdir(folder, { recursive: true, mode: 0o700 });
       const target = join(folder, name);
@@ -41,7 +42,10 @@ export function archiveFolder(folder: string): ArchiveStorage {
 }
 
 /** An archive under a prefix of an object store, of which `place` tells it from others (see `mediaPlace`). */
-export function archiveInObjectStore(store: ObjectStore, { prefix, place }: { prefix: string; place: string }): ArchiveStorage {
+export function archiveInObjectStore(
+  store: ObjectStore,
+  { prefix, place }: { prefix: string; place: string },
+): ArchiveStorage {
   return {
     place: `${prefix} in ${place}`,
     read: async (name) => {
@@ -49,9 +53,14 @@ export function archiveInObjectStore(store: ObjectStore, { prefix, place }: { pr
       return found.ok ? buffer(found.body) : undefined;
     },
     write: async (name, bytes) => {
-      await store.put(`${prefix}/${name}`, bytes, { contentType: 'application/octet-stream', cacheControl: 'private, no-store' });
+      await store.put(`${prefix}/${name}`, bytes, {
+        contentType: 'application/octet-stream',
+        cacheControl: 'private, no-store',
+      });
     },
-    remove: async (name) => { await store.delete(`${prefix}/${name}`); },
+    remove: async (name) => {
+      await store.delete(`${prefix}/${name}`);
+    },
   };
 }
 

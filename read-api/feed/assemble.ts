@@ -25,7 +25,10 @@ export type FeedParts = {
   /** The server that the models are written on: feeds are computed there. */
   readonly primary: ReadContext['sql'];
   readonly redis: RedisClient;
-  /** Hears what changes in the models; without it they are asked for everything each time. Only where `reader` reads the server that it listens to. */
+  /**
+   * Hears what changes in the models; without it they are asked for everything each time. Only where `reader` reads the
+   * server that it listens to.
+   */
   readonly changes?: ChangesHeard;
   /** Hears what changes of the keys that `redis` reads; without it Redis is asked each time. */
   readonly keys?: ChangesHeard;
@@ -49,7 +52,17 @@ const TASTES = { max: 20_000, ttl: 3_600_000 };
 
 /** The routes of feeds and trays, over one Redis behind one circuit breaker. */
 export function assembleFeeds(parts: FeedParts): Route<ReadRefusal>[] {
-  const { redis, changes, keys, superCelebrityFrom, superCelebritiesKept, ranking, redisTimeoutMs = REDIS_TIMEOUT_MS, circuitRestMs = REST_MS, ...shared } = parts;
+  const {
+    redis,
+    changes,
+    keys,
+    superCelebrityFrom,
+    superCelebritiesKept,
+    ranking,
+    redisTimeoutMs = REDIS_TIMEOUT_MS,
+    circuitRestMs = REST_MS,
+    ...shared
+  } = parts;
   const circuit = new CircuitBreaker({ ...CIRCUIT, timeoutMs: redisTimeoutMs, halfOpenAfterMs: circuitRestMs });
   const indexes = new IndexReader({ redis, circuit, heard: keys });
   const tasteOf = rememberedTastes();
@@ -57,7 +70,11 @@ export function assembleFeeds(parts: FeedParts): Route<ReadRefusal>[] {
   return [
     ...feedRoutes({
       ...shared,
-      find: createCandidateFinder({ indexes, superCelebrityFrom, ...(superCelebritiesKept !== undefined && { kept: superCelebritiesKept }) }),
+      find: createCandidateFinder({
+        indexes,
+        superCelebrityFrom,
+        ...(superCelebritiesKept !== undefined && { kept: superCelebritiesKept }),
+      }),
       ranker: createRanker(tasteOf, ranking),
       sessions: createFeedSessions({ redis, circuit }),
       hydration: createHydration(changes === undefined ? askedFacts : new KeptFacts(changes).of, changes),
@@ -67,7 +84,10 @@ export function assembleFeeds(parts: FeedParts): Route<ReadRefusal>[] {
 }
 
 function showWhatIsHeard(sources: Readonly<Record<string, { readonly complete: boolean } | undefined>>): void {
-  const gauge = metrics.getMeter('shutterlog').createObservableGauge('feed_changes_heard', { description: 'Whether changes of what feeds are made of are heard (1), so that it may be kept, or it is asked for each time (0)' });
+  const gauge = metrics.getMeter('shutterlog').createObservableGauge('feed_changes_heard', {
+    description:
+      'Whether changes of what feeds are made of are heard (1), so that it may be kept, or it is asked for each time (0)',
+  });
   gauge.addCallback((result) => {
     for (const [source, heard] of Object.entries(sources)) result.observe(heard?.complete === true ? 1 : 0, { source });
   });

@@ -8,14 +8,19 @@ import { emptyRedis, keysIn } from '../../testing/redis-contents.ts';
 // Goal: readers find the posts of celebrities whatever moment of a change of status they come at, in bounded work.
 // Method: two followers make a super celebrity here; of those one index is kept, for as long as the test runs.
 let world: FeedWorld;
-beforeAll(async () => { world = await openFeedWorld({ superCelebrityFrom: 2, superCelebritiesKept: { most: 1, ms: 600_000 } }); });
+beforeAll(async () => {
+  world = await openFeedWorld({ superCelebrityFrom: 2, superCelebritiesKept: { most: 1, ms: 600_000 } });
+});
 afterAll(() => world.close());
 
 let people = 0;
-const person = () => world.person(`person${String(people += 1)}`);
-const post = (author: AccountId, minutes: number) => world.post(author, { publishedAt: new Date(Date.now() - minutes * 60_000).toISOString() });
-const grant = (star: AccountId) => world.tell(happened('CelebrityStatusGranted', { accountId: star, followerCount: 10_000, threshold: 10_000 }));
-const latest = async (viewer: AccountId, headers?: Record<string, string>) => (await world.feed(viewer, '?order=latest&limit=100', headers === undefined ? {} : { headers })).ids;
+const person = () => world.person(`person${String((people += 1))}`);
+const post = (author: AccountId, minutes: number) =>
+  world.post(author, { publishedAt: new Date(Date.now() - minutes * 60_000).toISOString() });
+const grant = (star: AccountId) =>
+  world.tell(happened('CelebrityStatusGranted', { accountId: star, followerCount: 10_000, threshold: 10_000 }));
+const latest = async (viewer: AccountId, headers?: Record<string, string>) =>
+  (await world.feed(viewer, '?order=latest&limit=100', headers === undefined ? {} : { headers })).ids;
 async function viewerOf(...authors: AccountId[]): Promise<AccountId> {
   const viewer = await person();
   for (const author of authors) await world.follow(viewer, author);
@@ -29,7 +34,9 @@ it('are pulled from the moment they are one, given back afterwards, and no post 
   const expectAll = async () => {
     for (const viewer of viewers) expect(await latest(viewer)).toEqual(expected.toReversed());
   };
-  const say = async (minutes: number) => { expected.push(await post(star, minutes)); };
+  const say = async (minutes: number) => {
+    expected.push(await post(star, minutes));
+  };
   await say(60);
   await expectAll();
   await grant(star);

@@ -6,8 +6,9 @@ const Place = z.object({ at: z.number(), id: z.string().max(100) });
 export type Place = z.infer<typeof Place>;
 
 /**
- * Where a feed goes on. `kept`: in the order of a session, of which `taken` (a bit for each place, base64url) are shown or
- * gone, and `oldest` is the oldest post shown so far, to go on from if the session is lost. `latest`: behind a place in time.
+ * Where a feed goes on. `kept`: in the order of a session, of which `taken` (a bit for each place, base64url) are shown
+ * or gone, and `oldest` is the oldest post shown so far, to go on from if the session is lost. `latest`: behind a place
+ * in time.
  */
 export const FeedCursor = z.union([
   z.object({ order: z.literal('kept'), session: z.uuid(), taken: z.string().max(1_000), oldest: Place.optional() }),
@@ -27,7 +28,7 @@ export function placesIn(bits: string, size: number): Set<number> {
 
 /** A set of places as text. */
 export function bitsOf(places: ReadonlySet<number>): string {
-  const bytes = Buffer.alloc(((Math.max(-1, ...places) + 8) >> 3));
+  const bytes = Buffer.alloc((Math.max(-1, ...places) + 8) >> 3);
   for (const place of places) bytes[place >> 3] = (bytes[place >> 3] ?? 0) | (1 << (place & 7));
   return bytes.toString('base64url');
 }

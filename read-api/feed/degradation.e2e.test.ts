@@ -17,7 +17,9 @@ let telemetry: Telemetry;
 let scrape: Server;
 beforeAll(async () => {
   telemetry = startTelemetry({ process: 'degradation-test' });
-  scrape = createServer((request, response) => { telemetry.metricsHandler(request, response); }).listen(0, '127.0.0.1');
+  scrape = createServer((request, response) => {
+    telemetry.metricsHandler(request, response);
+  }).listen(0, '127.0.0.1');
   await once(scrape, 'listening');
   world = await openFeedWorld({
     redisTimeoutMs: 300,
@@ -45,8 +47,9 @@ afterEach(async () => {
 
 const NO_TOKEN = { headers: { 'Consistency-Token': '' } };
 let people = 0;
-const person = () => world.person(`person${String(people += 1)}`);
-const post = (author: AccountId, minutes = 1) => world.post(author, { publishedAt: new Date(Date.now() - minutes * 60_000).toISOString() });
+const person = () => world.person(`person${String((people += 1))}`);
+const post = (author: AccountId, minutes = 1) =>
+  world.post(author, { publishedAt: new Date(Date.now() - minutes * 60_000).toISOString() });
 async function viewerOf(...authors: AccountId[]): Promise<AccountId> {
   const viewer = await person();
   for (const author of authors) await world.follow(viewer, author);
@@ -75,7 +78,12 @@ describe('a cold feed', () => {
     expect(await world.feed(viewer, '?order=latest')).toMatchObject({ ids: [first] });
     await emptyRedis(world.redis);
     const second = await post(ann, 1);
-    expect(await world.feed(viewer, '?order=latest')).toMatchObject({ status: 200, ids: [second, first], cache: 'miss', quality: 'normal' });
+    expect(await world.feed(viewer, '?order=latest')).toMatchObject({
+      status: 200,
+      ids: [second, first],
+      cache: 'miss',
+      quality: 'normal',
+    });
     expect(await world.feed(viewer, '?order=latest')).toMatchObject({ ids: [second, first], cache: 'hit' });
   });
 });
@@ -90,7 +98,12 @@ describe('without Redis', () => {
     expect(await circuit()).toBe(0);
     proxy.cut();
     for (let i = 0; i < 8; i += 1) {
-      expect(await world.feed(viewer, '?order=latest')).toMatchObject({ status: 200, ids: [only], cache: 'miss', quality: 'normal' });
+      expect(await world.feed(viewer, '?order=latest')).toMatchObject({
+        status: 200,
+        ids: [only],
+        cache: 'miss',
+        quality: 'normal',
+      });
       expect(await world.feed(viewer)).toMatchObject({ status: 200, ids: [only], cache: 'miss', quality: 'normal' });
     }
     expect(await circuit()).toBeGreaterThan(0);
@@ -134,7 +147,8 @@ it('answers while Redis takes two seconds for each reply', async () => {
   const viewer = await viewerOf(ann);
   const only = await post(ann);
   proxy.slow(2_000);
-  for (let i = 0; i < 8; i += 1) expect(await world.feed(viewer, '?order=latest')).toMatchObject({ status: 200, ids: [only], cache: 'miss' });
+  for (let i = 0; i < 8; i += 1)
+    expect(await world.feed(viewer, '?order=latest')).toMatchObject({ status: 200, ids: [only], cache: 'miss' });
   expect(await circuit()).toBeGreaterThan(0);
 });
 
@@ -148,21 +162,23 @@ it('answers while PostgreSQL is slow, by time alone when what ranking needs is l
   expect(await world.feed(viewer)).toMatchObject({ status: 200, quality: 'normal' });
 });
 
-it.each([['ranking', 'post_signals', 'degraded'], ['the taste of the viewer', 'viewer_taste', 'normal'], ['recommending', 'recommendable', 'normal']])(
-  'shows all posts when %s throws', async (_what, failing, quality) => {
-    const authors = await Promise.all(Array.from({ length: 10 }, person));
-    const viewer = await viewerOf(...authors);
-    const posts: PostId[] = [];
-    for (const [i, author] of authors.entries()) posts.push(await post(author, i + 1));
-    world.trouble.failing = failing;
-    const answer = await world.feed(viewer);
-    expect(answer).toMatchObject({ status: 200, quality });
-    const own = answer.ids.filter((id) => posts.includes(id as PostId));
-    expect(quality === 'degraded' ? own : own.toSorted()).toEqual(quality === 'degraded' ? posts : posts.toSorted());
-    world.trouble.failing = undefined;
-    expect(await world.feed(viewer)).toMatchObject({ status: 200, quality: 'normal' });
-  },
-);
+it.each([
+  ['ranking', 'post_signals', 'degraded'],
+  ['the taste of the viewer', 'viewer_taste', 'normal'],
+  ['recommending', 'recommendable', 'normal'],
+])('shows all posts when %s throws', async (_what, failing, quality) => {
+  const authors = await Promise.all(Array.from({ length: 10 }, person));
+  const viewer = await viewerOf(...authors);
+  const posts: PostId[] = [];
+  for (const [i, author] of authors.entries()) posts.push(await post(author, i + 1));
+  world.trouble.failing = failing;
+  const answer = await world.feed(viewer);
+  expect(answer).toMatchObject({ status: 200, quality });
+  const own = answer.ids.filter((id) => posts.includes(id as PostId));
+  expect(quality === 'degraded' ? own : own.toSorted()).toEqual(quality === 'degraded' ? posts : posts.toSorted());
+  world.trouble.failing = undefined;
+  expect(await world.feed(viewer)).toMatchObject({ status: 200, quality: 'normal' });
+});
 
 describe('the last order of a viewer', () => {
   it('is shown again while there is too much to do, without what is gone, and not to one who sends a token', async () => {
@@ -175,7 +191,13 @@ describe('the last order of a viewer', () => {
     await world.feed(ann);
     world.load.saturation = 0.96;
     const stale = await world.feed(viewer, '', NO_TOKEN);
-    expect(stale).toMatchObject({ status: 200, cache: 'stale', quality: 'degraded', session: before.session, ids: before.ids.filter((id) => id !== a) });
+    expect(stale).toMatchObject({
+      status: 200,
+      cache: 'stale',
+      quality: 'degraded',
+      session: before.session,
+      ids: before.ids.filter((id) => id !== a),
+    });
     expect((await world.feed(viewer)).ids.toSorted()).toEqual([b, c, later].toSorted());
     world.load.saturation = 0.94;
     expect(await world.feed(viewer, '', NO_TOKEN)).not.toMatchObject({ cache: 'stale' });
@@ -188,6 +210,11 @@ describe('the last order of a viewer', () => {
     await world.feed(viewer);
     proxy.cut();
     world.trouble.failing = 'as viewer (id)';
-    expect(await world.feed(viewer, '', NO_TOKEN)).toMatchObject({ status: 200, ids: [only], cache: 'stale', quality: 'degraded' });
+    expect(await world.feed(viewer, '', NO_TOKEN)).toMatchObject({
+      status: 200,
+      ids: [only],
+      cache: 'stale',
+      quality: 'degraded',
+    });
   });
 });

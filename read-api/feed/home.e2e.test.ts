@@ -6,11 +6,13 @@ import { happened } from '../../testing/projection-spec.ts';
 import { keysIn } from '../../testing/redis-contents.ts';
 
 let world: FeedWorld;
-beforeAll(async () => { world = await openFeedWorld(); });
+beforeAll(async () => {
+  world = await openFeedWorld();
+});
 afterAll(() => world.close());
 
 let people = 0;
-const person = () => world.person(`person${String(people += 1)}`);
+const person = () => world.person(`person${String((people += 1))}`);
 const minutesAgo = (minutes: number) => new Date(Date.now() - minutes * 60_000).toISOString();
 const post = (author: AccountId, minutes = 1) => world.post(author, { publishedAt: minutesAgo(minutes) });
 const latest = async (viewer: AccountId) => (await world.feed(viewer, '?order=latest')).ids;
@@ -20,7 +22,12 @@ async function viewerOf(...authors: AccountId[]): Promise<AccountId> {
   return viewer;
 }
 /** Reads pages to the end. */
-async function pages(viewer: AccountId, query: string, between: (page: number) => Promise<void> = async () => undefined, path = '/v1/feed'): Promise<string[][]> {
+async function pages(
+  viewer: AccountId,
+  query: string,
+  between: (page: number) => Promise<void> = async () => undefined,
+  path = '/v1/feed',
+): Promise<string[][]> {
   const read: string[][] = [];
   let cursor: string | null = null;
   do {
@@ -43,7 +50,9 @@ describe('GET /v1/feed', () => {
     expect(cold).toMatchObject({ status: 200, ids: [second, first], cache: 'miss', quality: 'normal', next: null });
     const third = await post(ann, 3);
     expect(await world.feed(viewer, '?order=latest')).toMatchObject({ ids: [third, second, first], cache: 'hit' });
-    expect(await world.feed(viewer, '?order=latest', { path: '/v1/feed/home' })).toMatchObject({ ids: [third, second, first] });
+    expect(await world.feed(viewer, '?order=latest', { path: '/v1/feed/home' })).toMatchObject({
+      ids: [third, second, first],
+    });
     expect((await world.feed(viewer)).ids.toSorted()).toEqual([first, second, third].toSorted());
     expect(await latest(ann)).toEqual([]);
   });
@@ -58,10 +67,15 @@ describe('GET /v1/feed', () => {
     const [a, b] = [await post(ann, 2), await post(ben, 1)];
     const both = [b, a];
     expect([await latest(viewer), await latest(other)]).toEqual([both, both]);
-    const change = async (...facts: Parameters<FeedWorld['tell']>) => { await world.tell(...facts); return [await latest(viewer), await latest(other)]; };
+    const change = async (...facts: Parameters<FeedWorld['tell']>) => {
+      await world.tell(...facts);
+      return [await latest(viewer), await latest(other)];
+    };
     expect(await change(happened('AccountMuted', { muterId: viewer, mutedId: ann }))).toEqual([[b], both]);
     expect(await change(happened('AccountUnmuted', { muterId: viewer, mutedId: ann }))).toEqual([both, both]);
-    expect(await change(happened('FollowEnded', { followerId: viewer, followeeId: ann, reason: 'unfollowed' }))).toEqual([[b], both]);
+    expect(
+      await change(happened('FollowEnded', { followerId: viewer, followeeId: ann, reason: 'unfollowed' })),
+    ).toEqual([[b], both]);
     expect(await change(happened('AccountFollowed', { followerId: viewer, followeeId: ann }))).toEqual([both, both]);
     expect(await change(happened('AccountBlocked', { blockerId: ben, blockedId: viewer }))).toEqual([[a], both]);
     expect(await change(happened('AccountUnblocked', { blockerId: ben, blockedId: viewer }))).toEqual([[a], both]);
@@ -71,7 +85,7 @@ describe('GET /v1/feed', () => {
     expect(await change(happened('AccountErased', { accountId: ben }))).toEqual([[], []]);
   });
 
-  it('keeps a private account\'s posts to accepted followers', async () => {
+  it("keeps a private account's posts to accepted followers", async () => {
     const priv = await world.person('secretive', { privacy: 'private' });
     const viewer = await person();
     await world.tell(happened('FollowRequested', { followerId: viewer, followeeId: priv }));
@@ -81,16 +95,20 @@ describe('GET /v1/feed', () => {
     expect(await latest(viewer)).toEqual([hidden]);
   });
 
-  it('hides a public account\'s posts from strangers the moment it becomes private, and keeps its followers', async () => {
+  it("hides a public account's posts from strangers the moment it becomes private, and keeps its followers", async () => {
     const open = await person();
     const [follower, stranger, asking] = [await viewerOf(open), await person(), await person()];
     const id = await post(open);
     await world.tell(happened('PostLiked', { postId: id, accountId: follower, authorId: open }));
-    const explored = async (viewer: AccountId) => (await pages(viewer, '?limit=50', undefined, '/v1/feed/explore')).flat().includes(id);
+    const explored = async (viewer: AccountId) =>
+      (await pages(viewer, '?limit=50', undefined, '/v1/feed/explore')).flat().includes(id);
     expect(await explored(stranger)).toBe(true);
     const others = [await post(open), await post(open)];
     const begun = await world.feed(stranger, '?limit=1', { path: '/v1/feed/explore' });
-    await world.tell(happened('AccountMadePrivate', { accountId: open }), happened('FollowRequested', { followerId: asking, followeeId: open }));
+    await world.tell(
+      happened('AccountMadePrivate', { accountId: open }),
+      happened('FollowRequested', { followerId: asking, followeeId: open }),
+    );
     const all = [...others.toReversed(), id];
     expect([await explored(stranger), await latest(follower), await latest(asking)]).toEqual([false, all, []]);
     const goneOn = await world.feed(stranger, `?limit=100&cursor=${begun.next ?? ''}`, { path: '/v1/feed/explore' });
@@ -98,7 +116,10 @@ describe('GET /v1/feed', () => {
     expect(goneOn.ids.filter((one) => all.includes(one as PostId))).toEqual([]);
     await world.tell(happened('FollowRequestDeclined', { followerId: asking, followeeId: open }));
     expect([await latest(follower), await latest(asking)]).toEqual([all, []]);
-    await world.tell(happened('AccountMadePublic', { accountId: open }), happened('AccountFollowed', { followerId: asking, followeeId: open }));
+    await world.tell(
+      happened('AccountMadePublic', { accountId: open }),
+      happened('AccountFollowed', { followerId: asking, followeeId: open }),
+    );
     expect([await latest(follower), await latest(asking)]).toEqual([all, all]);
   });
 
@@ -118,8 +139,10 @@ describe('GET /v1/feed', () => {
     const [key = ''] = await keysIn(world.redis, `home_feed_*:feed:*:${viewer}`);
     const held = await world.redis.dumpBuffer(key);
     await world.tell(
-      happened('AccountBlocked', { blockerId: ann, blockedId: viewer }), happened('AccountMuted', { muterId: viewer, mutedId: ben }),
-      happened('FollowEnded', { followerId: viewer, followeeId: cat, reason: 'unfollowed' }), happened('PostDeleted', { postId: posts[3]!, authorId: dan }),
+      happened('AccountBlocked', { blockerId: ann, blockedId: viewer }),
+      happened('AccountMuted', { muterId: viewer, mutedId: ben }),
+      happened('FollowEnded', { followerId: viewer, followeeId: cat, reason: 'unfollowed' }),
+      happened('PostDeleted', { postId: posts[3]!, authorId: dan }),
     );
     expect(await latest(viewer)).toEqual([posts[4]]);
     await world.redis.restore(key, 0, held!, 'REPLACE');
@@ -135,7 +158,9 @@ describe('GET /v1/feed', () => {
     await post(cat, 101);
     const ranked = await world.feed(viewer, '?limit=5');
     expect(authorsOf(ranked.body).filter((id) => id === loud)).toHaveLength(3);
-    expect(authorsOf((await world.feed(viewer, '?limit=5&order=latest')).body).filter((id) => id === loud)).toHaveLength(5);
+    expect(
+      authorsOf((await world.feed(viewer, '?limit=5&order=latest')).body).filter((id) => id === loud),
+    ).toHaveLength(5);
     const alone = await viewerOf(loud);
     expect((await world.feed(alone, '?limit=5')).ids).toHaveLength(5);
   });
@@ -154,7 +179,9 @@ describe('GET /v1/feed', () => {
     const recommended = authorsOf(body).filter((id) => !followed.has(id));
     expect(recommended.length).toBeGreaterThanOrEqual(2);
     expect(recommended.length).toBeLessThanOrEqual(4);
-    expect(authorsOf((await world.feed(viewer, '?limit=20&order=latest')).body).every((id) => followed.has(id))).toBe(true);
+    expect(authorsOf((await world.feed(viewer, '?limit=20&order=latest')).body).every((id) => followed.has(id))).toBe(
+      true,
+    );
     world.load.saturation = 0.9;
     expect(authorsOf((await world.feed(viewer, '?limit=20')).body).every((id) => followed.has(id))).toBe(true);
     expect((await world.feed(viewer, '', { path: '/v1/feed/explore' })).status).toBe(503);
@@ -165,8 +192,17 @@ describe('GET /v1/feed', () => {
 });
 
 describe('what a post says', () => {
-  type Shown = { post_id: string; caption: string | null; is_liked: boolean; is_saved: boolean; like_count: number; comment_count: number; user: { full_name: string | null } };
-  const shown = async (viewer: AccountId, query = '') => ((await world.feed(viewer, query)).body['posts'] as Shown[])[0];
+  type Shown = {
+    post_id: string;
+    caption: string | null;
+    is_liked: boolean;
+    is_saved: boolean;
+    like_count: number;
+    comment_count: number;
+    user: { full_name: string | null };
+  };
+  const shown = async (viewer: AccountId, query = '') =>
+    ((await world.feed(viewer, query)).body['posts'] as Shown[])[0];
 
   it('counts what everybody did and says what the viewer did, at once after each change', async () => {
     const ann = await person();
@@ -179,15 +215,31 @@ describe('what a post says', () => {
       [happened('PostLiked', like(other)), { is_liked: true, like_count: 2 }, { is_liked: true, like_count: 2 }],
       [happened('PostUnliked', like(viewer)), { is_liked: false, like_count: 1 }, { is_liked: true, like_count: 1 }],
       [happened('PostSaved', { postId: id, accountId: viewer }), { is_saved: true }, { is_saved: false }],
-      [happened('CommentAdded', { commentId, postId: id, postAuthorId: ann, accountId: other, text: 'Nice', parentCommentId: null }), { comment_count: 1 }, { comment_count: 1 }],
-      [happened('CommentDeleted', { commentId, postId: id, deletedBy: other }), { comment_count: 0 }, { comment_count: 0 }],
+      [
+        happened('CommentAdded', {
+          commentId,
+          postId: id,
+          postAuthorId: ann,
+          accountId: other,
+          text: 'Nice',
+          parentCommentId: null,
+        }),
+        { comment_count: 1 },
+        { comment_count: 1 },
+      ],
+      [
+        happened('CommentDeleted', { commentId, postId: id, deletedBy: other }),
+        { comment_count: 0 },
+        { comment_count: 0 },
+      ],
       [happened('PostLiked', like(viewer)), { like_count: 2 }, { like_count: 2 }],
       [happened('AccountErased', { accountId: other }), { is_liked: true, like_count: 1 }, {}],
     ];
     for (const [fact, mine, others] of steps) {
       await world.tell(fact);
       expect(await shown(viewer)).toMatchObject({ post_id: id, ...mine });
-      if (Object.keys(others).length > 0) expect(await shown(other, '?order=latest')).toMatchObject({ post_id: id, ...others });
+      if (Object.keys(others).length > 0)
+        expect(await shown(other, '?order=latest')).toMatchObject({ post_id: id, ...others });
     }
   });
 
@@ -206,23 +258,26 @@ describe('what a post says', () => {
 });
 
 describe('paging', () => {
-  it.each(['ranked', 'latest'])('neither repeats nor skips a post while others arrive and vanish (%s)', async (order) => {
-    const authors = await Promise.all(Array.from({ length: 4 }, person));
-    const viewer = await viewerOf(...authors);
-    const posts: PostId[] = [];
-    for (let i = 0; i < 30; i += 1) posts.push(await post(authors[i % 4]!, 30 + i));
-    const gone = new Set<string>();
-    const read = await pages(viewer, `?order=${order}&limit=7`, async (page) => {
-      await post(authors[page % 4]!, 0);
-      const victim = posts[29 - page]!;
-      gone.add(victim);
-      await world.tell(happened('PostDeleted', { postId: victim, authorId: authors[(29 - page) % 4]! }));
-    });
-    const seen = read.flat();
-    expect(new Set(seen).size).toBe(seen.length);
-    expect(posts.filter((id) => !gone.has(id) && !seen.includes(id))).toEqual([]);
-    expect(read.slice(0, -1).every((page) => page.length === 7)).toBe(true);
-  });
+  it.each(['ranked', 'latest'])(
+    'neither repeats nor skips a post while others arrive and vanish (%s)',
+    async (order) => {
+      const authors = await Promise.all(Array.from({ length: 4 }, person));
+      const viewer = await viewerOf(...authors);
+      const posts: PostId[] = [];
+      for (let i = 0; i < 30; i += 1) posts.push(await post(authors[i % 4]!, 30 + i));
+      const gone = new Set<string>();
+      const read = await pages(viewer, `?order=${order}&limit=7`, async (page) => {
+        await post(authors[page % 4]!, 0);
+        const victim = posts[29 - page]!;
+        gone.add(victim);
+        await world.tell(happened('PostDeleted', { postId: victim, authorId: authors[(29 - page) % 4]! }));
+      });
+      const seen = read.flat();
+      expect(new Set(seen).size).toBe(seen.length);
+      expect(posts.filter((id) => !gone.has(id) && !seen.includes(id))).toEqual([]);
+      expect(read.slice(0, -1).every((page) => page.length === 7)).toBe(true);
+    },
+  );
 
   it('gives full pages although much of the index may not be seen any more', async () => {
     const [ann, ben] = [await person(), await person()];
@@ -246,7 +301,9 @@ describe('paging', () => {
     const [first, again, twin] = [await open(viewer), await open(viewer), await open(other)];
     expect([again.session, again.ids]).toEqual([first.session, first.ids]);
     expect(twin.session).not.toBe(first.session);
-    expect((await world.feed(viewer, `?limit=2&cursor=${again.next ?? ''}`)).ids.filter((id) => first.ids.includes(id))).toEqual([]);
+    expect(
+      (await world.feed(viewer, `?limit=2&cursor=${again.next ?? ''}`)).ids.filter((id) => first.ids.includes(id)),
+    ).toEqual([]);
     expect((await world.feed(viewer, '?limit=2')).session).not.toBe(first.session);
     const fresh = await post(ann, 0);
     await world.settled();
@@ -268,7 +325,7 @@ describe('paging', () => {
     expect(second.ids.filter((id) => first.ids.includes(id))).toEqual([]);
   });
 
-  it('does not go on in somebody else\'s session', async () => {
+  it("does not go on in somebody else's session", async () => {
     const ann = await person();
     const [viewer, other] = [await viewerOf(ann), await person()];
     for (let i = 0; i < 4; i += 1) await post(ann, i + 1);

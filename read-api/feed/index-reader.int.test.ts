@@ -28,13 +28,25 @@ afterAll(async () => {
 });
 
 const lanes = () => createSortedIndexes(redis, { prefix: `${PREFIX}:`, buckets: BUCKETS });
-const newReader = () => new IndexReader({ redis, circuit: new CircuitBreaker({ name: 'test', failures: 5, attempts: 1, pauseMs: 1, halfOpenAfterMs: 100 }) });
+const newReader = () =>
+  new IndexReader({
+    redis,
+    circuit: new CircuitBreaker({ name: 'test', failures: 5, attempts: 1, pauseMs: 1, halfOpenAfterMs: 100 }),
+  });
 
 /** An index whose computations end when the test says so. */
 function slowIndex() {
   const began: { answer: (entries: Entry[]) => void; fail: () => void }[] = [];
   const key = keyOf(newId.account());
-  const compute = () => new Promise<Entry[]>((resolve, reject) => { began.push({ answer: resolve, fail: () => { reject(new Error('the test wants it to fail')); } }); });
+  const compute = () =>
+    new Promise<Entry[]>((resolve, reject) => {
+      began.push({
+        answer: resolve,
+        fail: () => {
+          reject(new Error('the test wants it to fail'));
+        },
+      });
+    });
   return { began, source: { key, limit: 10, compute } };
 }
 

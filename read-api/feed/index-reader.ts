@@ -19,7 +19,10 @@ const ENTRIES_REMEMBERED = 400_000;
 /** What was computed and could not be written to Redis. */
 const KEPT = { max: 1_000, ttl: 1_000, ttlAutopurge: true };
 
-/** An index from Redis, or as Redis gave it and did not change it since (`hit`), computed (`miss`), or computed a moment ago for somebody else while Redis is away (`stale`). */
+/**
+ * An index from Redis, or as Redis gave it and did not change it since (`hit`), computed (`miss`), or computed a moment
+ * ago for somebody else while Redis is away (`stale`).
+ */
 export type ReadIndex = { readonly entries: readonly Entry[]; readonly from: 'hit' | 'miss' | 'stale' };
 
 export type ReadOptions = {
@@ -29,13 +32,19 @@ export type ReadOptions = {
   readonly most?: number;
 };
 
-/** An index that is being obtained, and what follows at once for those who may not take what began before they asked. */
-type Obtaining = { readonly current: Promise<ReadIndex>; next: Promise<ReadIndex> | undefined; /** By whoever asked last. */ nextSource: IndexSource };
+/**
+ * An index that is being obtained, and what follows at once for those who may not take what began before they asked.
+ */
+type Obtaining = {
+  readonly current: Promise<ReadIndex>;
+  next: Promise<ReadIndex> | undefined;
+  /** By whoever asked last. */ nextSource: IndexSource;
+};
 
 /**
- * Reads indexes from Redis, and from PostgreSQL what Redis does not have. However many requests ask for one index at the
- * same time, one computes it, and then another for those who asked later and may not take what began before. With Redis
- * away or slow everything is computed, a bounded number at once, and good for a second.
+ * Reads indexes from Redis, and from PostgreSQL what Redis does not have. However many requests ask for one index at
+ * the same time, one computes it, and then another for those who asked later and may not take what began before. With
+ * Redis away or slow everything is computed, a bounded number at once, and good for a second.
  */
 export class IndexReader {
   readonly #redis: RedisClient;
@@ -48,7 +57,15 @@ export class IndexReader {
   readonly #unchanged: KeptIndexes | undefined;
 
   /** `heard` tells what changes of what `redis` reads; without it Redis is asked each time. */
-  constructor({ redis, circuit, heard }: { redis: RedisClient; circuit: CircuitBreaker; heard?: ChangesHeard | undefined }) {
+  constructor({
+    redis,
+    circuit,
+    heard,
+  }: {
+    redis: RedisClient;
+    circuit: CircuitBreaker;
+    heard?: ChangesHeard | undefined;
+  }) {
     this.#redis = redis;
     this.#circuit = circuit;
     this.#unchanged = heard === undefined ? undefined : new KeptIndexes(heard, ENTRIES_REMEMBERED);
@@ -63,22 +80,28 @@ export class IndexReader {
     const unchanged = fresh ? undefined : this.#unchanged?.find(keys, limit);
     if (unchanged !== undefined) return unchanged.map((entries) => ({ entries, from: 'hit' }));
     const found = await this.#newest(indexes, keys, limit);
-    return Promise.all(sources.map((source, i) => {
-      const at = found[i];
-      if (at?.state === 'complete') return { entries: at.entries, from: 'hit' as const };
-      const kept = at === undefined && !fresh ? this.#kept.get(source.key) : undefined;
-      return kept === undefined ? this.#obtain(indexes, source, fresh) : { entries: kept, from: 'stale' as const };
-    }));
+    return Promise.all(
+      sources.map((source, i) => {
+        const at = found[i];
+        if (at?.state === 'complete') return { entries: at.entries, from: 'hit' as const };
+        const kept = at === undefined && !fresh ? this.#kept.get(source.key) : undefined;
+        return kept === undefined ? this.#obtain(indexes, source, fresh) : { entries: kept, from: 'stale' as const };
+      }),
+    );
   }
 
   async #newest(indexes: SortedIndexes, keys: readonly string[], limit: number): Promise<Found[]> {
     const reading = this.#unchanged?.begin();
-    const found = await indexes.newest(keys, { limit, renewMs: indexLifetimeMs(), renewBelowMs: RENEW_BELOW_MS }).catch((): Found[] => []);
-    if (reading !== undefined) this.#unchanged?.end(reading, new Map(found.map((one, i) => [keys[i] ?? '', one])), limit);
+    const found = await indexes
+      .newest(keys, { limit, renewMs: indexLifetimeMs(), renewBelowMs: RENEW_BELOW_MS })
+      .catch((): Found[] => []);
+    if (reading !== undefined)
+      this.#unchanged?.end(reading, new Map(found.map((one, i) => [keys[i] ?? '', one])), limit);
     return found;
   }
 
-  // What began before a fresh request may have read what the request must not miss: it takes part in what begins next, with all who ask meanwhile.
+  // What began before a fresh request may have read what the request must not miss: it takes part in what begins next,
+  // with all who ask meanwhile.
   #obtain(indexes: SortedIndexes, source: IndexSource, fresh: boolean): Promise<ReadIndex> {
     const known = this.#underWay.get(source.key);
     if (known === undefined) return this.#begin(indexes, source);
@@ -97,7 +120,10 @@ export class IndexReader {
         this.#kept.set(source.key, entries);
         return { entries, from: 'miss' };
       })
-      .finally(() => { if (this.#underWay.get(source.key) === obtaining && obtaining.next === undefined) this.#underWay.delete(source.key); });
+      .finally(() => {
+        if (this.#underWay.get(source.key) === obtaining && obtaining.next === undefined)
+          this.#underWay.delete(source.key);
+      });
     const obtaining: Obtaining = { current, next: undefined, nextSource: source };
     this.#underWay.set(source.key, obtaining);
     return current;
@@ -106,7 +132,10 @@ export class IndexReader {
   #indexesOf(prefix: string): SortedIndexes {
     const known = this.#indexes.get(prefix);
     if (known !== undefined) return known;
-    const made = guarded(createSortedIndexes(this.#redis, { prefix: `${prefix}:`, buckets: BUCKETS, answers: this.#answers }), this.#circuit);
+    const made = guarded(
+      createSortedIndexes(this.#redis, { prefix: `${prefix}:`, buckets: BUCKETS, answers: this.#answers }),
+      this.#circuit,
+    );
     this.#indexes.set(prefix, made);
     return made;
   }

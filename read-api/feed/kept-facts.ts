@@ -5,10 +5,16 @@ import { POST_VIEW_MODELS, postFacts, type PostFacts } from '../../projections/p
 import type { Builds, ReadContext } from '../../projections/projection.ts';
 
 /** The facts of those of some posts that are published, by post. */
-export type FactsOf = (read: ReadContext, viewer: AccountId, postIds: readonly string[], options: { fresh: boolean }) => Promise<Map<string, PostFacts>>;
+export type FactsOf = (
+  read: ReadContext,
+  viewer: AccountId,
+  postIds: readonly string[],
+  options: { fresh: boolean },
+) => Promise<Map<string, PostFacts>>;
 
 /** Asks the models each time. */
-export const askedFacts: FactsOf = async (read, viewer, postIds) => new Map((await postFacts(read, viewer, postIds)).map((one) => [one.post.id, one]));
+export const askedFacts: FactsOf = async (read, viewer, postIds) =>
+  new Map((await postFacts(read, viewer, postIds)).map((one) => [one.post.id, one]));
 
 const POSTS = 100_000;
 const AUTHORS = 50_000;
@@ -38,7 +44,9 @@ export class KeptFacts {
 
   constructor(heard: ChangesHeard) {
     this.#heard = heard;
-    heard.onChanges((changes) => { this.#forget(changes); });
+    heard.onChanges((changes) => {
+      this.#forget(changes);
+    });
   }
 
   readonly of: FactsOf = async (read, viewer, postIds, { fresh }) => {
@@ -139,10 +147,18 @@ export class KeptFacts {
 }
 
 function packed({ marks, ties }: PostFacts): number {
-  return (marks.liked ? OWN.liked : 0) | (marks.saved ? OWN.saved : 0) | (ties.followed ? OWN.followed : 0) | (ties.hidden ? OWN.hidden : 0);
+  return (
+    (marks.liked ? OWN.liked : 0) |
+    (marks.saved ? OWN.saved : 0) |
+    (ties.followed ? OWN.followed : 0) |
+    (ties.hidden ? OWN.hidden : 0)
+  );
 }
 
 function unpacked(own: number): Pick<PostFacts, 'marks' | 'ties'> {
   const has = (flag: number) => (own & flag) !== 0;
-  return { marks: { liked: has(OWN.liked), saved: has(OWN.saved) }, ties: { followed: has(OWN.followed), hidden: has(OWN.hidden) } };
+  return {
+    marks: { liked: has(OWN.liked), saved: has(OWN.saved) },
+    ties: { followed: has(OWN.followed), hidden: has(OWN.hidden) },
+  };
 }

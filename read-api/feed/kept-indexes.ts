@@ -19,8 +19,14 @@ export class KeptIndexes {
   /** `mostEntries` bounds what is kept, over all indexes. */
   constructor(heard: ChangesHeard, mostEntries: number) {
     this.#heard = heard;
-    this.#known = new LRUCache({ maxSize: mostEntries, sizeCalculation: ({ entries }) => entries.length + 1, ttlResolution: 100 });
-    heard.onChanges((keys) => { this.#forget(keys); });
+    this.#known = new LRUCache({
+      maxSize: mostEntries,
+      sizeCalculation: ({ entries }) => entries.length + 1,
+      ttlResolution: 100,
+    });
+    heard.onChanges((keys) => {
+      this.#forget(keys);
+    });
   }
 
   /** The newest entries of all of these indexes, or undefined when one of them has to be asked for. */
@@ -46,7 +52,9 @@ export class KeptIndexes {
   end(look: Look, found: ReadonlyMap<string, Found>, limit: number): void {
     this.#looks.end(look);
     if (look.all) return;
-    for (const [key, one] of found) if (one.state === 'complete' && !look.since.has(key)) this.#known.set(key, { entries: one.entries, limit }, { ttl: KEPT_MS * (1 - Math.random() / 4) });
+    for (const [key, one] of found)
+      if (one.state === 'complete' && !look.since.has(key))
+        this.#known.set(key, { entries: one.entries, limit }, { ttl: KEPT_MS * (1 - Math.random() / 4) });
   }
 
   #forget(keys: Changes): void {

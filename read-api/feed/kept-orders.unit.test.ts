@@ -5,9 +5,18 @@ import { KeptOrders } from './kept-orders.ts';
 const NOW = new Date('2026-05-01T12:00:00Z');
 const secondsLater = (seconds: number) => new Date(NOW.getTime() + seconds * 1_000);
 const [ann, ben] = [newId.account(), newId.account()];
-const asked = (change: Partial<Parameters<KeptOrders['find']>[0]> = {}) => ({ viewer: ann, page: 20, now: NOW, ...change });
+const asked = (change: Partial<Parameters<KeptOrders['find']>[0]> = {}) => ({
+  viewer: ann,
+  page: 20,
+  now: NOW,
+  ...change,
+});
 const candidates = [{ id: newId.post(), score: NOW.getTime() }];
-const order = { ranked: [{ id: candidates[0]?.id ?? '', recommended: false }], relaxedFrom: 1, quality: 'normal' } as const;
+const order = {
+  ranked: [{ id: candidates[0]?.id ?? '', recommended: false }],
+  relaxedFrom: 1,
+  quality: 'normal',
+} as const;
 
 describe('an order that was kept', () => {
   it('stands for the same viewer, list, page and wish, for most of half a minute and never for longer', () => {

@@ -1,5 +1,11 @@
 /** What ranking is told of a candidate. `engagement` comes from `engagementOf`. */
-export type Rankable = { readonly id: string; readonly author: string; readonly at: number; readonly engagement: number; readonly tags: readonly string[] };
+export type Rankable = {
+  readonly id: string;
+  readonly author: string;
+  readonly at: number;
+  readonly engagement: number;
+  readonly tags: readonly string[];
+};
 
 /** What it is told of the viewer: how close it is to authors, from 0 to 1, and how much it likes hashtags, likewise. */
 export type Taste = { readonly authors: ReadonlyMap<string, number>; readonly tags: ReadonlyMap<string, number> };
@@ -26,7 +32,10 @@ export function rank(candidates: readonly Rankable[], taste: Taste, now: number)
   return best(mostPromising(candidates, now), (candidate) => scoreFor(candidate, taste, now));
 }
 
-/** The 200 with the best first score, in no order. Numbers alone are sorted: candidates are many, and this runs for every reader. */
+/**
+ * The 200 with the best first score, in no order. Numbers alone are sorted: candidates are many, and this runs for
+ * every reader.
+ */
 function mostPromising(candidates: readonly Rankable[], now: number): readonly Rankable[] {
   if (candidates.length <= STAGE_TWO_CANDIDATES) return candidates;
   const scores = Float64Array.from(candidates, ({ at, engagement }) => 0.4 * freshnessOf(at, now) + 0.6 * engagement);
@@ -37,8 +46,13 @@ function mostPromising(candidates: readonly Rankable[], now: number): readonly R
 }
 
 function scoreFor({ author, at, engagement, tags }: Rankable, taste: Taste, now: number): number {
-  const interest = Math.min(1, tags.reduce((sum, tag) => sum + (taste.tags.get(tag) ?? 0), 0));
-  return 0.4 * interest + 0.3 * (taste.authors.get(author) ?? 0) + 0.2 * freshnessOf(at, now) + 0.1 * Math.min(1, engagement);
+  const interest = Math.min(
+    1,
+    tags.reduce((sum, tag) => sum + (taste.tags.get(tag) ?? 0), 0),
+  );
+  return (
+    0.4 * interest + 0.3 * (taste.authors.get(author) ?? 0) + 0.2 * freshnessOf(at, now) + 0.1 * Math.min(1, engagement)
+  );
 }
 
 function best(candidates: readonly Rankable[], scoreOf: (candidate: Rankable) => number): Rankable[] {
@@ -48,7 +62,10 @@ function best(candidates: readonly Rankable[], scoreOf: (candidate: Rankable) =>
 }
 
 /** Orders by publication, newest first, the greater id first at the same millisecond. */
-export function newestFirst(a: { readonly id: string; readonly at: number }, b: { readonly id: string; readonly at: number }): number {
+export function newestFirst(
+  a: { readonly id: string; readonly at: number },
+  b: { readonly id: string; readonly at: number },
+): number {
   return b.at - a.at || (a.id < b.id ? 1 : a.id > b.id ? -1 : 0);
 }
 

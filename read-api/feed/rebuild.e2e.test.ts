@@ -46,21 +46,34 @@ afterAll(async () => {
 type Posts = { posts: { post_id: PostId; like_count: number }[] };
 type Trays = { stories: { items: { story_id: StoryId }[] }[] };
 
-/** What the test tells of builds apart by: posts and stories that the damaged builds lack, and a counter that they have wrong. */
+/**
+ * What the test tells of builds apart by: posts and stories that the damaged builds lack, and a counter that they have
+ * wrong.
+ */
 type Marks = { readonly posts: readonly PostId[]; readonly stories: readonly StoryId[]; readonly liked: PostId };
 type Generation = 'before' | 'after';
 
 async function makeMarks(): Promise<Marks> {
   const liked = await world.post(friend);
   await world.tell(happened('PostLiked', { postId: liked, authorId: friend, accountId: viewer }));
-  return { liked, posts: [await world.post(friend), await world.post(star)], stories: [await world.story(friend), await world.story(star)] };
+  return {
+    liked,
+    posts: [await world.post(friend), await world.post(star)],
+    stories: [await world.story(friend), await world.story(star)],
+  };
 }
 
-const liveBuilds = async () => new Map((await listBuilds(world.pool)).filter(({ state }) => state === 'live').map((build): [string, Build] => [build.projection, build]));
+const liveBuilds = async () =>
+  new Map(
+    (await listBuilds(world.pool))
+      .filter(({ state }) => state === 'live')
+      .map((build): [string, Build] => [build.projection, build]),
+  );
 
 async function damage({ posts: [pushed, pulled], stories: [pushedStory, pulledStory], liked }: Marks): Promise<void> {
   const builds = await liveBuilds();
-  const placed = (projection: string, kind: string, owner: AccountId) => keysOf(builds.get(projection)!.location, kind)(owner);
+  const placed = (projection: string, kind: string, owner: AccountId) =>
+    keysOf(builds.get(projection)!.location, kind)(owner);
   const removed = await Promise.all([
     world.redis.zrem(placed('home-feed', homeFeeds.keys, viewer), pushed!),
     world.redis.zrem(placed('celebrity-posts', celebrityIndexes.keys, star), pulled!),
@@ -68,7 +81,10 @@ async function damage({ posts: [pushed, pulled], stories: [pushedStory, pulledSt
     world.redis.zrem(placed('story-tray', celebrityStories.keys, star), pulledStory!),
   ]);
   expect(removed).toEqual([1, 1, 1, 1]);
-  const { rowCount } = await world.pool.query(`update ${quoted(builds.get('likes')!.location)}.like_count set likes = $2 where post_id = $1`, [liked, DAMAGED_LIKES]);
+  const { rowCount } = await world.pool.query(
+    `update ${quoted(builds.get('likes')!.location)}.like_count set likes = $2 where post_id = $1`,
+    [liked, DAMAGED_LIKES],
+  );
   expect(rowCount).toBe(1);
 }
 
@@ -83,64 +99,107 @@ function agreed(signs: readonly boolean[], what: string): Generation {
 async function readOnce(path: string, marks: Marks, posted: ReadonlySet<string>, token: boolean): Promise<Generation> {
   const before = [...posted];
   const { status, headers, body } = await world.get(path, viewer, token ? {} : { 'Consistency-Token': '' });
-  expect({ status, quality: headers.get('x-feed-quality'), cache: headers.get('x-cache-status') }).toEqual({ status: 200, quality: 'normal', cache: 'hit' });
+  expect({ status, quality: headers.get('x-feed-quality'), cache: headers.get('x-cache-status') }).toEqual({
+    status: 200,
+    quality: 'normal',
+    cache: 'hit',
+  });
   const tray = path.includes('stories');
-  const shown = new Map<string, number>(tray
-    ? (body as Trays).stories.flatMap(({ items }) => items).map(({ story_id }) => [story_id, 0])
-    : (body as Posts).posts.map(({ post_id, like_count }) => [post_id, like_count]));
+  const shown = new Map<string, number>(
+    tray
+      ? (body as Trays).stories.flatMap(({ items }) => items).map(({ story_id }) => [story_id, 0])
+      : (body as Posts).posts.map(({ post_id, like_count }) => [post_id, like_count]),
+  );
   const sure = token && headers.get('x-consistency') === null ? before : [];
   expect({ path, missing: sure.filter((id) => !shown.has(id)) }).toEqual({ path, missing: [] });
-  if (tray) return agreed(marks.stories.map((id) => shown.has(id)), path);
+  if (tray)
+    return agreed(
+      marks.stories.map((id) => shown.has(id)),
+      path,
+    );
   return agreed([...marks.posts.map((id) => shown.has(id)), shown.get(marks.liked) !== DAMAGED_LIKES], path);
 }
 
-type Reading = { readonly path: string; readonly kind: 'posts' | 'stories'; readonly token: boolean; readonly seen: Generation[] };
+type Reading = {
+  readonly path: string;
+  readonly kind: 'posts' | 'stories';
+  readonly token: boolean;
+  readonly seen: Generation[];
+};
 
-const loops = (): Reading[] => [true, false].flatMap((token) => [
-  { path: '/v1/feed?order=latest&limit=100', kind: 'posts', token, seen: [] },
-  { path: '/v1/feed?limit=100', kind: 'posts', token, seen: [] },
-  { path: '/v1/stories/feed?limit=100', kind: 'stories', token, seen: [] },
-] satisfies Reading[]);
+const loops = (): Reading[] =>
+  [true, false].flatMap(
+    (token) =>
+      [
+        { path: '/v1/feed?order=latest&limit=100', kind: 'posts', token, seen: [] },
+        { path: '/v1/feed?limit=100', kind: 'posts', token, seen: [] },
+        { path: '/v1/stories/feed?limit=100', kind: 'stories', token, seen: [] },
+      ] satisfies Reading[],
+  );
 
-it('shows readers in a loop the whole of one generation of builds in both stores, filled, while live projecting goes on', async () => {
-  for (let round = 0; round < ROUNDS; round += 1) {
-    const marks = await makeMarks();
-    const posted = { posts: new Set<string>([marks.liked]), stories: new Set<string>([await world.story(friend)]) };
-    for (const { path } of loops()) await world.get(path, viewer);
-    await world.settled();
-    await damage(marks);
-    const before = await liveBuilds();
-    const readings = loops();
-    let reading = true;
-    const going = Promise.all([
-      ...readings.map(async ({ path, kind, token, seen }) => { while (reading) seen.push(await readOnce(path, marks, posted[kind], token)); }),
-      (async () => {
-        for (let i = 0; reading; i += 1) {
-          const author = i % 2 === 0 ? friend : star;
-          posted.posts.add(await world.post(author));
-          posted.stories.add(await world.story(author));
-        }
-      })(),
-    ]).finally(() => { reading = false; });
-    going.catch(() => undefined);
-    const readOn = async (generation: Generation) => {
-      const from = readings.map(({ seen }) => seen.length);
-      const told = posted.posts.size;
-      await eventually(`every reader reads the builds ${generation} the rebuild, while posts come`, () => !reading || (posted.posts.size > told + 1 && readings.every(({ seen }, i) => seen.slice(from[i]).filter((one) => one === generation).length > 1)));
-    };
-    await rebuild({ ...world, pool, versions: codeVersions, redis: () => Promise.resolve(world.redis) }, {
-      projections: allProjections, onPoison: 'stop', signal: rebuilding.signal, report: () => undefined, check: () => readOn('before'),
-    });
-    await readOn('after');
-    // While posts still come: nothing that came during the switch is missing from the new builds.
-    for (const projection of laneProjections) {
-      const { differences } = await verifyLanes({ ...world, versions: codeVersions }, projection, { signal: rebuilding.signal, report: () => undefined });
-      expect(differences).toEqual([]);
+it(
+  'shows readers in a loop the whole of one generation of builds in both stores, filled, while live projecting goes on',
+  async () => {
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const marks = await makeMarks();
+      const posted = { posts: new Set<string>([marks.liked]), stories: new Set<string>([await world.story(friend)]) };
+      for (const { path } of loops()) await world.get(path, viewer);
+      await world.settled();
+      await damage(marks);
+      const before = await liveBuilds();
+      const readings = loops();
+      let reading = true;
+      const going = Promise.all([
+        ...readings.map(async ({ path, kind, token, seen }) => {
+          while (reading) seen.push(await readOnce(path, marks, posted[kind], token));
+        }),
+        (async () => {
+          for (let i = 0; reading; i += 1) {
+            const author = i % 2 === 0 ? friend : star;
+            posted.posts.add(await world.post(author));
+            posted.stories.add(await world.story(author));
+          }
+        })(),
+      ]).finally(() => {
+        reading = false;
+      });
+      going.catch(() => undefined);
+      const readOn = async (generation: Generation) => {
+        const from = readings.map(({ seen }) => seen.length);
+        const told = posted.posts.size;
+        await eventually(
+          `every reader reads the builds ${generation} the rebuild, while posts come`,
+          () =>
+            !reading ||
+            (posted.posts.size > told + 1 &&
+              readings.every(({ seen }, i) => seen.slice(from[i]).filter((one) => one === generation).length > 1)),
+        );
+      };
+      await rebuild(
+        { ...world, pool, versions: codeVersions, redis: () => Promise.resolve(world.redis) },
+        {
+          projections: allProjections,
+          onPoison: 'stop',
+          signal: rebuilding.signal,
+          report: () => undefined,
+          check: () => readOn('before'),
+        },
+      );
+      await readOn('after');
+      // While posts still come: nothing that came during the switch is missing from the new builds.
+      for (const projection of laneProjections) {
+        const { differences } = await verifyLanes({ ...world, versions: codeVersions }, projection, {
+          signal: rebuilding.signal,
+          report: () => undefined,
+        });
+        expect(differences).toEqual([]);
+      }
+      reading = false;
+      await going;
+      for (const { seen } of readings) expect(seen.indexOf('after')).toBe(seen.lastIndexOf('before') + 1);
+      const after = await liveBuilds();
+      for (const { name } of allProjections) expect(after.get(name)!.id).toBeGreaterThan(before.get(name)!.id);
     }
-    reading = false;
-    await going;
-    for (const { seen } of readings) expect(seen.indexOf('after')).toBe(seen.lastIndexOf('before') + 1);
-    const after = await liveBuilds();
-    for (const { name } of allProjections) expect(after.get(name)!.id).toBeGreaterThan(before.get(name)!.id);
-  }
-}, LIMIT_MS);
+  },
+  LIMIT_MS,
+);

@@ -4,7 +4,11 @@ import type { Ranked } from './sessions.ts';
 import type { Hydrate } from './visible-posts.ts';
 
 /** A page out of an ordered list: what it shows, the places that are done with, and whether there is more to show. */
-export type TakenPage = { readonly cards: readonly PostCard[]; readonly taken: ReadonlySet<number>; readonly more: boolean };
+export type TakenPage = {
+  readonly cards: readonly PostCard[];
+  readonly taken: ReadonlySet<number>;
+  readonly more: boolean;
+};
 
 export type PageRequest = {
   readonly list: readonly Ranked[];
@@ -50,7 +54,11 @@ export async function takePage(hydrate: Hydrate, { list, taken, limit, spreadUnt
     }
   }
   const page = [...shown, ...held].slice(0, limit);
-  return { cards: page.map(({ card }) => card), taken: new Set([...taken, ...gone, ...page.map(({ place }) => place)]), more: shown.length + held.length > limit };
+  return {
+    cards: page.map(({ card }) => card),
+    taken: new Set([...taken, ...gone, ...page.map(({ place }) => place)]),
+    more: shown.length + held.length > limit,
+  };
 }
 
 function* upTo<T>(count: number, values: Iterator<T, undefined>): Generator<T> {
@@ -61,15 +69,21 @@ function* upTo<T>(count: number, values: Iterator<T, undefined>): Generator<T> {
   }
 }
 
-async function cardsAt(hydrate: Hydrate, list: readonly Ranked[], places: readonly number[]): Promise<Map<number, PostCard>> {
+async function cardsAt(
+  hydrate: Hydrate,
+  list: readonly Ranked[],
+  places: readonly number[],
+): Promise<Map<number, PostCard>> {
   const placeOf = new Map<string, number>();
   const items = places.flatMap((place) => {
     const item = list[place];
     if (item !== undefined) placeOf.set(item.id, place);
     return item ?? [];
   });
-  return new Map((await hydrate(items)).flatMap((card) => {
-    const place = placeOf.get(card.post_id);
-    return place === undefined ? [] : [[place, card] as const];
-  }));
+  return new Map(
+    (await hydrate(items)).flatMap((card) => {
+      const place = placeOf.get(card.post_id);
+      return place === undefined ? [] : [[place, card] as const];
+    }),
+  );
 }

@@ -8,7 +8,14 @@ import { homeFeed } from '../../projections/home-feed.ts';
 import { POST_CARD_MODELS } from '../../projections/post-cards.ts';
 import type { ReadContext } from '../../projections/projection.ts';
 import { FeedCursor } from '../feed/cursor.ts';
-import { explorePage, latestHomePage, rankedHomePage, type FeedDeps, type FeedPage, type FeedRequest } from '../feed/home-page.ts';
+import {
+  explorePage,
+  latestHomePage,
+  rankedHomePage,
+  type FeedDeps,
+  type FeedPage,
+  type FeedRequest,
+} from '../feed/home-page.ts';
 import { encode, pageQuery, Pagination } from '../paging.ts';
 import { PostBody, type Presenter } from '../presentation.ts';
 import type { ReadRefusal } from '../problem.ts';
@@ -27,8 +34,17 @@ export type FeedRouteDeps = FeedDeps & {
 const SATURATED = 0.8;
 const OVERLOADED = 0.95;
 
-const Body = z.object({ posts: z.array(PostBody), pagination: Pagination, feed_session_id: z.string().meta({ description: 'The same on all pages that one first page began' }) });
-const HomeQuery = pageQuery(FeedCursor).extend({ order: z.enum(['ranked', 'latest']).default('ranked').meta({ description: 'ranked: best first, with recommendations; latest: newest first, only who you follow' }) });
+const Body = z.object({
+  posts: z.array(PostBody),
+  pagination: Pagination,
+  feed_session_id: z.string().meta({ description: 'The same on all pages that one first page began' }),
+});
+const HomeQuery = pageQuery(FeedCursor).extend({
+  order: z
+    .enum(['ranked', 'latest'])
+    .default('ranked')
+    .meta({ description: 'ranked: best first, with recommendations; latest: newest first, only who you follow' }),
+});
 const ExploreQuery = pageQuery(FeedCursor);
 
 /** The home feed and the posts of strangers. */
@@ -38,8 +54,13 @@ export function feedRoutes(deps: FeedRouteDeps): Route<ReadRefusal>[] {
 
 function homeRoute(deps: FeedRouteDeps, path: string): Route<ReadRefusal> {
   return defineRoute({
-    method: 'get', path, summary: 'Your home feed: the posts of those you follow', tags: ['feeds'], auth: 'account',
-    query: HomeQuery, responses: { 200: Body },
+    method: 'get',
+    path,
+    summary: 'Your home feed: the posts of those you follow',
+    tags: ['feeds'],
+    auth: 'account',
+    query: HomeQuery,
+    responses: { 200: Body },
     handler: async (request) => {
       const { feed, headers } = await open(deps, request, [...POST_CARD_MODELS, homeFeed.name, celebrityPosts.name]);
       const page = await (request.query.order === 'latest' ? latestHomePage : rankedHomePage)(deps, feed);
@@ -50,8 +71,13 @@ function homeRoute(deps: FeedRouteDeps, path: string): Route<ReadRefusal> {
 
 function exploreRoute(deps: FeedRouteDeps): Route<ReadRefusal> {
   return defineRoute({
-    method: 'get', path: '/v1/feed/explore', summary: 'Popular posts of accounts that you do not follow', tags: ['feeds'], auth: 'account',
-    query: ExploreQuery, responses: { 200: Body },
+    method: 'get',
+    path: '/v1/feed/explore',
+    summary: 'Popular posts of accounts that you do not follow',
+    tags: ['feeds'],
+    auth: 'account',
+    query: ExploreQuery,
+    responses: { 200: Body },
     handler: async (request) => {
       if (deps.saturation.now() > SATURATED) return refuse('explore_unavailable');
       const { feed, headers } = await open(deps, request, POST_CARD_MODELS);
@@ -61,14 +87,33 @@ function exploreRoute(deps: FeedRouteDeps): Route<ReadRefusal> {
   });
 }
 
-type Asked = Pick<RouteRequest<unknown, z.output<typeof ExploreQuery>, unknown, 'account'>, 'account' | 'query' | 'tokens'>;
+type Asked = Pick<
+  RouteRequest<unknown, z.output<typeof ExploreQuery>, unknown, 'account'>,
+  'account' | 'query' | 'tokens'
+>;
 
-async function open(deps: FeedRouteDeps, { account, query, tokens }: Asked, models: readonly string[]): Promise<{ feed: FeedRequest; headers: Readonly<Record<string, string>> }> {
+async function open(
+  deps: FeedRouteDeps,
+  { account, query, tokens }: Asked,
+  models: readonly string[],
+): Promise<{ feed: FeedRequest; headers: Readonly<Record<string, string>> }> {
   const { read, headers } = await deps.reader.open(tokens, models);
   const primary = { sql: deps.primary, builds: read.builds };
   const saturation = deps.saturation.now();
   const load = { mix: saturation <= SATURATED, overloaded: saturation > OVERLOADED };
-  return { feed: { read, primary, viewer: account.id, now: deps.now(), limit: query.limit, cursor: query.cursor, fresh: tokens.length > 0, ...load }, headers };
+  return {
+    feed: {
+      read,
+      primary,
+      viewer: account.id,
+      now: deps.now(),
+      limit: query.limit,
+      cursor: query.cursor,
+      fresh: tokens.length > 0,
+      ...load,
+    },
+    headers,
+  };
 }
 
 function headersOf({ quality, from }: FeedPage): Record<string, string> {
@@ -76,6 +121,11 @@ function headersOf({ quality, from }: FeedPage): Record<string, string> {
 }
 
 function bodyOf(present: Presenter, { cards, next, session }: FeedPage): JsonText<z.input<typeof Body>> {
-  const rest: Omit<z.input<typeof Body>, 'posts'> = { pagination: { next_cursor: next === undefined ? null : encode(next), has_more: next !== undefined }, feed_session_id: session };
-  return new JsonText(`{"posts":[${cards.map((card) => present.postText(card).text).join(',')}],${JSON.stringify(rest).slice(1)}`);
+  const rest: Omit<z.input<typeof Body>, 'posts'> = {
+    pagination: { next_cursor: next === undefined ? null : encode(next), has_more: next !== undefined },
+    feed_session_id: session,
+  };
+  return new JsonText(
+    `{"posts":[${cards.map((card) => present.postText(card).text).join(',')}],${JSON.stringify(rest).slice(1)}`,
+  );
 }

@@ -5,11 +5,19 @@ import { z } from 'zod';
  * complaint about its form.
  */
 export function idParam<Id extends z.ZodType>(id: Id) {
-  return z.string().max(200).transform((text): z.output<Id> | undefined => {
-    const parsed = id.safeParse(text);
-    return parsed.success ? parsed.data : undefined;
-  });
+  return z
+    .string()
+    .max(200)
+    .transform((text): z.output<Id> | undefined => {
+      const parsed = id.safeParse(text);
+      return parsed.success ? parsed.data : undefined;
+    });
 }
 
 /** A username in a path, as it is stored. */
-export const usernameParams = z.object({ username: z.string().max(200).transform((text) => text.toLowerCase()) });
+export const usernameParams = z.object({
+  username: z
+    .string()
+    .max(200)
+    .transform((text) => text.toLowerCase()),
+});

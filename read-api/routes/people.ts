@@ -16,25 +16,67 @@ const SuggestionCursor = z.object({ mutuals: z.int(), followers: z.int(), id: z.
 export function peopleRoutes({ reader, present }: Deps): Route<ReadRefusal>[] {
   return [
     defineRoute({
-      method: 'get', path: '/v1/users/suggestions', summary: 'Accounts that you might follow', tags: ['users'], auth: 'account',
-      query: pageQuery(SuggestionCursor), problems: { 400: '`validation_failed`' },
-      responses: { 200: z.object({ users: z.array(ListedUserBody.extend({ mutual_count: z.int() })), pagination: Pagination }) },
+      method: 'get',
+      path: '/v1/users/suggestions',
+      summary: 'Accounts that you might follow',
+      tags: ['users'],
+      auth: 'account',
+      query: pageQuery(SuggestionCursor),
+      problems: { 400: '`validation_failed`' },
+      responses: {
+        200: z.object({ users: z.array(ListedUserBody.extend({ mutual_count: z.int() })), pagination: Pagination }),
+      },
       handler: async ({ account, query, tokens }) => {
         const { read, headers } = await reader.open(tokens, models);
         const rows = await suggestionsFor(read, account.id, { after: query.cursor, limit: query.limit });
-        const { items, pagination } = pageOf(rows, query.limit, (user) => ({ mutuals: Number(user.mutuals), followers: Number(user.followers), id: user.account_id }));
-        return { status: 200, headers, body: { users: items.map((user) => ({ ...present.listedUser(user), mutual_count: Number(user.mutuals) })), pagination } };
+        const { items, pagination } = pageOf(rows, query.limit, (user) => ({
+          mutuals: Number(user.mutuals),
+          followers: Number(user.followers),
+          id: user.account_id,
+        }));
+        return {
+          status: 200,
+          headers,
+          body: {
+            users: items.map((user) => ({ ...present.listedUser(user), mutual_count: Number(user.mutuals) })),
+            pagination,
+          },
+        };
       },
     }),
     defineRoute({
-      method: 'get', path: '/v1/follow-requests', summary: 'Who asked to follow you', tags: ['users'], auth: 'account',
-      query: pageQuery(TimeCursor), problems: { 400: '`validation_failed`' },
-      responses: { 200: z.object({ requests: z.array(z.object({ user: ListedUserBody, requested_at: z.iso.datetime() })), pagination: Pagination }) },
+      method: 'get',
+      path: '/v1/follow-requests',
+      summary: 'Who asked to follow you',
+      tags: ['users'],
+      auth: 'account',
+      query: pageQuery(TimeCursor),
+      problems: { 400: '`validation_failed`' },
+      responses: {
+        200: z.object({
+          requests: z.array(z.object({ user: ListedUserBody, requested_at: z.iso.datetime() })),
+          pagination: Pagination,
+        }),
+      },
       handler: async ({ account, query, tokens }) => {
         const { read, headers } = await reader.open(tokens, models);
-        const rows = await followRequestsTo(read, { viewer: account.id, of: account.id, page: { after: query.cursor, limit: query.limit } });
-        const { items, pagination } = pageOf(rows, query.limit, (user) => ({ at: user.at.toISOString(), id: user.account_id }));
-        return { status: 200, headers, body: { requests: items.map((user) => ({ user: present.listedUser(user), requested_at: user.at.toISOString() })), pagination } };
+        const rows = await followRequestsTo(read, {
+          viewer: account.id,
+          of: account.id,
+          page: { after: query.cursor, limit: query.limit },
+        });
+        const { items, pagination } = pageOf(rows, query.limit, (user) => ({
+          at: user.at.toISOString(),
+          id: user.account_id,
+        }));
+        return {
+          status: 200,
+          headers,
+          body: {
+            requests: items.map((user) => ({ user: present.listedUser(user), requested_at: user.at.toISOString() })),
+            pagination,
+          },
+        };
       },
     }),
   ];

@@ -26,7 +26,13 @@ export function postRoutes(deps: Deps): Route<ReadRefusal>[] {
 
 function postRoute({ reader, present }: Deps): Route<ReadRefusal> {
   return defineRoute({
-    method: 'get', path: '/v1/posts/{id}', summary: 'A post', tags, auth: 'account', params, problems: { 404: '`post_not_found`' },
+    method: 'get',
+    path: '/v1/posts/{id}',
+    summary: 'A post',
+    tags,
+    auth: 'account',
+    params,
+    problems: { 404: '`post_not_found`' },
     responses: { 200: PostBody },
     handler: async ({ account, params: { id }, tokens }) => {
       const { read, headers } = await reader.open(tokens, POST_CARD_MODELS);
@@ -38,14 +44,30 @@ function postRoute({ reader, present }: Deps): Route<ReadRefusal> {
 
 function statusRoute({ reader }: Deps): Route<ReadRefusal> {
   return defineRoute({
-    method: 'get', path: '/v1/posts/{id}/status', summary: 'Whether your own post is ready; the answer\'s Consistency-Token covers its publication', tags, auth: 'account', params, problems: { 404: '`post_not_found`' },
-    responses: { 200: z.object({ post_id: z.string(), status: z.enum(['processing', 'ready', 'rejected']), reason: z.string().optional() }) },
+    method: 'get',
+    path: '/v1/posts/{id}/status',
+    summary: "Whether your own post is ready; the answer's Consistency-Token covers its publication",
+    tags,
+    auth: 'account',
+    params,
+    problems: { 404: '`post_not_found`' },
+    responses: {
+      200: z.object({
+        post_id: z.string(),
+        status: z.enum(['processing', 'ready', 'rejected']),
+        reason: z.string().optional(),
+      }),
+    },
     handler: async ({ account, params: { id }, tokens }) => {
       const { read, headers } = await reader.open(tokens, ['posts']);
       const progress = id === undefined ? undefined : await progressOfOwnPost(read, account.id, id);
       if (id === undefined || progress === undefined) return refuse('post_not_found');
       const reason = progress.status === 'rejected' && progress.reason !== null ? { reason: progress.reason } : {};
-      return { status: 200, headers: { ...headers, ...tokenOf(progress, tokens) }, body: { post_id: id, status: publicStatus(progress.status), ...reason } };
+      return {
+        status: 200,
+        headers: { ...headers, ...tokenOf(progress, tokens) },
+        body: { post_id: id, status: publicStatus(progress.status), ...reason },
+      };
     },
   });
 }
@@ -53,10 +75,13 @@ function statusRoute({ reader }: Deps): Route<ReadRefusal> {
 function publicStatus(status: PostProgress['status']): 'processing' | 'ready' | 'rejected' {
   switch (status) {
     case 'processing':
-    case 'rejected': return status;
+    case 'rejected':
+      return status;
     case 'published':
-    case 'archived': return 'ready';
-    default: return status satisfies never;
+    case 'archived':
+      return 'ready';
+    default:
+      return status satisfies never;
   }
 }
 
@@ -69,14 +94,34 @@ function tokenOf({ author_id, position, store_id }: PostProgress, sent: readonly
 
 function likesRoute({ reader, present }: Deps): Route<ReadRefusal> {
   return defineRoute({
-    method: 'get', path: '/v1/posts/{id}/likes', summary: 'Who likes a post, newest first', tags, auth: 'account', params, problems: { 400: '`validation_failed`', 404: '`post_not_found`' },
+    method: 'get',
+    path: '/v1/posts/{id}/likes',
+    summary: 'Who likes a post, newest first',
+    tags,
+    auth: 'account',
+    params,
+    problems: { 400: '`validation_failed`', 404: '`post_not_found`' },
     query: pageQuery(TimeCursor),
     responses: { 200: z.object({ users: z.array(ListedUserBody), pagination: Pagination }) },
     handler: async ({ account, params: { id }, query, tokens }) => {
-      const { read, headers } = await reader.open(tokens, ['likes', 'posts', 'accounts', 'follows', 'relationships', 'media']);
+      const { read, headers } = await reader.open(tokens, [
+        'likes',
+        'posts',
+        'accounts',
+        'follows',
+        'relationships',
+        'media',
+      ]);
       if (id === undefined || !(await isPostVisible(read, account.id, id))) return refuse('post_not_found');
-      const rows = await likersOf(read, { viewer: account.id, of: id, page: { after: query.cursor, limit: query.limit } });
-      const { items, pagination } = pageOf(rows, query.limit, (user) => ({ at: user.at.toISOString(), id: user.account_id }));
+      const rows = await likersOf(read, {
+        viewer: account.id,
+        of: id,
+        page: { after: query.cursor, limit: query.limit },
+      });
+      const { items, pagination } = pageOf(rows, query.limit, (user) => ({
+        at: user.at.toISOString(),
+        id: user.account_id,
+      }));
       return { status: 200, headers, body: { users: items.map(present.listedUser), pagination } };
     },
   });

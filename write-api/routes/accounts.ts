@@ -42,7 +42,16 @@ const Profile = z.object({
 
 function profileOf(account: ActiveAccount): z.input<typeof Profile> {
   const { accountId, username, fullName, bio, website, profileMediaId, privacy } = account;
-  return { user_id: accountId, username: username ?? '', full_name: fullName, bio, website, profile_media_id: profileMediaId, is_private: privacy === 'private', privacy_level: privacy };
+  return {
+    user_id: accountId,
+    username: username ?? '',
+    full_name: fullName,
+    bio,
+    website,
+    profile_media_id: profileMediaId,
+    is_private: privacy === 'private',
+    privacy_level: privacy,
+  };
 }
 
 /** Registering, and what an account may do to itself. */
@@ -53,7 +62,11 @@ export function accountRoutes(deps: AccountRouteDeps): Route<WriteRefusal>[] {
 function register(deps: AccountRouteDeps): Route<WriteRefusal> {
   const { username, email, password, fullName } = RegisterAccountInput.shape;
   return defineRoute({
-    method: 'post', path: '/v1/users/register', summary: 'Open an account', tags, auth: 'none',
+    method: 'post',
+    path: '/v1/users/register',
+    summary: 'Open an account',
+    tags,
+    auth: 'none',
     body: z.object({ username, email, password, full_name: fullName.default('') }),
     responses: { 201: z.object({ user_id: AccountId, username: z.string() }) },
     fresh: freshTokens(deps.tokens, deps.sessions),
@@ -63,7 +76,12 @@ function register(deps: AccountRouteDeps): Route<WriteRefusal> {
       const registered = await registerAccount({ ...deps, hash }, context, { ...given, fullName: full_name });
       if (!registered.ok) return registered;
       await deps.sessions.begin(context.commandId, registered.accountId, context.now);
-      return { status: 201, body: { user_id: registered.accountId, username: registered.username }, seed: context.commandId, written: registered.written };
+      return {
+        status: 201,
+        body: { user_id: registered.accountId, username: registered.username },
+        seed: context.commandId,
+        written: registered.written,
+      };
     },
   });
 }
@@ -71,12 +89,22 @@ function register(deps: AccountRouteDeps): Route<WriteRefusal> {
 function edit(deps: AccountRouteDeps): Route<WriteRefusal> {
   const { fullName, bio, website, profileMediaId, privacy } = EditProfileInput.shape.change.shape;
   return defineRoute({
-    method: 'put', path: '/v1/users/{username}', summary: 'Edit your own profile', tags, auth: 'account',
+    method: 'put',
+    path: '/v1/users/{username}',
+    summary: 'Edit your own profile',
+    tags,
+    auth: 'account',
     params: UsernameInPath,
     body: z.object({ full_name: fullName, bio, website, profile_media_id: profileMediaId, privacy_level: privacy }),
     responses: { 200: Profile },
     handler: async ({ params, body, account, context }) => {
-      const change = { fullName: body.full_name, bio: body.bio, website: body.website, profileMediaId: body.profile_media_id, privacy: body.privacy_level };
+      const change = {
+        fullName: body.full_name,
+        bio: body.bio,
+        website: body.website,
+        profileMediaId: body.profile_media_id,
+        privacy: body.privacy_level,
+      };
       const edited = await editProfile(deps, context, { accountId: account.id, username: params.username, change });
       return edited.ok ? { status: 200, body: profileOf(edited.account), written: edited.written } : edited;
     },
@@ -85,7 +113,11 @@ function edit(deps: AccountRouteDeps): Route<WriteRefusal> {
 
 function erase(deps: AccountRouteDeps): Route<WriteRefusal> {
   return defineRoute({
-    method: 'delete', path: '/v1/users/{username}', summary: 'Erase your own account and its personal data', tags, auth: 'account',
+    method: 'delete',
+    path: '/v1/users/{username}',
+    summary: 'Erase your own account and its personal data',
+    tags,
+    auth: 'account',
     params: UsernameInPath,
     responses: { 202: z.object({ status: z.literal('erasing') }) },
     handler: async ({ params, account, context }) => {
@@ -98,13 +130,25 @@ function erase(deps: AccountRouteDeps): Route<WriteRefusal> {
 function newPassword(deps: AccountRouteDeps): Route<WriteRefusal> {
   const { currentPassword, newPassword: password } = ChangePasswordInput.shape;
   return defineRoute({
-    method: 'put', path: '/v1/users/{username}/password', summary: 'Change your own password and end your other sessions', tags, auth: 'account',
+    method: 'put',
+    path: '/v1/users/{username}/password',
+    summary: 'Change your own password and end your other sessions',
+    tags,
+    auth: 'account',
     params: UsernameInPath,
     body: z.object({ current_password: currentPassword, new_password: password }),
     responses: { 204: null },
     handler: async ({ params, body, account, context, address, operator }) => {
-      const input = { accountId: account.id, username: params.username, session: account.session, currentPassword: body.current_password, newPassword: body.new_password };
-      const changed = await guardLogin(deps, { username: params.username, address, operator }, () => changePassword(deps, context, input));
+      const input = {
+        accountId: account.id,
+        username: params.username,
+        session: account.session,
+        currentPassword: body.current_password,
+        newPassword: body.new_password,
+      };
+      const changed = await guardLogin(deps, { username: params.username, address, operator }, () =>
+        changePassword(deps, context, input),
+      );
       return changed.ok ? { status: 204, written: changed.written } : changed;
     },
   });

@@ -21,11 +21,25 @@ export function commentRoutes(deps: Deps): Route<ContentRefusal>[] {
 
 function addRoute({ log }: Deps): Route<ContentRefusal> {
   return defineRoute({
-    method: 'post', path: '/v1/posts/{id}/comments', summary: 'Comment on a post, or answer a comment', tags, auth: 'account', params: postParams,
+    method: 'post',
+    path: '/v1/posts/{id}/comments',
+    summary: 'Comment on a post, or answer a comment',
+    tags,
+    auth: 'account',
+    params: postParams,
     problems: { 403: '`comments_disabled`', 404: '`post_not_found`, `parent_not_found`', 422: '`parent_is_a_reply`' },
     body: z.object({ text: boundedText(LIMITS.comment).trim().min(1), parent_comment_id: CommentId.nullish() }),
     responses: {
-      201: z.object({ comment_id: z.string(), post_id: z.string(), user_id: z.string(), parent_comment_id: z.string().nullable(), text: z.string(), like_count: z.int(), reply_count: z.int(), created_at: z.iso.datetime() }),
+      201: z.object({
+        comment_id: z.string(),
+        post_id: z.string(),
+        user_id: z.string(),
+        parent_comment_id: z.string().nullable(),
+        text: z.string(),
+        like_count: z.int(),
+        reply_count: z.int(),
+        created_at: z.iso.datetime(),
+      }),
     },
     handler: async ({ account, params: { id: postId }, body, context }) => {
       if (postId === undefined) return refuse('post_not_found');
@@ -33,8 +47,18 @@ function addRoute({ log }: Deps): Route<ContentRefusal> {
       const added = await addComment(log, context, { accountId: account.id, postId, text, parentCommentId });
       if (!added.ok) return added;
       return {
-        status: 201, written: added.written,
-        body: { comment_id: added.commentId, post_id: postId, user_id: account.id, parent_comment_id: parentCommentId, text, like_count: 0, reply_count: 0, created_at: context.now.toISOString() },
+        status: 201,
+        written: added.written,
+        body: {
+          comment_id: added.commentId,
+          post_id: postId,
+          user_id: account.id,
+          parent_comment_id: parentCommentId,
+          text,
+          like_count: 0,
+          reply_count: 0,
+          created_at: context.now.toISOString(),
+        },
       };
     },
   });
@@ -42,7 +66,12 @@ function addRoute({ log }: Deps): Route<ContentRefusal> {
 
 function deleteRoute({ log }: Deps): Route<ContentRefusal> {
   return defineRoute({
-    method: 'delete', path: '/v1/comments/{id}', summary: 'Delete your comment, or one on your post', tags, auth: 'account', params: commentParams,
+    method: 'delete',
+    path: '/v1/comments/{id}',
+    summary: 'Delete your comment, or one on your post',
+    tags,
+    auth: 'account',
+    params: commentParams,
     problems: { 403: '`comment_not_yours`', 404: '`comment_not_found`' },
     responses: { 204: null },
     handler: async ({ account, params: { id: commentId }, context }) => {

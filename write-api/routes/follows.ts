@@ -21,7 +21,12 @@ const bodyOf = (username: string, { status }: Done) => ({ username, status });
 
 function follow(deps: AccountFinder): Route<WriteRefusal> {
   return defineRoute({
-    method: 'post', path: '/v1/users/{username}/follow', summary: 'Follow an account, or ask a private one', tags, auth: 'account', limits: ['follows'],
+    method: 'post',
+    path: '/v1/users/{username}/follow',
+    summary: 'Follow an account, or ask a private one',
+    tags,
+    auth: 'account',
+    limits: ['follows'],
     params: UsernameInPath,
     responses: { 200: Following },
     handler: async ({ params: { username }, account, context }) => {
@@ -33,7 +38,11 @@ function follow(deps: AccountFinder): Route<WriteRefusal> {
 
 function unfollow(deps: AccountFinder): Route<WriteRefusal> {
   return defineRoute({
-    method: 'delete', path: '/v1/users/{username}/follow', summary: 'Stop following, or take a request back', tags, auth: 'account',
+    method: 'delete',
+    path: '/v1/users/{username}/follow',
+    summary: 'Stop following, or take a request back',
+    tags,
+    auth: 'account',
     params: UsernameInPath,
     responses: { 200: Following },
     handler: async ({ params: { username }, account, context }) => {
@@ -45,19 +54,33 @@ function unfollow(deps: AccountFinder): Route<WriteRefusal> {
 
 function answer(deps: AccountFinder, verb: 'accept' | 'decline'): Route<WriteRefusal> {
   return defineRoute({
-    method: 'post', path: `/v1/follow-requests/{username}/${verb}`, summary: verb === 'accept' ? 'Let an account follow you' : 'Turn a follow request down', tags, auth: 'account',
+    method: 'post',
+    path: `/v1/follow-requests/{username}/${verb}`,
+    summary: verb === 'accept' ? 'Let an account follow you' : 'Turn a follow request down',
+    tags,
+    auth: 'account',
     params: UsernameInPath,
     responses: { 200: Follower },
     handler: async ({ params: { username }, account, context }) => {
       const done = await answerFollowRequest(deps, context, { accountId: account.id, username, answer: verb });
-      return done.ok ? { status: 200, body: { username, status: verb === 'accept' ? 'accepted' as const : 'declined' as const }, written: done.written } : done;
+      return done.ok
+        ? {
+            status: 200,
+            body: { username, status: verb === 'accept' ? ('accepted' as const) : ('declined' as const) },
+            written: done.written,
+          }
+        : done;
     },
   });
 }
 
 function remove(deps: AccountFinder): Route<WriteRefusal> {
   return defineRoute({
-    method: 'delete', path: '/v1/users/{username}/follower', summary: 'Send a follower away', tags, auth: 'account',
+    method: 'delete',
+    path: '/v1/users/{username}/follower',
+    summary: 'Send a follower away',
+    tags,
+    auth: 'account',
     params: UsernameInPath,
     responses: { 204: null },
     handler: async ({ params: { username }, account, context }) => {

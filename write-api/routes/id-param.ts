@@ -1,9 +1,14 @@
 import { z } from 'zod';
 import { CommentId, MediaId, PostId, StoryId } from '../../domain/ids.ts';
 
-/** `{id}` in a path. A text that cannot be an id comes out as undefined: nothing is there, which is a 404 and not a 400. */
+/**
+ * `{id}` in a path. A text that cannot be an id comes out as undefined: nothing is there, which is a 404 and not a 400.
+ */
 function pathId<Id extends z.ZodType>(id: Id) {
-  return z.string().max(200).transform((text): z.output<Id> | undefined => id.safeParse(text).data);
+  return z
+    .string()
+    .max(200)
+    .transform((text): z.output<Id> | undefined => id.safeParse(text).data);
 }
 
 export const postParams = z.object({ id: pathId(PostId) });

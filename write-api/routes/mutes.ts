@@ -13,13 +13,19 @@ const verbs = [
 
 /** Muting and unmuting. */
 export function muteRoutes(deps: AccountFinder): Route<WriteRefusal>[] {
-  return verbs.map(({ method, summary, command }) => defineRoute({
-    method, path: '/v1/users/{username}/mute', summary, tags: ['mutes'], auth: 'account',
-    params: UsernameInPath,
-    responses: { 200: Muted },
-    handler: async ({ params: { username }, account, context }) => {
-      const done = await command(deps, context, { accountId: account.id, username });
-      return done.ok ? { status: 200, body: { username, muted: done.muted }, written: done.written } : done;
-    },
-  }));
+  return verbs.map(({ method, summary, command }) =>
+    defineRoute({
+      method,
+      path: '/v1/users/{username}/mute',
+      summary,
+      tags: ['mutes'],
+      auth: 'account',
+      params: UsernameInPath,
+      responses: { 200: Muted },
+      handler: async ({ params: { username }, account, context }) => {
+        const done = await command(deps, context, { accountId: account.id, username });
+        return done.ok ? { status: 200, body: { username, muted: done.muted }, written: done.written } : done;
+      },
+    }),
+  );
 }

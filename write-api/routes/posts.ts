@@ -23,18 +23,38 @@ type Deps = { readonly log: Log; readonly objects: ObjectStore; readonly takesVi
 const tags = ['posts'];
 const UPLOAD_LIMIT_MS = 300_000;
 
-const Composition = z.object({
-  caption: boundedText(LIMITS.caption).nullish(),
-  media_ids: z.array(MediaId).min(1).max(LIMITS.mediaPerPost).optional().meta({ description: 'Your completed uploads, in order; left out in a form with files' }),
-  image: z.array(z.instanceof(FormFile).meta({ override: { type: 'string', format: 'binary' } })).max(LIMITS.mediaPerPost).optional().meta({ description: 'Files of a form, in order' }),
-  filter: Filter.nullish(),
-  alt_texts: z.array(boundedText(LIMITS.altText)).max(LIMITS.mediaPerPost).optional().meta({ description: 'One for each medium; in a form a JSON array' }),
-  location: Place.nullish().meta({ description: 'In a form a JSON object' }),
-  comments_disabled: z.boolean().optional(),
-  keep_camera_data: KeepCameraData,
-})
-  .refine(({ media_ids, image }) => (media_ids === undefined) !== (image === undefined), { path: ['media_ids'], message: 'is missing' })
-  .refine(({ keep_camera_data, image }) => keep_camera_data === undefined || image !== undefined, { path: ['keep_camera_data'], message: 'belongs where the upload is asked for; here it is for the files of a form' });
+const Composition = z
+  .object({
+    caption: boundedText(LIMITS.caption).nullish(),
+    media_ids: z
+      .array(MediaId)
+      .min(1)
+      .max(LIMITS.mediaPerPost)
+      .optional()
+      .meta({ description: 'Your completed uploads, in order; left out in a form with files' }),
+    image: z
+      .array(z.instanceof(FormFile).meta({ override: { type: 'string', format: 'binary' } }))
+      .max(LIMITS.mediaPerPost)
+      .optional()
+      .meta({ description: 'Files of a form, in order' }),
+    filter: Filter.nullish(),
+    alt_texts: z
+      .array(boundedText(LIMITS.altText))
+      .max(LIMITS.mediaPerPost)
+      .optional()
+      .meta({ description: 'One for each medium; in a form a JSON array' }),
+    location: Place.nullish().meta({ description: 'In a form a JSON object' }),
+    comments_disabled: z.boolean().optional(),
+    keep_camera_data: KeepCameraData,
+  })
+  .refine(({ media_ids, image }) => (media_ids === undefined) !== (image === undefined), {
+    path: ['media_ids'],
+    message: 'is missing',
+  })
+  .refine(({ keep_camera_data, image }) => keep_camera_data === undefined || image !== undefined, {
+    path: ['keep_camera_data'],
+    message: 'belongs where the upload is asked for; here it is for the files of a form',
+  });
 
 const CreatedPost = z.object({
   post_id: z.string(),
@@ -46,15 +66,31 @@ const CreatedPost = z.object({
 
 /** Posts: composing, captions, archiving, deleting. */
 export function postRoutes(deps: Deps): Route<ContentRefusal>[] {
-  return [createRoute(deps), captionRoute(deps), deleteRoute(deps), archiveRoute(deps, 'post'), archiveRoute(deps, 'delete')];
+  return [
+    createRoute(deps),
+    captionRoute(deps),
+    deleteRoute(deps),
+    archiveRoute(deps, 'post'),
+    archiveRoute(deps, 'delete'),
+  ];
 }
 
 function createRoute({ log, objects, takesVideos }: Deps): Route<ContentRefusal> {
   return defineRoute({
-    method: 'post', path: '/v1/posts', summary: 'Compose a post of your uploads, or of files in a form', tags, auth: 'account', limits: ['posts'],
-    description: 'JSON names completed uploads in `media_ids`; multipart/form-data carries the files themselves as `image` parts. The post shows once its media are ready: see `GET /v1/posts/{id}/status`. With a filter the post shows new media, made of the named ones: the answer carries their ids.',
+    method: 'post',
+    path: '/v1/posts',
+    summary: 'Compose a post of your uploads, or of files in a form',
+    tags,
+    auth: 'account',
+    limits: ['posts'],
+    description:
+      'JSON names completed uploads in `media_ids`; multipart/form-data carries the files themselves as `image` parts. The post shows once its media are ready: see `GET /v1/posts/{id}/status`. With a filter the post shows new media, made of the named ones: the answer carries their ids.',
     problems: {
-      400: '`validation_failed`, `malformed_form`', 404: '`media_not_found`', 409: '`media_not_uploaded`', 413: '`media_too_large`', 415: '`media_type_unsupported`, `media_video_unavailable`, `upload_type_mismatch`',
+      400: '`validation_failed`, `malformed_form`',
+      404: '`media_not_found`',
+      409: '`media_not_uploaded`',
+      413: '`media_too_large`',
+      415: '`media_type_unsupported`, `media_video_unavailable`, `upload_type_mismatch`',
       422: '`media_rejected`, `media_repeated`, `alt_texts_mismatch`, `too_many_hashtags`, `no_files`, `too_many_files`',
     },
     body: Composition,
@@ -63,27 +99,56 @@ function createRoute({ log, objects, takesVideos }: Deps): Route<ContentRefusal>
     responses: { 201: CreatedPost },
     handler: async ({ account, body, context }) => {
       const composition = compositionOf(account.id, body);
-      const created = body.image === undefined
-        ? await createPost(log, context, { ...composition, mediaIds: body.media_ids ?? [] })
-        : await postFiles({ ...log, objects, takesVideos }, context, { ...composition, files: body.image, cameraConsent: body.keep_camera_data });
+      const created =
+        body.image === undefined
+          ? await createPost(log, context, { ...composition, mediaIds: body.media_ids ?? [] })
+          : await postFiles({ ...log, objects, takesVideos }, context, {
+              ...composition,
+              files: body.image,
+              cameraConsent: body.keep_camera_data,
+            });
       return created.ok ? answerOf(created, context.now) : created;
     },
   });
 }
 
-function compositionOf(authorId: AccountId, { caption = null, filter = null, alt_texts: altTexts = [], location = null, comments_disabled: commentsDisabled = false }: z.output<typeof Composition>) {
+function compositionOf(
+  authorId: AccountId,
+  {
+    caption = null,
+    filter = null,
+    alt_texts: altTexts = [],
+    location = null,
+    comments_disabled: commentsDisabled = false,
+  }: z.output<typeof Composition>,
+) {
   return { authorId, caption, filter, altTexts, location, commentsDisabled };
 }
 
-function answerOf({ postId, state, written }: { postId: PostId; state: PostState; written: Written | undefined }, now: Date) {
+function answerOf(
+  { postId, state, written }: { postId: PostId; state: PostState; written: Written | undefined },
+  now: Date,
+) {
   const [caption, mediaIds] = state.status === 'absent' ? [null, []] : [state.caption, state.mediaIds];
-  const status = state.status === 'published' ? 'ready' as const : 'processing' as const;
-  return { status: 201 as const, written, body: { post_id: postId, status, caption, media_ids: [...mediaIds], created_at: now.toISOString() } };
+  const status = state.status === 'published' ? ('ready' as const) : ('processing' as const);
+  return {
+    status: 201 as const,
+    written,
+    body: { post_id: postId, status, caption, media_ids: [...mediaIds], created_at: now.toISOString() },
+  };
 }
 
-// A form has text only: what is JSON elsewhere is JSON text here. What cannot be read is left as it is for the schema to refuse.
+// A form has text only: what is JSON elsewhere is JSON text here. What cannot be read is left as it is for the schema
+// to refuse.
 function bodyOf({ files, fields }: Form): unknown {
-  const { caption, filter, alt_texts: altTexts, location, comments_disabled: commentsDisabled, keep_camera_data: consent } = fields;
+  const {
+    caption,
+    filter,
+    alt_texts: altTexts,
+    location,
+    comments_disabled: commentsDisabled,
+    keep_camera_data: consent,
+  } = fields;
   return {
     image: files,
     ...(caption === undefined ? {} : { caption }),
@@ -105,7 +170,12 @@ function parsed(text: string): unknown {
 
 function captionRoute({ log }: Deps): Route<ContentRefusal> {
   return defineRoute({
-    method: 'put', path: '/v1/posts/{id}', summary: 'Rewrite the caption of your post', tags, auth: 'account', params: postParams,
+    method: 'put',
+    path: '/v1/posts/{id}',
+    summary: 'Rewrite the caption of your post',
+    tags,
+    auth: 'account',
+    params: postParams,
     problems: { 403: '`post_not_yours`', 404: '`post_not_found`', 422: '`too_many_hashtags`' },
     body: z.object({ caption: boundedText(LIMITS.caption) }),
     responses: { 200: z.object({ post_id: z.string(), caption: z.string() }) },
@@ -119,7 +189,12 @@ function captionRoute({ log }: Deps): Route<ContentRefusal> {
 
 function deleteRoute({ log }: Deps): Route<ContentRefusal> {
   return defineRoute({
-    method: 'delete', path: '/v1/posts/{id}', summary: 'Delete your post for good', tags, auth: 'account', params: postParams,
+    method: 'delete',
+    path: '/v1/posts/{id}',
+    summary: 'Delete your post for good',
+    tags,
+    auth: 'account',
+    params: postParams,
     problems: { 403: '`post_not_yours`', 404: '`post_not_found`' },
     responses: { 204: null },
     handler: async ({ account, params: { id: postId }, context }) => {
@@ -133,7 +208,12 @@ function deleteRoute({ log }: Deps): Route<ContentRefusal> {
 function archiveRoute({ log }: Deps, method: 'post' | 'delete'): Route<ContentRefusal> {
   const archived = method === 'post';
   return defineRoute({
-    method, path: '/v1/posts/{id}/archive', summary: archived ? 'Hide your post from everybody else' : 'Bring your post back, at its own time', tags, auth: 'account', params: postParams,
+    method,
+    path: '/v1/posts/{id}/archive',
+    summary: archived ? 'Hide your post from everybody else' : 'Bring your post back, at its own time',
+    tags,
+    auth: 'account',
+    params: postParams,
     problems: { 403: '`post_not_yours`', 404: '`post_not_found`', 409: '`post_not_published`' },
     responses: { 200: z.object({ post_id: z.string(), archived: z.boolean() }) },
     handler: async ({ account, params: { id: postId }, context }) => {

@@ -14,7 +14,12 @@ export function saveRoutes(deps: { readonly log: Log }): Route<ContentRefusal>[]
 function saveRoute({ log }: { readonly log: Log }, method: 'post' | 'delete'): Route<ContentRefusal> {
   const saved = method === 'post';
   return defineRoute({
-    method, path: '/v1/posts/{id}/save', summary: saved ? 'Put a post on your list of saved ones' : 'Take a post off your list', tags: ['saves'], auth: 'account', params: postParams,
+    method,
+    path: '/v1/posts/{id}/save',
+    summary: saved ? 'Put a post on your list of saved ones' : 'Take a post off your list',
+    tags: ['saves'],
+    auth: 'account',
+    params: postParams,
     problems: { 404: '`post_not_found`' },
     responses: { 200: z.object({ saved: z.boolean() }) },
     handler: async ({ account, params: { id: postId }, context }) => {

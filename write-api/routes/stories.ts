@@ -23,31 +23,69 @@ export function storyRoutes(deps: Deps): Route<ContentRefusal>[] {
 
 function postRoute({ log }: Deps): Route<ContentRefusal> {
   return defineRoute({
-    method: 'post', path: '/v1/stories', summary: 'Put up a story of one of your uploads', tags, auth: 'account',
-    description: 'Its 24 hours begin when the medium is ready; until then `expires_at` tells when it would end if it were ready now.',
+    method: 'post',
+    path: '/v1/stories',
+    summary: 'Put up a story of one of your uploads',
+    tags,
+    auth: 'account',
+    description:
+      'Its 24 hours begin when the medium is ready; until then `expires_at` tells when it would end if it were ready now.',
     problems: { 404: '`media_not_found`', 409: '`media_not_uploaded`', 422: '`media_rejected`' },
     body: z.object({
       media_id: MediaId,
-      duration: z.number().positive().max(LIMITS.storyDurationMs.max / 1_000).optional().meta({ description: 'Seconds; 5 by default' }),
+      duration: z
+        .number()
+        .positive()
+        .max(LIMITS.storyDurationMs.max / 1_000)
+        .optional()
+        .meta({ description: 'Seconds; 5 by default' }),
       audience: StoryAudience.optional(),
     }),
-    responses: { 201: z.object({ story_id: z.string(), status: z.enum(['processing', 'ready']), audience: StoryAudience, expires_at: z.iso.datetime(), created_at: z.iso.datetime() }) },
+    responses: {
+      201: z.object({
+        story_id: z.string(),
+        status: z.enum(['processing', 'ready']),
+        audience: StoryAudience,
+        expires_at: z.iso.datetime(),
+        created_at: z.iso.datetime(),
+      }),
+    },
     handler: async ({ account, body, context }) => {
       const audience = body.audience ?? 'all';
       const durationMs = body.duration === undefined ? null : Math.max(1, Math.round(body.duration * 1_000));
-      const posted = await postStory(log, context, { authorId: account.id, mediaId: body.media_id, durationMs, audience });
+      const posted = await postStory(log, context, {
+        authorId: account.id,
+        mediaId: body.media_id,
+        durationMs,
+        audience,
+      });
       if (!posted.ok) return posted;
       const { storyId, state, written } = posted;
       const isReady = state.status === 'published';
       const { expiresAt } = isReady ? state : showingFrom(context.now.getTime());
-      return { status: 201, written, body: { story_id: storyId, status: isReady ? 'ready' as const : 'processing' as const, audience, expires_at: expiresAt, created_at: context.now.toISOString() } };
+      return {
+        status: 201,
+        written,
+        body: {
+          story_id: storyId,
+          status: isReady ? ('ready' as const) : ('processing' as const),
+          audience,
+          expires_at: expiresAt,
+          created_at: context.now.toISOString(),
+        },
+      };
     },
   });
 }
 
 function deleteRoute({ log }: Deps): Route<ContentRefusal> {
   return defineRoute({
-    method: 'delete', path: '/v1/stories/{id}', summary: 'Take your story down', tags, auth: 'account', params: storyParams,
+    method: 'delete',
+    path: '/v1/stories/{id}',
+    summary: 'Take your story down',
+    tags,
+    auth: 'account',
+    params: storyParams,
     problems: { 403: '`story_not_yours`', 404: '`story_not_found`' },
     responses: { 204: null },
     handler: async ({ account, params: { id: storyId }, context }) => {
@@ -60,14 +98,27 @@ function deleteRoute({ log }: Deps): Route<ContentRefusal> {
 
 function viewRoute({ log, counts }: Deps): Route<ContentRefusal> {
   return defineRoute({
-    method: 'post', path: '/v1/stories/{id}/view', summary: 'Say that you saw a story', tags, auth: 'account', params: storyParams,
+    method: 'post',
+    path: '/v1/stories/{id}/view',
+    summary: 'Say that you saw a story',
+    tags,
+    auth: 'account',
+    params: storyParams,
     problems: { 404: '`story_not_found`' },
-    responses: { 200: z.object({ view_count: z.int().nullable().meta({ description: 'null when it cannot be told at this moment' }) }) },
+    responses: {
+      200: z.object({
+        view_count: z.int().nullable().meta({ description: 'null when it cannot be told at this moment' }),
+      }),
+    },
     handler: async ({ account, params: { id: storyId }, context }) => {
       if (storyId === undefined) return refuse('story_not_found');
       const viewed = await viewStory(log, context, { accountId: account.id, storyId });
       if (!viewed.ok) return viewed;
-      return { status: 200, written: viewed.written, body: { view_count: await counts.storyViews(storyId, viewed.written) } };
+      return {
+        status: 200,
+        written: viewed.written,
+        body: { view_count: await counts.storyViews(storyId, viewed.written) },
+      };
     },
   });
 }

@@ -38,7 +38,9 @@ async function write(writer: number): Promise<void> {
   for (let round = 0; ; round++) {
     const batch = randomUUID();
     const size = 1 + (round % LARGEST_BATCH);
-    const events = Array.from({ length: size }, (_, index) => jsonEvent({ type: 'batched', data: { batch, index, size } }));
+    const events = Array.from({ length: size }, (_, index) =>
+      jsonEvent({ type: 'batched', data: { batch, index, size } }),
+    );
     const stream = writer % 2 === 0 ? own : `single-${batch}`;
     const expectedRevision = writer % 2 === 0 ? ANY : NO_STREAM;
     const { nextExpectedRevision, position } = await client.appendToStream(stream, events, { expectedRevision });

@@ -21,7 +21,10 @@ export interface Ended {
 
 const MAIN = fileURLToPath(new URL('../main.ts', import.meta.url));
 
-/** Starts the event store process and waits until it says that it is ready. Rejects with its error output if it ends first. */
+/**
+ * Starts the event store process and waits until it says that it is ready. Rejects with its error output if it ends
+ * first.
+ */
 export async function startNodeProcess(args: readonly string[]): Promise<NodeProcess> {
   const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   const errors: Buffer[] = [];

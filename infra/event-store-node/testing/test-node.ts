@@ -47,7 +47,10 @@ export async function collect<E>(events: AsyncIterable<E>): Promise<E[]> {
 
 /** The error that a promise rejects with. Throws if it does not reject. */
 export async function rejection(promise: Promise<unknown>): Promise<unknown> {
-  const outcome = await promise.then(() => ({ rejected: false as const }), (error: unknown) => ({ rejected: true as const, error }));
+  const outcome = await promise.then(
+    () => ({ rejected: false as const }),
+    (error: unknown) => ({ rejected: true as const, error }),
+  );
   if (!outcome.rejected) throw new Error('the promise did not reject');
   return outcome.error;
 }
@@ -65,10 +68,13 @@ export interface Followed {
 /** Follows a subscription until `stop`. */
 export function follow(subscription: AllStreamSubscription | StreamSubscription): Followed {
   const followed: Followed = {
-    events: [], story: [], error: undefined,
+    events: [],
+    story: [],
+    error: undefined,
     stop: () => subscription.unsubscribe(),
   };
-  for (const name of ['confirmation', 'caughtUp', 'fellBehind'] as const) subscription.on(name, () => followed.story.push(name));
+  for (const name of ['confirmation', 'caughtUp', 'fellBehind'] as const)
+    subscription.on(name, () => followed.story.push(name));
   subscription.on('data', (event: ResolvedEvent) => {
     followed.events.push(event);
     followed.story.push('event');
