@@ -1,12 +1,12 @@
 import { createInterface } from 'node:readline/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { eraseAccount } from '../commands/erase-account.ts';
+import { eraseAccount } from '../commands/accounts/erase-account.ts';
 import { loadState, type CommandContext, type Log } from '../commands/handle.ts';
 import { accountDecider } from '../domain/account.ts';
 import type { AccountId } from '../domain/ids.ts';
 import { streamOf } from '../domain/streams.ts';
-import { vaultedAccount } from '../infra/vault-account.ts';
-import type { Vault } from '../infra/vault.ts';
+import { vaultedAccount } from '../infra/vault/vault-account.ts';
+import type { Vault } from '../infra/vault/vault.ts';
 import { CliError, type CliContext, type ExitCode } from './context.ts';
 
 const POLL_MS = 200;

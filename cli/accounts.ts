@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
 import { v7 as uuidv7 } from 'uuid';
-import { findActiveAccount } from '../commands/find-account.ts';
+import { findActiveAccount } from '../commands/accounts/find-account.ts';
 import { loadState, type CommandContext, type Log } from '../commands/handle.ts';
-import { verifyAccount } from '../commands/verify-account.ts';
+import { verifyAccount } from '../commands/accounts/verify-account.ts';
 import { accountDecider } from '../domain/account.ts';
 import { AccountId } from '../domain/ids.ts';
 import { streamOf } from '../domain/streams.ts';
-import { openVault, type Vault } from '../infra/vault.ts';
+import { openVault, type Vault } from '../infra/vault/vault.ts';
 import { eraseForGood, type EraseOptions } from './accounts-erase.ts';
 import { exportAccount } from './accounts-export.ts';
 import { CliError, type CliContext, type ExitCode } from './context.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newId } from '../infra/ids.ts';
-import { openVault } from '../infra/vault.ts';
+import { openVault } from '../infra/vault/vault.ts';
 import { runCli } from '../testing/cli.ts';
 import { erased } from '../testing/facts.ts';
 import { openProjectorWorld, type ProjectorWorld } from '../testing/projector-world.ts';

@@ -1,13 +1,13 @@
 import type { Command } from 'commander';
-import { noteRestoredLog } from '../commands/reactions/checkpoints.ts';
-import { tryLead } from '../commands/reactions/leadership.ts';
+import { noteRestoredLog } from '../commands/reactions/runner/checkpoints.ts';
+import { tryLead } from '../commands/reactions/runner/leadership.ts';
 import { eventsIn, exportLog } from '../infra/log-archive/export.ts';
 import { checkArchive, checkTarget, importLog } from '../infra/log-archive/import.ts';
 import { ArchiveError, readLines, readManifest, type Manifest } from '../infra/log-archive/segment.ts';
 import { archiveFolder, archiveInObjectStore, type ArchiveStorage } from '../infra/log-archive/storage.ts';
-import { mediaPlace, openMediaStore } from '../infra/media-store.ts';
-import { openVault, WrongMasterKeyError } from '../infra/vault.ts';
-import { restoreVault, VaultNotEmptyError } from '../infra/vault-archive.ts';
+import { mediaPlace, openMediaStore } from '../infra/object-store/media-store.ts';
+import { openVault, WrongMasterKeyError } from '../infra/vault/vault.ts';
+import { restoreVault, VaultNotEmptyError } from '../infra/vault/vault-archive.ts';
 import { CliError, type CliContext, type ExitCode } from './context.ts';
 import type { Run } from './main.ts';
 import { showProgress } from './progress.ts';

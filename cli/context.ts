@@ -1,10 +1,10 @@
-import type { Config } from '../infra/config.ts';
-import { ConfigError, readConfig } from '../infra/config.ts';
-import { openEventStore, type EventStore } from '../infra/event-store.ts';
+import type { Config } from '../infra/process/config.ts';
+import { ConfigError, readConfig } from '../infra/process/config.ts';
+import { openEventStore, type EventStore } from '../infra/event-store/event-store.ts';
 import { localEnvironment } from '../infra/local/addresses.ts';
-import { createLog, type Log } from '../infra/log.ts';
+import { createLog, type Log } from '../infra/process/log.ts';
 import { openPool, type Pool } from '../infra/postgres.ts';
-import { openRedis, whenRedisReady, type RedisClient } from '../infra/redis.ts';
+import { openRedis, whenRedisReady, type RedisClient } from '../infra/redis/redis.ts';
 
 /** 0 done, 1 failed, 2 wrong use, 3 differences found. */
 export type ExitCode = 0 | 1 | 2 | 3;

@@ -1,14 +1,14 @@
 import type { Command } from 'commander';
-import { listDeadLetters, takeDeadLetter, type DeadLetter } from '../commands/reactions/dead-letters.ts';
-import { prepareReactionTables } from '../commands/reactions/checkpoints.ts';
-import { requeueJob } from '../commands/reactions/media-jobs.ts';
+import { listDeadLetters, takeDeadLetter, type DeadLetter } from '../commands/reactions/runner/dead-letters.ts';
+import { prepareReactionTables } from '../commands/reactions/runner/checkpoints.ts';
+import { requeueJob } from '../commands/reactions/media/media-jobs.ts';
 import {
   listProjectionLetters,
   retryStopped,
   skipStopped,
   type ProjectionLetter,
-} from '../projections/dead-letters.ts';
-import { prepareProjectionTables } from '../projections/schema.ts';
+} from '../projections/runner/dead-letters.ts';
+import { prepareProjectionTables } from '../projections/builds/schema.ts';
 import { CliError, type CliContext, type ExitCode } from './context.ts';
 import type { Run } from './main.ts';
 

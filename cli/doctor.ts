@@ -2,8 +2,8 @@ import type { Command } from 'commander';
 import { execFile } from 'node:child_process';
 import { access, constants, mkdir, statfs } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import type { Config } from '../infra/config.ts';
-import { openVault } from '../infra/vault.ts';
+import type { Config } from '../infra/process/config.ts';
+import { openVault } from '../infra/vault/vault.ts';
 import type { CliContext, ExitCode } from './context.ts';
 import type { Run } from './main.ts';
 

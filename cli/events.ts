@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import { laterOf, Position } from '../domain/position.ts';
 import type { RecordedEvent } from '../domain/recorded-event.ts';
-import { openPersonalData, type DataKeys } from '../infra/personal-data.ts';
-import { openVault } from '../infra/vault.ts';
+import { openPersonalData, type DataKeys } from '../infra/vault/personal-data.ts';
+import { openVault } from '../infra/vault/vault.ts';
 import { registerArchive } from './archive.ts';
 import { CliError, type CliContext, type ExitCode } from './context.ts';
 import type { Run } from './main.ts';

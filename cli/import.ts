@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { createHash } from 'node:crypto';
 import { Username } from '../domain/account-events.ts';
-import { signOperatorToken } from '../infra/jwt.ts';
+import { signOperatorToken } from '../infra/auth/jwt.ts';
 import { CliError, type CliContext, type ExitCode } from './context.ts';
 import { createApiClient } from './import/api-client.ts';
 import { readGraph, type Graph } from './import/graph.ts';

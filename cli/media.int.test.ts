@@ -4,7 +4,7 @@ import { GetBucketEncryptionCommand, GetBucketLifecycleConfigurationCommand } fr
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { listen, type RunningServer } from '../infra/http/server.ts';
-import { createS3Client } from '../infra/object-store-s3.ts';
+import { createS3Client } from '../infra/object-store/object-store-s3.ts';
 import { connection, createTestBucket, s3ForTests, type S3Address } from '../testing/s3-server.ts';
 
 const CLI = fileURLToPath(new URL('main.ts', import.meta.url));

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { mediaBuckets } from '../infra/media-store.ts';
-import { applyBucketRules, type RuleOutcome } from '../infra/object-store-lifecycle.ts';
+import { mediaBuckets } from '../infra/object-store/media-store.ts';
+import { applyBucketRules, type RuleOutcome } from '../infra/object-store/object-store-lifecycle.ts';
 import { CliError, type CliContext, type ExitCode } from './context.ts';
 import type { Run } from './main.ts';
 

@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
-import { createSortedIndexes } from '../infra/sorted-indexes.ts';
-import { listBuilds, quoted, type Build } from '../projections/build-store.ts';
+import { createSortedIndexes } from '../infra/redis/sorted-indexes.ts';
+import { listBuilds, quoted, type Build } from '../projections/builds/build-store.ts';
 import { postgresProjections } from '../projections/catalog.ts';
-import { retire } from '../projections/flip.ts';
+import { retire } from '../projections/builds/switch-over.ts';
 import { BUCKETS, idOfKey, kindOfKey } from '../projections/lane-keys.ts';
-import { removeKeys } from '../projections/remove-keys.ts';
-import { removeData } from '../projections/sweep.ts';
+import { removeKeys } from '../projections/builds/remove-keys.ts';
+import { removeData } from '../projections/builds/clean-up.ts';
 import { CliError, type CliContext, type ExitCode } from './context.ts';
 import type { Run } from './main.ts';
 

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { AccountId } from '../domain/ids.ts';
 import { streamOf } from '../domain/streams.ts';
 import { newId } from '../infra/ids.ts';
-import { prepareReactionTables } from '../commands/reactions/checkpoints.ts';
+import { prepareReactionTables } from '../commands/reactions/runner/checkpoints.ts';
 import { runCli } from '../testing/cli.ts';
 import { openContentWorld, type ContentWorld } from '../testing/content-world.ts';
 import { eventually } from '../testing/projector-world.ts';

@@ -1,21 +1,21 @@
 import type { Command } from 'commander';
 import { availableParallelism } from 'node:os';
 import { openPool } from '../infra/postgres.ts';
-import { openVault } from '../infra/vault.ts';
-import { listBuilds } from '../projections/build-store.ts';
+import { openVault } from '../infra/vault/vault.ts';
+import { listBuilds } from '../projections/builds/build-store.ts';
 import { allProjections, codeVersions, postgresProjections } from '../projections/catalog.ts';
-import { replayThreads } from '../projections/parallel-replay.ts';
+import { replayThreads } from '../projections/rebuild/parallel-replay.ts';
 import {
   rebuild,
   RebuildInterruptedError,
   RebuildStoppedError,
   type RebuildDeps,
   type RebuildProgress,
-} from '../projections/rebuild.ts';
-import { RebuildDiffersError } from '../projections/rebuild-check.ts';
-import { RebuildRunningError, type RebuildPlan } from '../projections/rebuild-plan.ts';
-import { prepareProjectionTables } from '../projections/schema.ts';
-import { buildAside, placeInLog, type SideBuildOptions } from '../projections/side-build.ts';
+} from '../projections/rebuild/rebuild.ts';
+import { RebuildDiffersError } from '../projections/rebuild/rebuild-check.ts';
+import { RebuildRunningError, type RebuildPlan } from '../projections/rebuild/rebuild-plan.ts';
+import { prepareProjectionTables } from '../projections/builds/schema.ts';
+import { buildAside, placeInLog, type SideBuildOptions } from '../projections/rebuild/side-build.ts';
 import { CliError, type CliContext, type ExitCode } from './context.ts';
 import type { Run } from './main.ts';
 import { remark, showProgress, type Progress } from './progress.ts';

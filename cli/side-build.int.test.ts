@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { AccountId, PostId } from '../domain/ids.ts';
 import type { Position } from '../domain/position.ts';
-import { openVault } from '../infra/vault.ts';
-import { listBuilds } from '../projections/build-store.ts';
+import { openVault } from '../infra/vault/vault.ts';
+import { listBuilds } from '../projections/builds/build-store.ts';
 import { codeVersions } from '../projections/catalog.ts';
-import { homeFeed } from '../projections/home-feed.ts';
-import { buildAside } from '../projections/side-build.ts';
+import { homeFeed } from '../projections/feeds/home-feed.ts';
+import { buildAside } from '../projections/rebuild/side-build.ts';
 import { runCli } from '../testing/cli.ts';
 import { aPost } from '../testing/facts.ts';
 import { openFeedWorld, type FeedWorld } from '../testing/feed-world.ts';

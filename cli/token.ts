@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { signOperatorToken } from '../infra/jwt.ts';
+import { signOperatorToken } from '../infra/auth/jwt.ts';
 import { CliError } from './context.ts';
 import type { Run } from './main.ts';
 

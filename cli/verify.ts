@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
 import { codeVersions } from '../projections/catalog.ts';
-import type { RowDifference } from '../projections/compare-tables.ts';
+import type { RowDifference } from '../projections/rebuild/compare-tables.ts';
 import type { KeyDifference } from '../projections/lane-projection.ts';
-import { byStore } from '../projections/rebuild-plan.ts';
-import { verifyLanes } from '../projections/verify-lanes.ts';
-import { verifyPostgres, type Finding } from '../projections/verify.ts';
+import { byStore } from '../projections/rebuild/rebuild-plan.ts';
+import { verifyLanes } from '../projections/rebuild/verify-lanes.ts';
+import { verifyPostgres, type Finding } from '../projections/rebuild/verify.ts';
 import { CliError, type CliContext, type ExitCode } from './context.ts';
 import type { Run } from './main.ts';
 import { showProgress } from './progress.ts';

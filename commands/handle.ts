@@ -5,9 +5,14 @@ import { definitionOf, isOneOf, parseEvent, type AnyEvent, type DomainEvent } fr
 import type { OwnerId } from '../domain/ids.ts';
 import type { Actor } from '../domain/metadata.ts';
 import type { Position } from '../domain/position.ts';
-import { OutcomeUnknownError, VersionConflictError, type EventStore, type NewEvent } from '../infra/event-store.ts';
+import {
+  OutcomeUnknownError,
+  VersionConflictError,
+  type EventStore,
+  type NewEvent,
+} from '../infra/event-store/event-store.ts';
 import { eventIdOf } from '../infra/ids.ts';
-import { openPersonalData, sealingAccount, sealPersonalData, type DataKeys } from '../infra/personal-data.ts';
+import { openPersonalData, sealingAccount, sealPersonalData, type DataKeys } from '../infra/vault/personal-data.ts';
 
 /** The log and the keys that open it: all that loading a state needs. */
 export type Log = { readonly store: EventStore; readonly keys: DataKeys };

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 /**
- * A place in the log, comparable with `<` on strings and opaque otherwise. Only infra/event-store.ts, consistency
+ * A place in the log, comparable with `<` on strings and opaque otherwise. Only infra/event-store/event-store.ts, consistency
  * tokens and checkpoints make or store one; nobody may assume that it is a number, so that it can become a vector.
  */
 export const Position = z

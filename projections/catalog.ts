@@ -1,20 +1,20 @@
-import { accounts } from './accounts.ts';
-import type { CodeVersions } from './builds.ts';
-import { celebrityPosts } from './celebrity-posts.ts';
-import { comments } from './comments.ts';
-import { follows } from './follows.ts';
-import { hashtags } from './hashtags.ts';
-import { homeFeed } from './home-feed.ts';
+import { accounts } from './models/accounts.ts';
+import type { CodeVersions } from './builds/builds.ts';
+import { celebrityPosts } from './feeds/celebrity-posts.ts';
+import { comments } from './models/comments.ts';
+import { follows } from './models/follows.ts';
+import { hashtags } from './models/hashtags.ts';
+import { homeFeed } from './feeds/home-feed.ts';
 import type { LaneProjection } from './lane-projection.ts';
-import { likes } from './likes.ts';
-import { media } from './media.ts';
-import { posts } from './posts.ts';
+import { likes } from './models/likes.ts';
+import { media } from './models/media.ts';
+import { posts } from './models/posts.ts';
 import type { PostgresProjection } from './projection.ts';
-import { relationships } from './relationships.ts';
-import { saves } from './saves.ts';
-import { stories } from './stories.ts';
-import { storyTray } from './story-tray.ts';
-import { storyViews } from './story-views.ts';
+import { relationships } from './models/relationships.ts';
+import { saves } from './models/saves.ts';
+import { stories } from './models/stories.ts';
+import { storyTray } from './feeds/story-tray.ts';
+import { storyViews } from './models/story-views.ts';
 
 /** Every read model in PostgreSQL. */
 export const postgresProjections: readonly PostgresProjection[] = [

@@ -11,12 +11,12 @@ import {
 import { Metadata, status, type ServiceError } from '@grpc/grpc-js';
 import kafkajs from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openEventStore } from '../infra/event-store.ts';
+import { openEventStore } from '../infra/event-store/event-store.ts';
 import { listen, type RunningServer } from '../infra/http/server.ts';
-import { guardObjectStore } from '../infra/object-store-guarded.ts';
-import { createS3ObjectStore } from '../infra/object-store-s3.ts';
-import type { ObjectStore } from '../infra/object-store.ts';
-import { openRedis, whenRedisReady, type RedisClient } from '../infra/redis.ts';
+import { guardObjectStore } from '../infra/object-store/object-store-guarded.ts';
+import { createS3ObjectStore } from '../infra/object-store/object-store-s3.ts';
+import type { ObjectStore } from '../infra/object-store/object-store.ts';
+import { openRedis, whenRedisReady, type RedisClient } from '../infra/redis/redis.ts';
 import { startRedisCluster, type RedisCluster } from '../testing/redis-cluster.ts';
 import { isOutage } from './failures.ts';
 

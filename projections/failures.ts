@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { EventStoreAwayError, isConnectionLost, OutcomeUnknownError } from '../infra/event-store.ts';
+import { EventStoreAwayError, isConnectionLost, OutcomeUnknownError } from '../infra/event-store/event-store.ts';
 import { sqlStateOf } from '../infra/postgres.ts';
-import { isObjectStoreAway } from '../infra/s3-outage.ts';
+import { isObjectStoreAway } from '../infra/object-store/s3-outage.ts';
 
 // Connection lost, out of resources, shutting down, disk trouble; a conflict with another transaction; a failover that
 // left us on a read-only server.

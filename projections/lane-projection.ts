@@ -1,8 +1,15 @@
 import type { DomainEvent, EventType } from '../domain/event-log.ts';
-import type { Entry, SortedIndexes, Writer } from '../infra/sorted-indexes.ts';
-import type { FanOutLevel } from './backpressure.ts';
-import type { Pace } from './pace.ts';
+import type { Entry, SortedIndexes, Writer } from '../infra/redis/sorted-indexes.ts';
 import type { ReadContext } from './projection.ts';
+
+/**
+ * How much of fan-out is done. `all`: every feed that exists. `active`: only feeds that were read lately; the others
+ * are made absent, and computed when their readers return. `none`: no feed exists, readers compute theirs.
+ */
+export type FanOutLevel = 'all' | 'active' | 'none';
+
+/** Waits until so many more deliveries may be made. Rejects with an AbortError when `signal` says to stop waiting. */
+export type Pace = (deliveries: number, signal?: AbortSignal) => Promise<void>;
 
 /**
  * A read model in Redis, fed by lanes: all events of one owner pass through one lane, in log order. It is made of keys

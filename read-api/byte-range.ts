@@ -1,4 +1,4 @@
-import type { ByteRange } from '../infra/object-store.ts';
+import type { ByteRange } from '../infra/object-store/object-store.ts';
 
 const SINGLE = /^bytes=(\d{0,15})-(\d{0,15})$/;
 

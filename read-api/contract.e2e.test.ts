@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { AccountId } from '../domain/ids.ts';
 import { Position } from '../domain/position.ts';
-import { encodeToken } from '../infra/consistency-token.ts';
+import { encodeToken } from '../infra/event-store/consistency-token.ts';
 import { openReadWorld, type ReadWorld } from '../testing/read-world.ts';
 
 let world: ReadWorld;

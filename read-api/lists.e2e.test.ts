@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { AccountId, CommentId, PostId } from '../domain/ids.ts';
 import { newId } from '../infra/ids.ts';
-import { locationIdOf } from '../projections/places.ts';
+import { locationIdOf } from '../projections/models/post-locations.ts';
 import type { HttpAnswer } from '../testing/http.ts';
 import { happened } from '../testing/projection-spec.ts';
 import { openReadWorld, type ReadWorld } from '../testing/read-world.ts';

@@ -2,7 +2,7 @@ import { text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import type { Request, RequestHandler, Response } from 'express';
 import { sendProblem } from '../infra/http/problem.ts';
-import type { MediaAddresses } from '../infra/media-addresses.ts';
+import type { MediaAddresses } from '../infra/object-store/media-addresses.ts';
 import {
   checkedKey,
   IMMUTABLE_CACHE_CONTROL,
@@ -10,8 +10,8 @@ import {
   type ObjectInfo,
   type ObjectRead,
   type ObjectStore,
-} from '../infra/object-store.ts';
-import { MEDIA_FILE_MODELS, mediaFiles, PLAYLIST_TYPE } from '../projections/media-files.ts';
+} from '../infra/object-store/object-store.ts';
+import { MEDIA_FILE_MODELS, mediaFiles, PLAYLIST_TYPE } from '../projections/queries/media-files.ts';
 import { matchesEtag, rangeOf } from './byte-range.ts';
 import { negotiate, preferredOf } from './negotiation.ts';
 import type { Reader } from './reading.ts';

@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import { hashtagsOf } from '../domain/hashtag.ts';
-import { JsonText } from '../infra/json-text.ts';
-import type { MediaAddresses } from '../infra/media-addresses.ts';
-import type { CommentCard } from '../projections/comment-lists.ts';
-import type { PostCard, PostMedium } from '../projections/post-cards.ts';
-import type { Profile } from '../projections/profiles.ts';
-import type { StoryCard } from '../projections/story-cards.ts';
-import type { ListedUser, UserCard } from '../projections/user-cards.ts';
+import { JsonText } from '../infra/http/json-text.ts';
+import type { MediaAddresses } from '../infra/object-store/media-addresses.ts';
+import type { CommentCard } from '../projections/queries/comment-lists.ts';
+import type { PostCard, PostMedium } from '../projections/queries/post-cards.ts';
+import type { Profile } from '../projections/queries/profiles.ts';
+import type { StoryCard } from '../projections/queries/story-cards.ts';
+import type { ListedUser, UserCard } from '../projections/queries/user-cards.ts';
 
 const Urls = z.object({
   thumbnail: z.string(),

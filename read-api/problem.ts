@@ -1,5 +1,5 @@
 import type { Problem } from '../infra/http/problem.ts';
-import { NoLiveBuildError } from '../projections/builds.ts';
+import { NoLiveBuildError } from '../projections/builds/builds.ts';
 import { isOutage } from '../projections/failures.ts';
 
 /** Why a read is refused. What is hidden from the viewer is refused exactly as what does not exist. */

@@ -1,7 +1,7 @@
-import { decodeToken, joinTokens } from '../infra/consistency-token.ts';
+import { decodeToken, joinTokens } from '../infra/event-store/consistency-token.ts';
 import type { Sql } from '../infra/postgres.ts';
-import type { BuildResolver } from '../projections/builds.ts';
-import type { Freshness } from '../projections/freshness.ts';
+import type { BuildResolver } from '../projections/builds/builds.ts';
+import type { Freshness } from '../projections/builds/consistency.ts';
 import type { ReadContext } from '../projections/projection.ts';
 
 /** One request's view of the models, and the headers that its answer carries. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { createApiClient, type ApiClient } from '../cli/import/api-client.ts';
 import { inParallel } from '../cli/import/in-parallel.ts';
-import { signOperatorToken } from '../infra/jwt.ts';
+import { signOperatorToken } from '../infra/auth/jwt.ts';
 import { drawPhoto } from './draw-photo.ts';
 
 /**

@@ -12,29 +12,96 @@ export type Rule = {
   readonly node?: boolean;
 };
 
+/** What infra knows of an event: what surrounds it in the log, never what it says. */
+const ENVELOPE = [
+  'domain/position.ts',
+  'domain/recorded-event.ts',
+  'domain/event-definition.ts',
+  'domain/ids.ts',
+  'domain/metadata.ts',
+];
+/** What an API gives its adapters to implement. */
+const PORTS = 'infra/http/services.ts';
+/** The domain, and how the log, the stores and the vault are reached. */
+const STORES = ['domain/', 'infra/'];
+/** How a read model is declared, and what becomes of one that fails. */
+const MODEL = [
+  ...STORES,
+  'projections/projection.ts',
+  'projections/lane-projection.ts',
+  'projections/lane-keys.ts',
+  'projections/failures.ts',
+];
+/** A model that is fed from the log, from its tables up to its runner. */
+const FED_MODEL = [...MODEL, 'projections/builds/', 'projections/runner/'];
+const COMMAND = [...STORES, 'commands/handle.ts'];
+const REACTION = [...COMMAND, 'projections/', 'commands/reactions/reaction.ts'];
+const READER = ['domain/', 'projections/', 'infra/'];
+
 /**
- * One line of defence of the shape in docs/map.md; `infra/local` starts the other processes and imports none of them.
+ * The shape in docs/map.md: which room may know which. A file at the top of a folder (a composition root, a catalog)
+ * may know all of its rooms. `infra/local` starts the other processes and imports none of them.
  */
 export const RULES: readonly Rule[] = [
   { folder: 'domain/', ours: [], packages: ['zod'], node: false },
   { folder: 'media/', ours: [] },
+
+  { folder: 'infra/', ours: ENVELOPE },
+  { folder: 'infra/process/', ours: [] },
+  { folder: 'infra/http/', ours: ['infra/process/', ...ENVELOPE] },
+  { folder: 'infra/redis/', ours: ['infra/process/', PORTS] },
+  { folder: 'infra/kafka/', ours: ['infra/process/'] },
+  { folder: 'infra/object-store/', ours: ['infra/process/'] },
+  { folder: 'infra/event-store/', ours: ['infra/process/', ...ENVELOPE] },
+  { folder: 'infra/vault/', ours: ['infra/process/', 'infra/postgres.ts', PORTS, ...ENVELOPE] },
+  { folder: 'infra/auth/', ours: ['infra/process/', 'infra/vault/', PORTS, ...ENVELOPE] },
   {
-    folder: 'infra/',
-    ours: [
-      'domain/position.ts',
-      'domain/recorded-event.ts',
-      'domain/event-definition.ts',
-      'domain/ids.ts',
-      'domain/metadata.ts',
-    ],
+    folder: 'infra/log-archive/',
+    ours: ['infra/postgres.ts', 'infra/event-store/', 'infra/object-store/', 'infra/vault/', ...ENVELOPE],
   },
-  { folder: 'infra/event-store-node/', ours: ['infra/log.ts'] },
+  { folder: 'infra/event-store-node/', ours: ['infra/process/log.ts'] },
   { folder: 'infra/local/', ours: ['infra/'] },
-  { folder: 'projections/', ours: ['domain/', 'infra/'] },
+
+  { folder: 'projections/', ours: STORES },
+  { folder: 'projections/models/', ours: MODEL },
+  { folder: 'projections/queries/', ours: [...MODEL, 'projections/models/'] },
+  { folder: 'projections/feeds/', ours: [...MODEL, 'projections/models/'] },
+  { folder: 'projections/builds/', ours: MODEL },
+  { folder: 'projections/runner/', ours: [...MODEL, 'projections/builds/'] },
+  { folder: 'projections/lanes/', ours: [...FED_MODEL, 'projections/feeds/'] },
+  { folder: 'projections/kafka/', ours: [...FED_MODEL, 'projections/lanes/'] },
+  { folder: 'projections/status/', ours: [...FED_MODEL, 'projections/lanes/', 'projections/catalog.ts'] },
+  {
+    folder: 'projections/rebuild/',
+    ours: [...FED_MODEL, 'projections/models/', 'projections/lanes/', 'projections/status/', 'projections/catalog.ts'],
+  },
+
   { folder: 'commands/', ours: ['domain/', 'infra/', 'media/', 'projections/'] },
-  { folder: 'write-api/', ours: ['domain/', 'commands/', 'projections/', 'infra/'] },
-  { folder: 'read-api/', ours: ['domain/', 'projections/', 'infra/'] },
-  { folder: 'cli/', ours: ['domain/', 'commands/', 'projections/', 'infra/', 'media/'] },
+  { folder: 'commands/accounts/', ours: COMMAND },
+  { folder: 'commands/relations/', ours: [...COMMAND, 'commands/accounts/'] },
+  { folder: 'commands/media/', ours: [...COMMAND, 'media/'] },
+  { folder: 'commands/posts/', ours: [...COMMAND, 'media/', 'commands/media/', 'commands/relations/'] },
+  { folder: 'commands/comments/', ours: [...COMMAND, 'commands/posts/', 'commands/relations/'] },
+  { folder: 'commands/stories/', ours: [...COMMAND, 'commands/relations/'] },
+  { folder: 'commands/reactions/', ours: [...REACTION, 'media/', 'commands/'] },
+  { folder: 'commands/reactions/runner/', ours: REACTION },
+  { folder: 'commands/reactions/accounts/', ours: [...REACTION, 'commands/accounts/', 'commands/relations/'] },
+  { folder: 'commands/reactions/posts/', ours: REACTION },
+  { folder: 'commands/reactions/media/', ours: [...REACTION, 'media/', 'commands/reactions/runner/'] },
+
+  { folder: 'write-api/', ours: [...READER, 'commands/'] },
+  { folder: 'read-api/', ours: READER },
+  { folder: 'read-api/feed/cache/', ours: READER },
+  { folder: 'read-api/feed/candidates/', ours: [...READER, 'read-api/feed/cache/'] },
+  {
+    folder: 'read-api/feed/ranking/',
+    ours: [...READER, 'read-api/feed/cache/', 'read-api/feed/candidates/'],
+  },
+  {
+    folder: 'read-api/feed/page/',
+    ours: [...READER, 'read-api/feed/cache/', 'read-api/feed/candidates/', 'read-api/feed/ranking/'],
+  },
+  { folder: 'cli/', ours: [...READER, 'commands/', 'media/'] },
 ];
 
 /** A source file with its text; paths are relative to the project's root, with slashes. */

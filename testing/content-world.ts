@@ -6,10 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { v7 as uuidv7 } from 'uuid';
-import { completeUpload } from '../commands/complete-upload.ts';
-import { createPost, type CreatePostInput } from '../commands/create-post.ts';
+import { completeUpload } from '../commands/media/complete-upload.ts';
+import { createPost, type CreatePostInput } from '../commands/posts/create-post.ts';
 import { handle, loadState, type CommandContext, type Log } from '../commands/handle.ts';
-import { requestUpload } from '../commands/request-upload.ts';
+import { requestUpload } from '../commands/media/request-upload.ts';
 import { accept, type Decider } from '../domain/decider.ts';
 import { eventDefinitions, type AnyEvent, type EventType } from '../domain/event-log.ts';
 import type { AccountId, MediaId, PostId } from '../domain/ids.ts';
@@ -18,8 +18,8 @@ import type { Actor } from '../domain/metadata.ts';
 import { postDecider, type PostState } from '../domain/post.ts';
 import { streamOf } from '../domain/streams.ts';
 import { newId } from '../infra/ids.ts';
-import { createFsObjectStore, type FsObjectStore } from '../infra/object-store-fs.ts';
-import { openVault, type Vault } from '../infra/vault.ts';
+import { createFsObjectStore, type FsObjectStore } from '../infra/object-store/object-store-fs.ts';
+import { openVault, type Vault } from '../infra/vault/vault.ts';
 import { openProjectorWorld, type ProjectorWorld } from './projector-world.ts';
 
 /** A log, a database, a vault and an object store of their own, for tests of commands and reactions. */

@@ -1,12 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { AccountId } from '../domain/ids.ts';
 import type { Pool, Sql } from '../infra/postgres.ts';
-import { KeyWatch } from '../infra/key-watch.ts';
-import { openRedis, whenRedisReady, type RedisClient } from '../infra/redis.ts';
-import { ChangesListener } from '../projections/changes-listener.ts';
+import { KeyWatch } from '../infra/redis/key-watch.ts';
+import { openRedis, whenRedisReady, type RedisClient } from '../infra/redis/redis.ts';
+import { ChangesListener } from '../projections/runner/invalidation-listener.ts';
 import { codeVersions, laneProjections } from '../projections/catalog.ts';
-import { createLanes } from '../projections/lane-engine.ts';
-import type { Lanes } from '../projections/lanes.ts';
+import { createLanes } from '../projections/lanes/lane-engine.ts';
+import type { Lanes } from '../projections/lanes/lanes.ts';
 import { assembleFeeds, type FeedParts } from '../read-api/feed/assemble.ts';
 import { eventually } from './projector-world.ts';
 import { openReadWorld, type ReadWorld } from './read-world.ts';

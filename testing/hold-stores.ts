@@ -1,9 +1,9 @@
-import { openChildRegistry } from '../infra/local/child-registry.ts';
-import { createChildren } from '../infra/local/children.ts';
-import { lockDirectory } from '../infra/local/directory-lock.ts';
-import { planStorePorts } from '../infra/local/port-plan.ts';
+import { openChildRegistry } from '../infra/local/processes/child-registry.ts';
+import { createChildren } from '../infra/local/processes/children.ts';
+import { lockDirectory } from '../infra/local/processes/directory-lock.ts';
+import { planStorePorts } from '../infra/local/processes/port-plan.ts';
 import { ensureSecrets } from '../infra/local/secrets.ts';
-import { planStores } from '../infra/local/stores.ts';
+import { planStores } from '../infra/local/stores/stores.ts';
 
 /** A program for tests: holds PostgreSQL and Redis open on the data directory it is given, until SIGTERM. */
 const dataDir = process.argv[2] ?? '';

@@ -1,10 +1,10 @@
-import { createSortedIndexes } from '../infra/sorted-indexes.ts';
-import { resolveBuilds } from '../projections/builds.ts';
-import { obtainIndex } from '../projections/computed-index.ts';
-import { feedsByDefinition, POSTS } from '../projections/feed-definition.ts';
+import { createSortedIndexes } from '../infra/redis/sorted-indexes.ts';
+import { resolveBuilds } from '../projections/builds/builds.ts';
+import { obtainIndex } from '../projections/feeds/computed-index.ts';
+import { feedsByDefinition, POSTS } from '../projections/feeds/feed-definition.ts';
 import { BUCKETS, keysOf } from '../projections/lane-keys.ts';
 import type { KeyDifference, LaneContext } from '../projections/lane-projection.ts';
-import { startRelay, type Relay } from '../projections/relay.ts';
+import { startRelay, type Relay } from '../projections/kafka/relay.ts';
 import { groupFeed, type TestKafka } from './kafka.ts';
 import { LANE_PROJECTIONS, startLaneProjector, VERSIONS, type RunningProjector } from './lane-projector.ts';
 import { eventually, openProjectorWorld, type ProjectorWorld } from './projector-world.ts';

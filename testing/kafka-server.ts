@@ -2,9 +2,9 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Kafka, logLevel } from 'kafkajs';
-import type { Child, Children } from '../infra/local/children.ts';
-import { freePort } from '../infra/local/ports.ts';
-import { findProgram } from '../infra/local/programs.ts';
+import type { Child, Children } from '../infra/local/processes/children.ts';
+import { freePort } from '../infra/local/processes/ports.ts';
+import { findProgram } from '../infra/local/stores/programs.ts';
 import { reasonOf, whenReady } from '../infra/local/readiness.ts';
 import { StartError } from '../infra/local/start-error.ts';
 

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { Kafka } from 'kafkajs';
-import { openKafka } from '../infra/kafka.ts';
-import { createLog } from '../infra/log.ts';
-import { openKafkaFeed } from '../projections/kafka-lanes.ts';
-import { domainEventsTopic } from '../projections/relay-message.ts';
-import type { OpenLaneFeed } from '../projections/lane-feed.ts';
+import { openKafka } from '../infra/kafka/kafka.ts';
+import { createLog } from '../infra/process/log.ts';
+import { openKafkaFeed } from '../projections/kafka/kafka-lanes.ts';
+import { domainEventsTopic } from '../projections/kafka/relay-message.ts';
+import type { OpenLaneFeed } from '../projections/lanes/lane-feed.ts';
 import type { FeedDeps } from './lane-projector.ts';
 
 /** A Kafka for one test file: names that begin with `prefix` are its own. */

@@ -1,21 +1,21 @@
-import { openEventStore, type EventStore, type NewEvent } from '../infra/event-store.ts';
+import { openEventStore, type EventStore, type NewEvent } from '../infra/event-store/event-store.ts';
 import type { DomainEvent } from '../domain/event-log.ts';
 import type { Position } from '../domain/position.ts';
-import { createLog, type Log } from '../infra/log.ts';
-import type { DataKeys } from '../infra/personal-data.ts';
+import { createLog, type Log } from '../infra/process/log.ts';
+import type { DataKeys } from '../infra/vault/personal-data.ts';
 import { openPool, type Pool } from '../infra/postgres.ts';
-import { openRedis, whenRedisReady, type RedisClient } from '../infra/redis.ts';
-import { NO_BACKPRESSURE, type Backpressure } from '../projections/backpressure.ts';
-import { celebrityPosts } from '../projections/celebrity-posts.ts';
-import { homeFeed } from '../projections/home-feed.ts';
-import { createLanes } from '../projections/lane-engine.ts';
-import type { OpenLaneFeed } from '../projections/lane-feed.ts';
+import { openRedis, whenRedisReady, type RedisClient } from '../infra/redis/redis.ts';
+import { NO_BACKPRESSURE, type Backpressure } from '../projections/feeds/backpressure.ts';
+import { celebrityPosts } from '../projections/feeds/celebrity-posts.ts';
+import { homeFeed } from '../projections/feeds/home-feed.ts';
+import { createLanes } from '../projections/lanes/lane-engine.ts';
+import type { OpenLaneFeed } from '../projections/lanes/lane-feed.ts';
 import type { LaneProjection } from '../projections/lane-projection.ts';
-import type { Lanes } from '../projections/lanes.ts';
+import type { Lanes } from '../projections/lanes/lanes.ts';
 import { postgresProjections } from '../projections/catalog.ts';
-import { Runner } from '../projections/runner.ts';
-import { storyTray } from '../projections/story-tray.ts';
-import { Supervisor } from '../projections/supervisor.ts';
+import { Runner } from '../projections/runner/runner.ts';
+import { storyTray } from '../projections/feeds/story-tray.ts';
+import { Supervisor } from '../projections/runner/supervisor.ts';
 
 export type Addresses = { readonly eventStore: string; readonly database: string; readonly redis: string };
 

@@ -1,4 +1,4 @@
-import { limitsOf } from '../infra/rate-limit.ts';
+import { limitsOf } from '../infra/redis/rate-limit.ts';
 
 /** The limits of an installation that says nothing of them, for tests that change one or two. */
 export const USUAL_LIMITS = limitsOf({

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ChecksumMismatch, IMMUTABLE_CACHE_CONTROL } from '../infra/object-store.ts';
-import type { ByteRange, ListedObject, ObjectStore } from '../infra/object-store.ts';
+import { ChecksumMismatch, IMMUTABLE_CACHE_CONTROL } from '../infra/object-store/object-store.ts';
+import type { ByteRange, ListedObject, ObjectStore } from '../infra/object-store/object-store.ts';
 
 interface Subject {
   readonly store: ObjectStore;

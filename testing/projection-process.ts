@@ -1,11 +1,11 @@
 import pg from 'pg';
-import { openEventStore } from '../infra/event-store.ts';
-import { createLog } from '../infra/log.ts';
+import { openEventStore } from '../infra/event-store/event-store.ts';
+import { createLog } from '../infra/process/log.ts';
 import { openPool } from '../infra/postgres.ts';
 import { codeVersions, postgresProjections } from '../projections/catalog.ts';
-import { rebuild } from '../projections/rebuild.ts';
-import { Runner } from '../projections/runner.ts';
-import { Supervisor } from '../projections/supervisor.ts';
+import { rebuild } from '../projections/rebuild/rebuild.ts';
+import { Runner } from '../projections/runner/runner.ts';
+import { Supervisor } from '../projections/runner/supervisor.ts';
 
 // Projects or rebuilds in a process of its own, which kills itself at a chosen statement: before it is sent, or just
 // after. Run as: node testing/projection-process.ts project|rebuild <databaseUrl> <eventStoreUrl> <statement>

@@ -2,13 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { definitionOf, type AnyEvent, type EventType } from '../domain/event-log.ts';
 import { Position, START_OF_LOG } from '../domain/position.ts';
 import type { JsonObject, RecordedEvent } from '../domain/recorded-event.ts';
-import type { DataKeys } from '../infra/personal-data.ts';
+import type { DataKeys } from '../infra/vault/personal-data.ts';
 import { openPool, type Pool } from '../infra/postgres.ts';
-import { applyShare, shareOf, type Fed } from '../projections/apply-batch.ts';
-import { createBuild, quoted } from '../projections/build-store.ts';
-import { takeIn } from '../projections/intake.ts';
+import { applyShare, shareOf, type Fed } from '../projections/runner/apply-batch.ts';
+import { createBuild, quoted } from '../projections/builds/build-store.ts';
+import { takeIn } from '../projections/runner/decoding.ts';
 import type { PostgresProjection, ReadContext } from '../projections/projection.ts';
-import { prepareProjectionTables } from '../projections/schema.ts';
+import { prepareProjectionTables } from '../projections/builds/schema.ts';
 import { createTestDatabase } from './postgres.ts';
 
 /** A fact for a projection to be told; `at` is an ISO time, by default one second after the fact before it. */

@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Position } from '../domain/position.ts';
-import { openEventStore, type EventStore, type NewEvent } from '../infra/event-store.ts';
+import { openEventStore, type EventStore, type NewEvent } from '../infra/event-store/event-store.ts';
 import { startEventStoreNode, type EventStoreNode } from '../infra/event-store-node/server.ts';
-import { createLog, type Log } from '../infra/log.ts';
-import type { DataKeys } from '../infra/personal-data.ts';
+import { createLog, type Log } from '../infra/process/log.ts';
+import type { DataKeys } from '../infra/vault/personal-data.ts';
 import { openPool, type Pool } from '../infra/postgres.ts';
-import { prepareProjectionTables } from '../projections/schema.ts';
+import { prepareProjectionTables } from '../projections/builds/schema.ts';
 import { createTestDatabase } from './postgres.ts';
 import { storedFact, type Fact } from './projection-spec.ts';
 

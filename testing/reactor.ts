@@ -1,7 +1,7 @@
-import { plantCheckpoints, prepareReactionTables } from '../commands/reactions/checkpoints.ts';
+import { plantCheckpoints, prepareReactionTables } from '../commands/reactions/runner/checkpoints.ts';
 import type { Reaction } from '../commands/reactions/reaction.ts';
-import { createReactionStates, type ReactionStates } from '../commands/reactions/reaction-states.ts';
-import { runReactions, type Patience } from '../commands/reactions/runner.ts';
+import { createReactionStates, type ReactionStates } from '../commands/reactions/runner/reaction-states.ts';
+import { runReactions, type Patience } from '../commands/reactions/runner/runner.ts';
 import { inTransaction } from '../infra/postgres.ts';
 import type { ContentWorld } from './content-world.ts';
 import { eventually } from './projector-world.ts';

@@ -1,10 +1,10 @@
-import { openEventStore } from '../infra/event-store.ts';
-import { createLog } from '../infra/log.ts';
+import { openEventStore } from '../infra/event-store/event-store.ts';
+import { createLog } from '../infra/process/log.ts';
 import { openPool } from '../infra/postgres.ts';
-import { openRedis } from '../infra/redis.ts';
+import { openRedis } from '../infra/redis/redis.ts';
 import { allProjections, codeVersions } from '../projections/catalog.ts';
-import { rebuild } from '../projections/rebuild.ts';
-import { prepareProjectionTables } from '../projections/schema.ts';
+import { rebuild } from '../projections/rebuild/rebuild.ts';
+import { prepareProjectionTables } from '../projections/builds/schema.ts';
 
 // Rebuilds every model in a process of its own, for tests that kill it or the servers that it works with; says on
 // standard output which builds it resumed. Run as: node testing/rebuild-process.ts <databaseUrl> <eventStoreUrl>

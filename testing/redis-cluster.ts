@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import { openChildRegistry, sendSignal } from '../infra/local/child-registry.ts';
-import { createChildren, type Child } from '../infra/local/children.ts';
-import { freePort } from '../infra/local/ports.ts';
-import { ensurePrograms, REDIS } from '../infra/local/programs.ts';
+import { openChildRegistry, sendSignal } from '../infra/local/processes/child-registry.ts';
+import { createChildren, type Child } from '../infra/local/processes/children.ts';
+import { freePort } from '../infra/local/processes/ports.ts';
+import { ensurePrograms, REDIS } from '../infra/local/stores/programs.ts';
 
 /** A Redis Cluster of three masters, started for one test file. */
 export type RedisCluster = {

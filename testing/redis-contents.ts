@@ -1,4 +1,4 @@
-import { serversOf, type RedisClient } from '../infra/redis.ts';
+import { serversOf, type RedisClient } from '../infra/redis/redis.ts';
 
 /** Empties one server's database, or all masters of a cluster. */
 export async function emptyRedis(client: RedisClient): Promise<void> {

@@ -1,4 +1,4 @@
-import { openRedis, type RedisClient } from '../infra/redis.ts';
+import { openRedis, type RedisClient } from '../infra/redis/redis.ts';
 import { openTcpProxy, type TcpProxy } from './tcp-proxy.ts';
 
 /** A proxy in front of a Redis, or of each master of a cluster, all of which are cut, slow or whole together. */

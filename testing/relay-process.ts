@@ -1,7 +1,7 @@
-import { openEventStore } from '../infra/event-store.ts';
-import { createLog } from '../infra/log.ts';
+import { openEventStore } from '../infra/event-store/event-store.ts';
+import { createLog } from '../infra/process/log.ts';
 import { openPool } from '../infra/postgres.ts';
-import { startRelay } from '../projections/relay.ts';
+import { startRelay } from '../projections/kafka/relay.ts';
 import { testKafka } from './kafka.ts';
 
 // A relay of its own process, for tests that kill it: node testing/relay-process.ts <event store> <database> <brokers>

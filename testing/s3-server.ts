@@ -12,7 +12,7 @@ import {
   DeleteObjectsCommand,
   ListObjectsV2Command,
 } from '@aws-sdk/client-s3';
-import { createS3Client } from '../infra/object-store-s3.ts';
+import { createS3Client } from '../infra/object-store/object-store-s3.ts';
 
 /** Where an S3 server answers. */
 export interface S3Address {

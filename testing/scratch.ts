@@ -1,9 +1,9 @@
 import { globSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { PROJECT_ROOT } from '../infra/local/apps.ts';
-import { openChildRegistry, type ChildRegistry } from '../infra/local/child-registry.ts';
-import { createChildren, type Children } from '../infra/local/children.ts';
-import { lockDirectory, ownerOf } from '../infra/local/directory-lock.ts';
+import { openChildRegistry, type ChildRegistry } from '../infra/local/processes/child-registry.ts';
+import { createChildren, type Children } from '../infra/local/processes/children.ts';
+import { lockDirectory, ownerOf } from '../infra/local/processes/directory-lock.ts';
 
 const LOCKING_LIMIT_MS = 10_000;
 

@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import { describe, expect, it } from 'vitest';
-import { openRedis, whenRedisReady } from '../infra/redis.ts';
+import { openRedis, whenRedisReady } from '../infra/redis/redis.ts';
 import { createTestDatabase } from './postgres.ts';
 import { startRedisCluster } from './redis-cluster.ts';
 import { createTestRedis } from './redis.ts';

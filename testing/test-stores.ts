@@ -1,9 +1,9 @@
 import { join } from 'node:path';
-import type { Children } from '../infra/local/children.ts';
-import { freePort } from '../infra/local/ports.ts';
-import { postgresUrl, startPostgres } from '../infra/local/postgres-server.ts';
-import { ensurePrograms, POSTGRES, REDIS, type Program } from '../infra/local/programs.ts';
-import { redisUrl, startRedis } from '../infra/local/redis-server.ts';
+import type { Children } from '../infra/local/processes/children.ts';
+import { freePort } from '../infra/local/processes/ports.ts';
+import { postgresUrl, startPostgres } from '../infra/local/stores/postgres-server.ts';
+import { ensurePrograms, POSTGRES, REDIS, type Program } from '../infra/local/stores/programs.ts';
+import { redisUrl, startRedis } from '../infra/local/stores/redis-server.ts';
 
 export type TestStoreOptions = {
   directory: string;

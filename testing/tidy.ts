@@ -9,7 +9,7 @@ type Ban = {
 
 const isTest = (path: string) => path.endsWith('.test.ts');
 const mayReadEnv = (path: string) =>
-  path === 'infra/config.ts' ||
+  path === 'infra/process/config.ts' ||
   path.endsWith('/main.ts') ||
   /^(scripts|testing|bench|infra\/local)\//.test(path) ||
   path === 'vitest.config.ts' ||
@@ -24,7 +24,7 @@ export const BANS: readonly Ban[] = [
   },
   {
     what: /\bprocess\.env\b/,
-    instead: 'take it from infra/config.ts, handed on by parameter',
+    instead: 'take it from infra/process/config.ts, handed on by parameter',
     where: (path) => !mayReadEnv(path),
   },
   { what: /^export \*/m, instead: 'import the file that defines the thing', where: () => true },

@@ -1,8 +1,8 @@
 import { mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import type { Children } from '../infra/local/children.ts';
-import { ensurePrograms, findProgram, type Program } from '../infra/local/programs.ts';
+import type { Children } from '../infra/local/processes/children.ts';
+import { ensurePrograms, findProgram, type Program } from '../infra/local/stores/programs.ts';
 import { reasonOf } from '../infra/local/readiness.ts';
 import { bringUpKafka } from './kafka-server.ts';
 import { bringUpS3 } from './s3-server.ts';

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { decodeToken, encodeToken, joinTokens } from '../infra/consistency-token.ts';
+import { decodeToken, encodeToken, joinTokens } from '../infra/event-store/consistency-token.ts';
 import { drawPhoto } from '../scripts/draw-photo.ts';
 import { send, textAt, type HttpAnswer, type HttpRequest } from './http.ts';
 import { startStack, type TestStack, type TestStackOptions } from './stack.ts';

@@ -1,11 +1,11 @@
 import type { Express, RequestHandler } from 'express';
 import { START_OF_LOG } from '../domain/position.ts';
-import { decodeToken, encodeToken, joinTokens } from '../infra/consistency-token.ts';
+import { decodeToken, encodeToken, joinTokens } from '../infra/event-store/consistency-token.ts';
 import { createHttpApp } from '../infra/http/app.ts';
 import type { HealthCheck } from '../infra/http/health.ts';
 import type { Route, WrittenEvents } from '../infra/http/route.ts';
 import type { Authenticator, Idempotency, RateLimiter } from '../infra/http/services.ts';
-import type { Log } from '../infra/log.ts';
+import type { Log } from '../infra/process/log.ts';
 import { problemOf, problemOfError, type WriteRefusal } from './problem.ts';
 
 export type WriteApiDeps = {

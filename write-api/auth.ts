@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { TOKEN_SECONDS, type Tokens } from '../infra/jwt.ts';
-import type { Sessions } from '../infra/vault-sessions.ts';
+import { TOKEN_SECONDS, type Tokens } from '../infra/auth/jwt.ts';
+import type { Sessions } from '../infra/vault/vault-sessions.ts';
 
 /** What a client gets to log in with. */
 export const TokenFields = z.object({

@@ -1,7 +1,7 @@
 import type { Log } from '../commands/handle.ts';
 import type { Route } from '../infra/http/route.ts';
-import type { MediaAddresses } from '../infra/media-addresses.ts';
-import type { ObjectStore } from '../infra/object-store.ts';
+import type { MediaAddresses } from '../infra/object-store/media-addresses.ts';
+import type { ObjectStore } from '../infra/object-store/object-store.ts';
 import type { ContentRefusal } from './content-problems.ts';
 import type { OwnCounts } from './own-counts.ts';
 import { commentRoutes } from './routes/comments.ts';

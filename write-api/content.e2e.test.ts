@@ -9,7 +9,7 @@ import { loadEvents } from '../commands/handle.ts';
 import { PostId, type AccountId, MediaId } from '../domain/ids.ts';
 import { mediaDecider } from '../domain/media.ts';
 import { streamOf } from '../domain/streams.ts';
-import { decodeToken } from '../infra/consistency-token.ts';
+import { decodeToken } from '../infra/event-store/consistency-token.ts';
 import { newId } from '../infra/ids.ts';
 import { openContentApi, uploadUrl, type ContentApi } from '../testing/content-api.ts';
 import { aPhoto } from '../testing/content-world.ts';

@@ -3,8 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AccountId } from '../domain/ids.ts';
 import { START_OF_LOG } from '../domain/position.ts';
 import { streamOf } from '../domain/streams.ts';
-import { decodeToken } from '../infra/consistency-token.ts';
-import { createTokens, signOperatorToken } from '../infra/jwt.ts';
+import { decodeToken } from '../infra/event-store/consistency-token.ts';
+import { createTokens, signOperatorToken } from '../infra/auth/jwt.ts';
 import { send, textAt, type HttpAnswer, type HttpRequest } from '../testing/http.ts';
 import { openIdentityWorld, PASSWORD, type IdentityWorld } from '../testing/identity-world.ts';
 

@@ -1,6 +1,6 @@
 import { tooMany } from '../infra/http/access.ts';
-import type { Limits } from '../infra/rate-limit.ts';
-import type { NameHashes } from '../infra/vault-names.ts';
+import type { Limits } from '../infra/redis/rate-limit.ts';
+import type { NameHashes } from '../infra/vault/vault-names.ts';
 
 export type LoginGuard = { readonly limits: Limits; readonly names: NameHashes };
 type Attempt = { readonly username: string; readonly address: string; readonly operator: boolean };

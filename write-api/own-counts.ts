@@ -1,13 +1,13 @@
 import type { CommentId, PostId, StoryId } from '../domain/ids.ts';
 import type { Written } from '../commands/handle.ts';
-import type { ConsistencyToken } from '../infra/consistency-token.ts';
+import type { ConsistencyToken } from '../infra/event-store/consistency-token.ts';
 import type { Sql } from '../infra/postgres.ts';
-import type { BuildResolver } from '../projections/builds.ts';
-import { commentLikeCount } from '../projections/comments.ts';
-import type { Freshness } from '../projections/freshness.ts';
-import { likeCount } from '../projections/likes.ts';
+import type { BuildResolver } from '../projections/builds/builds.ts';
+import { commentLikeCount } from '../projections/models/comments.ts';
+import type { Freshness } from '../projections/builds/consistency.ts';
+import { likeCount } from '../projections/models/likes.ts';
 import type { ReadContext } from '../projections/projection.ts';
-import { storyViewCount } from '../projections/story-views.ts';
+import { storyViewCount } from '../projections/models/story-views.ts';
 
 /**
  * Counts for the answer to a write, with the write itself in them: each waits a moment for its model. null when the

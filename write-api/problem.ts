@@ -1,6 +1,6 @@
-import { OutcomeUnknownError, VersionConflictError } from '../infra/event-store.ts';
+import { OutcomeUnknownError, VersionConflictError } from '../infra/event-store/event-store.ts';
 import type { Problem } from '../infra/http/problem.ts';
-import { TooManyHashesError } from '../infra/passwords.ts';
+import { TooManyHashesError } from '../infra/auth/passwords.ts';
 import { isOutage } from '../projections/failures.ts';
 import { contentProblems } from './content-problems.ts';
 

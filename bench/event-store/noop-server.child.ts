@@ -3,8 +3,8 @@ import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { ServerFeaturesService } from '@eventstore/db-client/generated/serverfeatures_grpc_pb.js';
 import { StreamsService } from '@eventstore/db-client/generated/streams_grpc_pb.js';
 import { supportedMethods } from '../../infra/event-store-node/node-info.ts';
-import { decodeBatchChunk } from '../../infra/event-store-node/write-codec.ts';
-import { batchWritten } from '../../infra/event-store-node/write-responses.ts';
+import { decodeBatchChunk } from '../../infra/event-store-node/writing/write-codec.ts';
+import { batchWritten } from '../../infra/event-store-node/writing/write-responses.ts';
 
 /**
  * A server that acknowledges every batch at once and keeps nothing: what is left is the cost of the client and of gRPC.

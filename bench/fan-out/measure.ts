@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import { openEventStore } from '../../infra/event-store.ts';
+import { openEventStore } from '../../infra/event-store/event-store.ts';
 import { createTestRedis } from '../../testing/redis.ts';
 import { startServer } from '../event-store/processes.ts';
 import { audiencesIn, type Graph } from '../feed/graph.ts';

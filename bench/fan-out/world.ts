@@ -1,8 +1,8 @@
 import type { Redis } from 'ioredis';
 import type { AccountId, PostId } from '../../domain/ids.ts';
-import type { EventStore, NewEvent } from '../../infra/event-store.ts';
+import type { EventStore, NewEvent } from '../../infra/event-store/event-store.ts';
 import { newId } from '../../infra/ids.ts';
-import { createSortedIndexes, type Entry } from '../../infra/sorted-indexes.ts';
+import { createSortedIndexes, type Entry } from '../../infra/redis/sorted-indexes.ts';
 import { BUCKETS, keysOf } from '../../projections/lane-keys.ts';
 import { inPortions, type Models } from '../feed/models.ts';
 import type { Cpu } from './cpu.ts';

@@ -1,6 +1,6 @@
 import express from 'express';
 import { listen } from '../../infra/http/server.ts';
-import { openRedis, whenRedisReady } from '../../infra/redis.ts';
+import { openRedis, whenRedisReady } from '../../infra/redis/redis.ts';
 
 // The bare limit: express answers a constant of the same size after one Redis round trip. <redis> <bytes>
 const [redisUrl = '', bytes = '0'] = process.argv.slice(2);

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import pg from 'pg';
 import { z } from 'zod';
-import { freePort } from '../../infra/local/ports.ts';
+import { freePort } from '../../infra/local/processes/ports.ts';
 
 // Bluesky's dataplane over a graph of ours: <its module> <database> <file with follows and posts>
 const [moduleFile = '', url = '', graphFile = ''] = process.argv.slice(2);

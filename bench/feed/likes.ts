@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { AccountId } from '../../domain/ids.ts';
 import { inTransaction } from '../../infra/postgres.ts';
-import { CHANGES_CHANNEL } from '../../projections/announcements.ts';
+import { CHANGES_CHANNEL } from '../../projections/runner/invalidation.ts';
 import type { Models } from './models.ts';
 
 /** Posts that are liked: the newest, which stand on the first pages. */

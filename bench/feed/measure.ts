@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AccountId } from '../../domain/ids.ts';
-import { createTokens } from '../../infra/jwt.ts';
+import { createTokens } from '../../infra/auth/jwt.ts';
 import { createTestRedis } from '../../testing/redis.ts';
 import { startServer } from '../event-store/processes.ts';
 import { measureBluesky } from './bluesky.ts';

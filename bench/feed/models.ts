@@ -1,11 +1,11 @@
 import type { AccountId } from '../../domain/ids.ts';
-import type { EventStore } from '../../infra/event-store.ts';
+import type { EventStore } from '../../infra/event-store/event-store.ts';
 import { openPool, type Pool } from '../../infra/postgres.ts';
 import { codeVersions, laneProjections, postgresProjections } from '../../projections/catalog.ts';
-import { resolveBuilds } from '../../projections/builds.ts';
-import { ensureLiveBuild } from '../../projections/flip.ts';
+import { resolveBuilds } from '../../projections/builds/builds.ts';
+import { ensureLiveBuild } from '../../projections/builds/switch-over.ts';
 import type { Builds } from '../../projections/projection.ts';
-import { prepareProjectionTables } from '../../projections/schema.ts';
+import { prepareProjectionTables } from '../../projections/builds/schema.ts';
 import { createTestDatabase } from '../../testing/postgres.ts';
 import type { Graph } from './graph.ts';
 

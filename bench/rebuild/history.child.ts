@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { definitionOf } from '../../domain/event-log.ts';
-import { openEventStore, type NewEvent } from '../../infra/event-store.ts';
-import { sealingAccount, sealPersonalData, type DataKey } from '../../infra/personal-data.ts';
+import { openEventStore, type NewEvent } from '../../infra/event-store/event-store.ts';
+import { sealingAccount, sealPersonalData, type DataKey } from '../../infra/vault/personal-data.ts';
 import { openPool } from '../../infra/postgres.ts';
-import { openVault } from '../../infra/vault.ts';
+import { openVault } from '../../infra/vault/vault.ts';
 import { eventMix, STEP_MS } from '../../testing/event-mix.ts';
 import { storedFact } from '../../testing/projection-spec.ts';
 

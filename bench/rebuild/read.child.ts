@@ -1,4 +1,4 @@
-import { openEventStore } from '../../infra/event-store.ts';
+import { openEventStore } from '../../infra/event-store/event-store.ts';
 
 /** Reads the whole log by one client and does nothing with it. Argument: event store. Prints events per second. */
 const store = await openEventStore(process.argv[2] ?? '');

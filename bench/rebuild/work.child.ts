@@ -1,24 +1,24 @@
 import { availableParallelism } from 'node:os';
-import { openEventStore } from '../../infra/event-store.ts';
-import { createLog } from '../../infra/log.ts';
+import { openEventStore } from '../../infra/event-store/event-store.ts';
+import { createLog } from '../../infra/process/log.ts';
 import { openPool } from '../../infra/postgres.ts';
-import { openRedis, whenRedisReady } from '../../infra/redis.ts';
-import { createSortedIndexes } from '../../infra/sorted-indexes.ts';
-import { openVault } from '../../infra/vault.ts';
-import { resolveBuilds } from '../../projections/builds.ts';
+import { openRedis, whenRedisReady } from '../../infra/redis/redis.ts';
+import { createSortedIndexes } from '../../infra/redis/sorted-indexes.ts';
+import { openVault } from '../../infra/vault/vault.ts';
+import { resolveBuilds } from '../../projections/builds/builds.ts';
 import { codeVersions, laneProjections, postgresProjections } from '../../projections/catalog.ts';
-import { fillAbsent } from '../../projections/computed-index.ts';
-import { ensureLiveBuild } from '../../projections/flip.ts';
-import { definedFeeds } from '../../projections/fan-out.ts';
-import { followedCelebrities } from '../../projections/followed-celebrities.ts';
-import { homeFeed, homeFeeds } from '../../projections/home-feed.ts';
+import { fillAbsent } from '../../projections/feeds/computed-index.ts';
+import { ensureLiveBuild } from '../../projections/builds/switch-over.ts';
+import { definedFeeds } from '../../projections/feeds/fan-out.ts';
+import { followedCelebrities } from '../../projections/feeds/followed-celebrities.ts';
+import { homeFeed, homeFeeds } from '../../projections/feeds/home-feed.ts';
 import { BUCKETS, keysOf } from '../../projections/lane-keys.ts';
-import { replayThreads } from '../../projections/parallel-replay.ts';
-import { rebuild, type RebuildDeps, type RebuildProgress } from '../../projections/rebuild.ts';
-import { prepareProjectionTables } from '../../projections/schema.ts';
-import { storyTray, storyTrays } from '../../projections/story-tray.ts';
-import { verifyLanes } from '../../projections/verify-lanes.ts';
-import { verifyPostgres } from '../../projections/verify.ts';
+import { replayThreads } from '../../projections/rebuild/parallel-replay.ts';
+import { rebuild, type RebuildDeps, type RebuildProgress } from '../../projections/rebuild/rebuild.ts';
+import { prepareProjectionTables } from '../../projections/builds/schema.ts';
+import { storyTray, storyTrays } from '../../projections/feeds/story-tray.ts';
+import { verifyLanes } from '../../projections/rebuild/verify-lanes.ts';
+import { verifyPostgres } from '../../projections/rebuild/verify.ts';
 
 /**
  * One piece of work of an operator, in a process of its own. Arguments: postgres | warm | redis | verify, event store,

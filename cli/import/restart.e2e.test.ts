@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openEventStore } from '../../infra/event-store.ts';
+import { openEventStore } from '../../infra/event-store/event-store.ts';
 import { runCli } from '../../testing/cli.ts';
 import { startStack, type TestStack } from '../../testing/stack.ts';
 import { eventually } from '../../testing/projector-world.ts';

@@ -1,8 +1,8 @@
 import { metrics, type BatchObservableResult } from '@opentelemetry/api';
 import type { Pool } from '../../infra/postgres.ts';
-import { countDeadLetters } from './dead-letters.ts';
-import { modeFor } from './media-backlog.ts';
-import type { MediaQueue } from './media-queue.ts';
+import { countDeadLetters } from './runner/dead-letters.ts';
+import { modeFor } from './media/media-backlog.ts';
+import type { MediaQueue } from './media/media-queue.ts';
 
 /**
  * Reports how many media jobs wait, how much is made of pictures because of that, and how many dead letters there are,

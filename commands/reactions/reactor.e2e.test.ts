@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { PostId } from '../../domain/ids.ts';
 import { streamOf } from '../../domain/streams.ts';
-import { openEventStore } from '../../infra/event-store.ts';
+import { openEventStore } from '../../infra/event-store/event-store.ts';
 import { aPhoto } from '../../testing/content-world.ts';
 import { send, textAt } from '../../testing/http.ts';
 import { eventually } from '../../testing/projector-world.ts';

@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { resolve as resolvePath } from 'node:path';
 import { Server, ServerCredentials, status } from '@grpc/grpc-js';
 import { CommitSignal } from './commit-signal.ts';
-import { LogWriter } from './log-writer.ts';
+import { LogWriter } from './storage/log-writer.ts';
 import { RpcError } from './rpc-error.ts';
 import { addServices } from './services.ts';
-import { Storage } from './storage.ts';
+import { Storage } from './storage/storage.ts';
 import { batchMessages } from './streaming-call.ts';
 import type { OutgoingCall } from './streaming-call.ts';
 

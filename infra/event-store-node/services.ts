@@ -10,15 +10,15 @@ import { ProjectionsService } from '@eventstore/db-client/generated/projections_
 import { ServerFeaturesService } from '@eventstore/db-client/generated/serverfeatures_grpc_pb.js';
 import { StreamsService } from '@eventstore/db-client/generated/streams_grpc_pb.js';
 import { UsersService } from '@eventstore/db-client/generated/users_grpc_pb.js';
-import { handleBatchAppend } from './batch-append-handler.ts';
-import type { LogWriter } from './log-writer.ts';
+import { handleBatchAppend } from './writing/batch-append-handler.ts';
+import type { LogWriter } from './storage/log-writer.ts';
 import { clusterInfo, supportedMethods } from './node-info.ts';
-import { handleRead } from './read-handler.ts';
-import type { ReadContext } from './read-handler.ts';
+import { handleRead } from './reading/read-handler.ts';
+import type { ReadContext } from './reading/read-handler.ts';
 import { RpcError } from './rpc-error.ts';
 import type { OutgoingCall } from './streaming-call.ts';
-import { handleAppend, handleDelete } from './write-handlers.ts';
-import type { Respond } from './write-handlers.ts';
+import { handleAppend, handleDelete } from './writing/write-handlers.ts';
+import type { Respond } from './writing/write-handlers.ts';
 
 /** What the services share. */
 export interface NodeContext extends ReadContext {

@@ -1,6 +1,6 @@
 import express, { type Express, type RequestHandler } from 'express';
-import type { Log } from '../log.ts';
-import { openApiDocument } from '../openapi.ts';
+import type { Log } from '../process/log.ts';
+import { openApiDocument } from './openapi.ts';
 import { dispatch } from './dispatch.ts';
 import { docs } from './docs.ts';
 import { cors, requestIds, securityHeaders } from './headers.ts';

@@ -1,6 +1,6 @@
 import type { Request, RequestHandler, Response } from 'express';
-import { JsonText } from '../json-text.ts';
-import { currentTraceparent } from '../telemetry.ts';
+import { JsonText } from './json-text.ts';
+import { currentTraceparent } from '../process/telemetry.ts';
 import { identifyCaller, limitRate, type Caller } from './access.ts';
 import { bodyReader } from './body.ts';
 import { answerOnce, freshCommandId, idempotencyKeyOf } from './once.ts';

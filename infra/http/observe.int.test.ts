@@ -3,7 +3,7 @@ import { InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-tr
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { startTelemetry, type Telemetry } from '../telemetry.ts';
+import { startTelemetry, type Telemetry } from '../process/telemetry.ts';
 import { createHttpApp } from './app.ts';
 import { defineRoute } from './route.ts';
 import { listen, type RunningServer } from './server.ts';

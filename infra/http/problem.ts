@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import type { ErrorRequestHandler, Response } from 'express';
 import { z } from 'zod';
-import type { Log } from '../log.ts';
+import type { Log } from '../process/log.ts';
 import type { FieldError } from './route.ts';
 
 /** An error answer (RFC 9457). `code` is stable; `errors` names each wrong field of the request. */

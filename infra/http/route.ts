@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import type { OwnerId } from '../../domain/ids.ts';
 import type { Actor } from '../../domain/metadata.ts';
 import type { Position } from '../../domain/position.ts';
-import type { JsonText } from '../json-text.ts';
+import type { JsonText } from './json-text.ts';
 import type { LoggedIn } from './services.ts';
 
 export type Method = 'get' | 'post' | 'put' | 'delete';

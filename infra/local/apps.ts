@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import type { Child, Children } from './children.ts';
+import type { Child, Children } from './processes/children.ts';
 import { whenReady } from './readiness.ts';
 
 /** The processes of Shutterlog itself; the variable that carries each one's port. */
@@ -8,7 +8,7 @@ export const APPS = {
   'read-api': { script: 'read-api/main.ts', port: 'READ_API_PORT' },
   projector: { script: 'projections/main.ts', port: 'PROJECTOR_PORT' },
   reactor: { script: 'commands/reactions/main.ts', port: 'REACTOR_PORT' },
-  edge: { script: 'infra/local/edge-main.ts', port: 'PORT' },
+  edge: { script: 'infra/local/edge/edge-main.ts', port: 'PORT' },
 } as const;
 export type AppName = keyof typeof APPS;
 export const APP_NAMES: readonly AppName[] = ['write-api', 'read-api', 'projector', 'reactor', 'edge'];

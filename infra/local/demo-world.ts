@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { PROJECT_ROOT } from './apps.ts';
-import type { Children } from './children.ts';
+import type { Children } from './processes/children.ts';
 import { readJsonFile, writePrivateFile } from './files.ts';
 import { showMaking } from './making.ts';
 import { StartError } from './start-error.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { localEnvironment, readAddresses, removeAddresses, writeAddresses } from './addresses.ts';
 import { appEnvironment } from './app-environment.ts';
-import { edgeTarget, isLive } from './edge-routes.ts';
+import { edgeTarget, isLive } from './edge/edge-routes.ts';
 import { showMaking } from './making.ts';
 import { readOptions, readSettings } from './options.ts';
 import { ensureSecrets, readSecrets } from './secrets.ts';

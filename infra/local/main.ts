@@ -1,4 +1,4 @@
-import { lockDirectory } from './directory-lock.ts';
+import { lockDirectory } from './processes/directory-lock.ts';
 import { readOptions, readSettings } from './options.ts';
 import { runStack } from './stack.ts';
 import { describeFailure } from './start-error.ts';

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { ConfigError, readConfig } from '../config.ts';
+import { ConfigError, readConfig } from '../process/config.ts';
 import { StartError } from './start-error.ts';
 
 export type LocalOptions = {

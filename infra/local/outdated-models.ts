@@ -1,5 +1,5 @@
 import { PROJECT_ROOT } from './apps.ts';
-import type { Children } from './children.ts';
+import type { Children } from './processes/children.ts';
 import { StartError } from './start-error.ts';
 
 /**

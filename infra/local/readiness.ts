@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Child, Children } from './children.ts';
+import type { Child, Children } from './processes/children.ts';
 import { StartError } from './start-error.ts';
 import { loggedTrouble } from './terminal.ts';
 

@@ -2,18 +2,18 @@ import { join } from 'node:path';
 import { removeAddresses, writeAddresses } from './addresses.ts';
 import { appEnvironment, appUrls, edgeArgs, type AppEnvironmentInput } from './app-environment.ts';
 import { APP_NAMES, startApp, type AppName } from './apps.ts';
-import { openChildRegistry } from './child-registry.ts';
-import { createChildren, type Child, type Children } from './children.ts';
+import { openChildRegistry } from './processes/child-registry.ts';
+import { createChildren, type Child, type Children } from './processes/children.ts';
 import { canCreateDemoWorld, createDemoWorld, declineDemoWorld, readDemoWorld } from './demo-world.ts';
-import { checkOthers } from './given-servers.ts';
+import { checkOthers } from './stores/given-servers.ts';
 import { withoutEmpty, type LocalOptions, type LocalSettings, type Ports } from './options.ts';
 import { bringModelsUpToDate } from './outdated-models.ts';
-import { planAppPorts, planStorePorts } from './port-plan.ts';
+import { planAppPorts, planStorePorts } from './processes/port-plan.ts';
 import { restoreArchive } from './restore.ts';
 import { ensureSecrets } from './secrets.ts';
 import { describeFailure } from './start-error.ts';
-import { planStores, type Store } from './stores.ts';
-import { supervise, type Supervised } from './supervise.ts';
+import { planStores, type Store } from './stores/stores.ts';
+import { supervise, type Supervised } from './processes/supervise.ts';
 import { boundedPrinter, step, terminalLine } from './terminal.ts';
 
 export type StackOptions = LocalOptions &

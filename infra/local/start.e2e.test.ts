@@ -9,10 +9,10 @@ import { z } from 'zod';
 import { send, textAt } from '../../testing/http.ts';
 import { readAddresses, type Addresses } from './addresses.ts';
 import { PROJECT_ROOT } from './apps.ts';
-import { openChildRegistry } from './child-registry.ts';
-import { freePort } from './ports.ts';
+import { openChildRegistry } from './processes/child-registry.ts';
+import { freePort } from './processes/ports.ts';
 import { readSecrets } from './secrets.ts';
-import { processStamp } from './process-identity.ts';
+import { processStamp } from './processes/process-identity.ts';
 
 let dataDir = '';
 let supervisors: ChildProcess[] = [];

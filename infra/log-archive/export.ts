@@ -1,8 +1,8 @@
 import { START_OF_LOG, type Position } from '../../domain/position.ts';
 import type { RecordedEvent } from '../../domain/recorded-event.ts';
-import { STORE_STREAM, type EventStore } from '../event-store.ts';
+import { STORE_STREAM, type EventStore } from '../event-store/event-store.ts';
 import type { Pool } from '../postgres.ts';
-import { dumpVault } from '../vault-archive.ts';
+import { dumpVault } from '../vault/vault-archive.ts';
 import { asOnlyExport, type ExportRight } from './archive-lock.ts';
 import { ArchiveError, readManifest, writeLines, writeManifest, writeSegment, type Manifest } from './segment.ts';
 import type { ArchiveStorage } from './storage.ts';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { AccountId } from '../../domain/ids.ts';
 import type { RecordedEvent } from '../../domain/recorded-event.ts';
-import { STORE_STREAM, type EventStore, type NewEvent } from '../event-store.ts';
+import { STORE_STREAM, type EventStore, type NewEvent } from '../event-store/event-store.ts';
 import { ArchiveError, readSegment, verifiedBytes, type Manifest } from './segment.ts';
 import type { ArchiveStorage } from './storage.ts';
 

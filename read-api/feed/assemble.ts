@@ -1,23 +1,23 @@
 import { metrics } from '@opentelemetry/api';
 import { LRUCache } from 'lru-cache';
-import { CircuitBreaker } from '../../infra/circuit-breaker.ts';
+import { CircuitBreaker } from '../../infra/process/circuit-breaker.ts';
 import type { Route } from '../../infra/http/route.ts';
-import type { RedisClient } from '../../infra/redis.ts';
-import type { Saturation } from '../../infra/saturation.ts';
-import type { ChangesHeard } from '../../infra/changes-heard.ts';
+import type { RedisClient } from '../../infra/redis/redis.ts';
+import type { Saturation } from '../../infra/process/saturation.ts';
+import type { ChangesHeard } from '../../infra/process/invalidation-source.ts';
 import type { ReadContext } from '../../projections/projection.ts';
-import { viewerTaste, type ViewerTaste } from '../../projections/viewer-taste.ts';
+import { viewerTaste, type ViewerTaste } from '../../projections/queries/viewer-taste.ts';
 import type { Presenter } from '../presentation.ts';
 import type { ReadRefusal } from '../problem.ts';
 import type { Reader } from '../reading.ts';
 import { feedRoutes } from '../routes/feed.ts';
 import { trayRoutes } from '../routes/stories-feed.ts';
-import { createCandidateFinder, type CandidateDeps } from './home-candidates.ts';
-import { IndexReader } from './index-reader.ts';
-import { createRanker, type RankerOptions } from './ranker.ts';
-import { createFeedSessions } from './sessions.ts';
-import { askedFacts, KeptFacts } from './kept-facts.ts';
-import { createHydration } from './visible-posts.ts';
+import { createCandidateFinder, type CandidateDeps } from './candidates/home-candidates.ts';
+import { IndexReader } from './candidates/index-reader.ts';
+import { createRanker, type RankerOptions } from './ranking/ranker.ts';
+import { createFeedSessions } from './cache/sessions.ts';
+import { askedFacts, KeptFacts } from './cache/fact-cache.ts';
+import { createHydration } from './page/visible-posts.ts';
 
 export type FeedParts = {
   readonly reader: Reader;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { AccountId } from '../../domain/ids.ts';
-import { serversOf } from '../../infra/redis.ts';
+import { serversOf } from '../../infra/redis/redis.ts';
 import { openFeedWorld, type FeedWorld } from '../../testing/feed-world.ts';
 import { startRedisCluster, type RedisCluster } from '../../testing/redis-cluster.ts';
 

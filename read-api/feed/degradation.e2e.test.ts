@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { AccountId, PostId } from '../../domain/ids.ts';
-import { startTelemetry, type Telemetry } from '../../infra/telemetry.ts';
+import { startTelemetry, type Telemetry } from '../../infra/process/telemetry.ts';
 import { openFeedWorld, type FeedWorld } from '../../testing/feed-world.ts';
 import { happened } from '../../testing/projection-spec.ts';
 import { emptyRedis } from '../../testing/redis-contents.ts';

@@ -9,7 +9,7 @@ import {
   isPostVisible,
   repliesTo,
   type CommentCard,
-} from '../../projections/comment-lists.ts';
+} from '../../projections/queries/comment-lists.ts';
 import { pageOf, pageQuery, Pagination, TimeCursor } from '../paging.ts';
 import { CommentBody, type Presenter } from '../presentation.ts';
 import type { ReadRefusal } from '../problem.ts';

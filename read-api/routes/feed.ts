@@ -1,13 +1,13 @@
 import { z } from 'zod';
 import { refuse } from '../../domain/decider.ts';
 import { defineRoute, type Route, type RouteRequest } from '../../infra/http/route.ts';
-import { JsonText } from '../../infra/json-text.ts';
-import type { Saturation } from '../../infra/saturation.ts';
-import { celebrityPosts } from '../../projections/celebrity-posts.ts';
-import { homeFeed } from '../../projections/home-feed.ts';
-import { POST_CARD_MODELS } from '../../projections/post-cards.ts';
+import { JsonText } from '../../infra/http/json-text.ts';
+import type { Saturation } from '../../infra/process/saturation.ts';
+import { celebrityPosts } from '../../projections/feeds/celebrity-posts.ts';
+import { homeFeed } from '../../projections/feeds/home-feed.ts';
+import { POST_CARD_MODELS } from '../../projections/queries/post-cards.ts';
 import type { ReadContext } from '../../projections/projection.ts';
-import { FeedCursor } from '../feed/cursor.ts';
+import { FeedCursor } from '../feed/page/cursor.ts';
 import {
   explorePage,
   latestHomePage,
@@ -15,7 +15,7 @@ import {
   type FeedDeps,
   type FeedPage,
   type FeedRequest,
-} from '../feed/home-page.ts';
+} from '../feed/page/home-page.ts';
 import { encode, pageQuery, Pagination } from '../paging.ts';
 import { PostBody, type Presenter } from '../presentation.ts';
 import type { ReadRefusal } from '../problem.ts';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { defineRoute, type Route } from '../../infra/http/route.ts';
-import { followRequestsTo } from '../../projections/account-lists.ts';
-import { suggestionsFor } from '../../projections/discovery.ts';
+import { followRequestsTo } from '../../projections/queries/account-lists.ts';
+import { suggestionsFor } from '../../projections/queries/discovery.ts';
 import { pageOf, pageQuery, Pagination, TimeCursor } from '../paging.ts';
 import { ListedUserBody, type Presenter } from '../presentation.ts';
 import type { ReadRefusal } from '../problem.ts';

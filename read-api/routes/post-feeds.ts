@@ -4,16 +4,16 @@ import { refuse } from '../../domain/decider.ts';
 import { normaliseHashtag } from '../../domain/hashtag.ts';
 import type { AccountId } from '../../domain/ids.ts';
 import { defineRoute, type Route, type RequestContext } from '../../infra/http/route.ts';
-import { POST_CARD_MODELS, postCards } from '../../projections/post-cards.ts';
+import { POST_CARD_MODELS, postCards } from '../../projections/queries/post-cards.ts';
 import {
   postsAtLocation,
   postsByAuthor,
   postsSavedBy,
   postsWithHashtag,
   type ListedPost,
-} from '../../projections/post-lists.ts';
-import type { Page, TimePlace } from '../../projections/page.ts';
-import { visibleAccount } from '../../projections/profiles.ts';
+} from '../../projections/queries/post-lists.ts';
+import type { Page, TimePlace } from '../../projections/queries/page.ts';
+import { visibleAccount } from '../../projections/queries/profiles.ts';
 import type { ReadContext } from '../../projections/projection.ts';
 import { pageOf, pageQuery, Pagination, TimeCursor } from '../paging.ts';
 import { PostBody, type Presenter } from '../presentation.ts';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { defineRoute, type Route } from '../../infra/http/route.ts';
-import { trendingHashtags } from '../../projections/discovery.ts';
-import { searchHashtags, searchLocations, searchUsers } from '../../projections/searches.ts';
+import { trendingHashtags } from '../../projections/queries/discovery.ts';
+import { searchHashtags, searchLocations, searchUsers } from '../../projections/queries/searches.ts';
 import { pageOf, pageQuery, Pagination } from '../paging.ts';
 import { ListedUserBody, type Presenter } from '../presentation.ts';
 import type { ReadRefusal } from '../problem.ts';

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { defineRoute, type Route } from '../../infra/http/route.ts';
 import type { ReadContext } from '../../projections/projection.ts';
-import { STORY_CARD_MODELS } from '../../projections/story-cards.ts';
-import { storyTray } from '../../projections/story-tray.ts';
-import { trayPage, TrayPlace, type TrayDeps, type TrayItem } from '../feed/tray-page.ts';
+import { STORY_CARD_MODELS } from '../../projections/queries/story-cards.ts';
+import { storyTray } from '../../projections/feeds/story-tray.ts';
+import { trayPage, TrayPlace, type TrayDeps, type TrayItem } from '../feed/page/tray-page.ts';
 import { encode, pageQuery, Pagination } from '../paging.ts';
 import { StoryBody, UserBody, type Presenter } from '../presentation.ts';
 import type { ReadRefusal } from '../problem.ts';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { blockAccount, unblockAccount } from '../../commands/block-account.ts';
-import type { AccountFinder } from '../../commands/find-account.ts';
+import { blockAccount, unblockAccount } from '../../commands/relations/block-account.ts';
+import type { AccountFinder } from '../../commands/accounts/find-account.ts';
 import { defineRoute, type Route } from '../../infra/http/route.ts';
 import type { WriteRefusal } from '../problem.ts';
 import { UsernameInPath } from './username-in-path.ts';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { addCloseFriend, removeCloseFriend } from '../../commands/add-close-friend.ts';
-import type { AccountFinder } from '../../commands/find-account.ts';
+import { addCloseFriend, removeCloseFriend } from '../../commands/relations/add-close-friend.ts';
+import type { AccountFinder } from '../../commands/accounts/find-account.ts';
 import { defineRoute, type Route } from '../../infra/http/route.ts';
 import type { WriteRefusal } from '../problem.ts';
 import { UsernameInPath } from './username-in-path.ts';

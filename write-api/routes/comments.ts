@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { addComment } from '../../commands/add-comment.ts';
-import { deleteComment } from '../../commands/delete-comment.ts';
+import { addComment } from '../../commands/comments/add-comment.ts';
+import { deleteComment } from '../../commands/comments/delete-comment.ts';
 import type { Log } from '../../commands/handle.ts';
 import { refuse } from '../../domain/decider.ts';
 import { CommentId } from '../../domain/ids.ts';

@@ -1,6 +1,11 @@
 import { z } from 'zod';
-import type { AccountFinder } from '../../commands/find-account.ts';
-import { answerFollowRequest, followAccount, removeFollower, unfollowAccount } from '../../commands/follow-account.ts';
+import type { AccountFinder } from '../../commands/accounts/find-account.ts';
+import {
+  answerFollowRequest,
+  followAccount,
+  removeFollower,
+  unfollowAccount,
+} from '../../commands/relations/follow-account.ts';
 import type { FollowState } from '../../domain/follow.ts';
 import { defineRoute, type Route } from '../../infra/http/route.ts';
 import type { WriteRefusal } from '../problem.ts';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Log } from '../../commands/handle.ts';
-import { likeComment, unlikeComment } from '../../commands/like-comment.ts';
-import { likePost, unlikePost } from '../../commands/like-post.ts';
+import { likeComment, unlikeComment } from '../../commands/comments/like-comment.ts';
+import { likePost, unlikePost } from '../../commands/posts/like-post.ts';
 import { refuse } from '../../domain/decider.ts';
 import { defineRoute, type Route } from '../../infra/http/route.ts';
 import type { ContentRefusal } from '../content-problems.ts';

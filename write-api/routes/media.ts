@@ -1,13 +1,13 @@
 import { z } from 'zod';
-import { completeUpload } from '../../commands/complete-upload.ts';
+import { completeUpload } from '../../commands/media/complete-upload.ts';
 import type { Log } from '../../commands/handle.ts';
-import { requestUpload } from '../../commands/request-upload.ts';
+import { requestUpload } from '../../commands/media/request-upload.ts';
 import { refuse } from '../../domain/decider.ts';
 import { LIMITS } from '../../domain/limits.ts';
 import type { MediaState } from '../../domain/media.ts';
 import { defineRoute, type Route } from '../../infra/http/route.ts';
-import type { MediaAddresses } from '../../infra/media-addresses.ts';
-import type { ObjectStore } from '../../infra/object-store.ts';
+import type { MediaAddresses } from '../../infra/object-store/media-addresses.ts';
+import type { ObjectStore } from '../../infra/object-store/object-store.ts';
 import type { ContentRefusal } from '../content-problems.ts';
 import { KeepCameraData } from '../keep-camera-data.ts';
 import { uploadParams } from './id-param.ts';

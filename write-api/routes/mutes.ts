@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { muteAccount, unmuteAccount } from '../../commands/mute-account.ts';
-import type { AccountFinder } from '../../commands/find-account.ts';
+import { muteAccount, unmuteAccount } from '../../commands/relations/mute-account.ts';
+import type { AccountFinder } from '../../commands/accounts/find-account.ts';
 import { defineRoute, type Route } from '../../infra/http/route.ts';
 import type { WriteRefusal } from '../problem.ts';
 import { UsernameInPath } from './username-in-path.ts';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Log } from '../../commands/handle.ts';
-import { savePost, unsavePost } from '../../commands/save-post.ts';
+import { savePost, unsavePost } from '../../commands/posts/save-post.ts';
 import { refuse } from '../../domain/decider.ts';
 import { defineRoute, type Route } from '../../infra/http/route.ts';
 import type { ContentRefusal } from '../content-problems.ts';

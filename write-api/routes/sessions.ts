@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import { logIn, LogInInput, type LogInDeps } from '../../commands/log-in.ts';
-import { logOut } from '../../commands/log-out.ts';
-import { refreshSession, RefreshSessionInput } from '../../commands/refresh-session.ts';
+import { logIn, LogInInput, type LogInDeps } from '../../commands/accounts/log-in.ts';
+import { logOut } from '../../commands/accounts/log-out.ts';
+import { refreshSession, RefreshSessionInput } from '../../commands/accounts/refresh-session.ts';
 import { AccountId } from '../../domain/ids.ts';
 import { defineRoute, type Route } from '../../infra/http/route.ts';
-import type { Tokens } from '../../infra/jwt.ts';
-import type { Limits } from '../../infra/rate-limit.ts';
+import type { Tokens } from '../../infra/auth/jwt.ts';
+import type { Limits } from '../../infra/redis/rate-limit.ts';
 import { freshTokens } from '../auth.ts';
 import { guardLogin } from '../login-guard.ts';
 import type { WriteRefusal } from '../problem.ts';

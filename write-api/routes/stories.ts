@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { deleteStory } from '../../commands/delete-story.ts';
+import { deleteStory } from '../../commands/stories/delete-story.ts';
 import type { Log } from '../../commands/handle.ts';
-import { postStory } from '../../commands/post-story.ts';
-import { viewStory } from '../../commands/view-story.ts';
+import { postStory } from '../../commands/stories/post-story.ts';
+import { viewStory } from '../../commands/stories/view-story.ts';
 import { refuse } from '../../domain/decider.ts';
 import { MediaId } from '../../domain/ids.ts';
 import { LIMITS } from '../../domain/limits.ts';

@@ -1,0 +1,62 @@
+import type { AccountId } from '../../domain/ids.ts';
+import type { ReadContext } from '../projection.ts';
+import { userColumns, type UserCard } from './user-cards.ts';
+import { follows, isThere, mayMeet, maySee } from './viewer-rules.ts';
+
+/** A profile page's head. `may_see`: whether the viewer may also see what the account shares. */
+export type Profile = UserCard & {
+  readonly bio: string | null;
+  readonly website: string | null;
+  readonly followers: number;
+  readonly following: number;
+  readonly posts: number;
+  readonly is_following: boolean;
+  readonly is_followed_by: boolean;
+  readonly has_requested: boolean;
+  readonly may_see: boolean;
+};
+
+/** The models that `profileByUsername` reads. */
+export const PROFILE_MODELS = ['accounts', 'follows', 'relationships', 'media', 'posts'] as const;
+
+/** The profile under a username, or undefined when there is none that the viewer may know of. */
+export async function profileByUsername(
+  { sql, builds }: ReadContext,
+  viewer: AccountId,
+  username: string,
+): Promise<Profile | undefined> {
+  const { rows } = await sql.query<
+    Omit<Profile, 'followers' | 'following' | 'posts'> & { followers: string; following: string; posts: string }
+  >(
+    `select ${userColumns(builds, 'a')}, a.bio, a.website,
+       coalesce(c.followers, 0) as followers, coalesce(c.following, 0) as following, coalesce(n.posts, 0) as posts,
+       ${follows(builds, '$1', 'a.account_id')} as is_following, ${follows(builds, 'a.account_id', '$1')} as is_followed_by,
+       ${isThere(`${builds.schema('follows')}.follow_request r where r.follower_id = $1 and r.followee_id = a.account_id`)} as has_requested,
+       ${maySee(builds, '$1', 'a')} as may_see
+     from ${builds.schema('accounts')}.account a
+     left join ${builds.schema('follows')}.follow_count c on c.account_id = a.account_id
+     left join ${builds.schema('posts')}.post_count n on n.account_id = a.account_id
+     where a.username = $2 and a.status = 'active' and ${mayMeet(builds, '$1', 'a')}`,
+    [viewer, username],
+  );
+  const row = rows[0];
+  return (
+    row && { ...row, followers: Number(row.followers), following: Number(row.following), posts: Number(row.posts) }
+  );
+}
+
+/**
+ * The account under a username whose posts, stories and lists the viewer may see; undefined for a hidden one as for a
+ * missing one.
+ */
+export async function visibleAccount(
+  { sql, builds }: ReadContext,
+  viewer: AccountId,
+  username: string,
+): Promise<UserCard | undefined> {
+  const { rows } = await sql.query<UserCard>(
+    `select ${userColumns(builds, 'a')} from ${builds.schema('accounts')}.account a where a.username = $2 and a.status = 'active' and ${maySee(builds, '$1', 'a')}`,
+    [viewer, username],
+  );
+  return rows[0];
+}
