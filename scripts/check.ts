@@ -9,6 +9,7 @@ const checks: Check[] = [
   { name: 'types', args: ['node_modules/typescript/bin/tsc', '--noEmit'] },
   { name: 'lint', args: ['node_modules/eslint/bin/eslint.js', '--max-warnings', '0', '.'] },
   { name: 'format', args: ['node_modules/prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '.'] },
+  { name: 'docs/map.svg', args: ['scripts/map-picture.ts', '--check'] },
   { name: 'docs/events.md', args: ['scripts/generate-events-doc.ts', '--check'] },
 ];
 

@@ -135,7 +135,7 @@ function ruleFor(path: string, rules: readonly Rule[]): Rule | undefined {
 }
 
 /** What a file imports: our files as paths from the root, everything else as written. */
-function importsOf(file: SourceFile): string[] {
+export function importsOf(file: SourceFile): string[] {
   return ts
     .preProcessFile(file.text, true, true)
     .importedFiles.map(({ fileName }) =>
