@@ -1,9 +1,7 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Position } from '../../domain/position.ts';
-import type { Pool } from '../../infra/postgres.ts';
-import { createBuild, listBuilds, quoted, type Build } from '../builds/build-store.ts';
-import { readCheckpoints } from '../builds/checkpoints.ts';
-import { compareTable, inSnapshot, sampleRanges, type RowDifference } from './compare-tables.ts';
+import { createBuild, quoted } from '../builds/build-store.ts';
+import { liveBuilds, liveHasReached, positionsOfLive, schemaOf } from './live-builds.ts';
+import { compareTable, inSnapshot, sampleRanges, type RowDifference, type Side } from './compare-tables.ts';
 import { Leases } from '../builds/leases.ts';
 import type { PostgresProjection } from '../projection.ts';
 import type { Target } from './rebuild-plan.ts';
@@ -39,9 +37,6 @@ export type Finding = { readonly projection: string; readonly difference: RowDif
 export type Compared = { readonly keys: number; readonly findings: readonly Finding[]; readonly more: number };
 export type Verified = Compared & { readonly seconds: number };
 
-const REACH_LIMIT_MS = 60_000;
-const LOOK_EVERY_MS = 50;
-
 /**
  * Recomputes models in PostgreSQL from the log, beside the live ones, and compares each with a snapshot of its live
  * build taken while traffic runs, at exactly the place where that stands. What differs is computed on to a later place
@@ -69,16 +64,7 @@ export async function verifyPostgres(
       targets.push({ projection, build, resumed: false });
       await leases.take(build.id);
     }
-    const standing = await readCheckpoints(
-      deps.pool,
-      live.map(({ id }) => id),
-    );
-    await bringTo(
-      deps,
-      targets,
-      placesOf(targets, live, (id) => standing.get(id)?.position),
-      options,
-    );
+    await bringTo(deps, targets, await positionsOfLive(deps.pool, targets, live), options);
     const compared = await compareWithLive(deps, targets, options);
     return { ...compared, seconds: (performance.now() - started) / 1_000 };
   } finally {
@@ -109,6 +95,8 @@ function identityOf({ projection, difference: { table, key } }: Finding): string
   return JSON.stringify([projection, table, key]);
 }
 
+type Sides = { readonly live: Side; readonly expected: Side };
+
 async function compareOnce(
   deps: VerifyDeps,
   targets: readonly Target<PostgresProjection>[],
@@ -121,91 +109,73 @@ async function compareOnce(
   );
   await liveHasReached(deps.pool, live, targets, options.signal);
   return inSnapshot(deps.pool, async (snapshot) => {
-    const standing = await readCheckpoints(
-      snapshot,
-      live.map(({ id }) => id),
-    );
-    await bringTo(
-      deps,
-      targets,
-      placesOf(targets, live, (id) => standing.get(id)?.position),
-      options,
-    );
-    const found: { keys: number; findings: Finding[]; more: number } = { keys: 0, findings: [], more: 0 };
-    const take = (finding: Finding) => {
-      if (!counts(finding)) return;
-      if (found.findings.length < (options.listed ?? LISTED_AT_MOST)) found.findings.push(finding);
-      else found.more += 1;
-    };
+    await bringTo(deps, targets, await positionsOfLive(snapshot, targets, live), options);
+    const findings = new Findings(counts, options.listed ?? LISTED_AT_MOST);
     for (const { projection, build } of targets) {
       const sides = {
         live: { sql: snapshot, schema: schemaOf(live, projection.name) },
         expected: { sql: deps.pool, schema: quoted(build.location) },
       };
-      for (const table of projection.tables) {
-        options.signal.throwIfAborted();
-        const ranges =
-          options.sample === undefined ? undefined : await sampleRanges(sides.expected, table, options.sample);
-        const compared = (more: number) => {
-          found.keys += more;
-          options.report({ step: 'comparing', done: found.keys, total: found.keys });
-        };
-        for await (const difference of compareTable(sides.live, sides.expected, table, { ranges, compared }))
-          take({ projection: projection.name, difference });
-      }
+      await compareTables(projection, sides, findings, options);
     }
-    return found;
+    return findings.compared();
   });
 }
 
-function schemaOf(live: readonly Build[], projection: string): string {
-  return quoted(live.find((build) => build.projection === projection)?.location ?? '');
+async function compareTables(
+  projection: PostgresProjection,
+  { live, expected }: Sides,
+  findings: Findings,
+  { sample, signal, report }: VerifyOptions,
+): Promise<void> {
+  for (const table of projection.tables) {
+    signal.throwIfAborted();
+    const ranges = sample === undefined ? undefined : await sampleRanges(expected, table, sample);
+    const compared = (more: number) => {
+      findings.keys += more;
+      report({ step: 'comparing', done: findings.keys, total: findings.keys });
+    };
+    for await (const difference of compareTable(live, expected, table, { ranges, compared }))
+      findings.take({ projection: projection.name, difference });
+  }
 }
 
-async function liveBuilds({ pool, store }: VerifyDeps, projections: readonly PostgresProjection[]): Promise<Build[]> {
-  const builds = (await listBuilds(pool)).filter(({ state }) => state === 'live');
-  return projections.map(({ name, version }) => {
-    const live = builds.find(({ projection }) => projection === name);
-    if (live === undefined)
-      throw new Error(
-        `${name} has no live build: start the projector, or run "shutterlog projections rebuild ${name}"`,
-      );
-    if (live.storeId !== store.storeId)
-      throw new Error(`${name} was built from another log: run "shutterlog projections rebuild ${name}"`);
-    if (live.version !== version)
-      throw new Error(
-        `${name} is of version ${String(live.version)}, this program has ${String(version)}: run "shutterlog projections rebuild --outdated"`,
-      );
-    return live;
-  });
+/** Lists the first findings that count, and counts the others. */
+class Findings {
+  keys = 0;
+  readonly #listed: Finding[] = [];
+  #more = 0;
+  readonly #counts: (finding: Finding) => boolean;
+  readonly #most: number;
+
+  constructor(counts: (finding: Finding) => boolean, most: number) {
+    this.#counts = counts;
+    this.#most = most;
+  }
+
+  take(finding: Finding): void {
+    if (!this.#counts(finding)) return;
+    if (this.#listed.length < this.#most) this.#listed.push(finding);
+    else this.#more += 1;
+  }
+
+  compared(): Compared {
+    return { keys: this.keys, findings: this.#listed, more: this.#more };
+  }
 }
 
-function placesOf(
-  targets: readonly Target<PostgresProjection>[],
-  live: readonly Build[],
-  positionOf: (buildId: number) => Position | undefined,
-): Map<number, Position> {
-  return new Map(
-    targets.map(({ projection, build }) => {
-      const position = positionOf(live.find((one) => one.projection === projection.name)?.id ?? -1);
-      if (position === undefined) throw new Error(`the live build of ${projection.name} went away`);
-      return [build.id, position];
-    }),
-  );
-}
-
-/** Feeds builds up to exactly the given places. */
+/** Feeds builds up to exactly the given positions. */
 async function bringTo(
   deps: VerifyDeps,
   targets: readonly Target<PostgresProjection>[],
-  places: ReadonlyMap<number, Position>,
+  positions: ReadonlyMap<number, Position>,
   { report, signal }: VerifyOptions,
 ): Promise<void> {
   const replay = new Replay(deps, 'stop');
   try {
     await replay.start(
       targets.map((target) => {
-        const until = places.get(target.build.id);
+        const until = positions.get(target.build.id);
         return until === undefined ? target : { ...target, build: { ...target.build, untilPosition: until } };
       }),
       { report, signal },
@@ -225,33 +195,5 @@ async function bringTo(
     );
   } finally {
     await replay.close();
-  }
-}
-
-// A build may only be moved forward: what it is compared with must not lie behind it.
-async function liveHasReached(
-  pool: Pool,
-  live: readonly Build[],
-  targets: readonly Target<PostgresProjection>[],
-  signal: AbortSignal,
-): Promise<void> {
-  const deadline = performance.now() + REACH_LIMIT_MS;
-  for (;;) {
-    const checkpoints = await readCheckpoints(
-      pool,
-      [...live, ...targets.map(({ build }) => build)].map(({ id }) => id),
-    );
-    const behind = targets.find(({ projection, build }) => {
-      const [ours, theirs] = [
-        checkpoints.get(build.id),
-        checkpoints.get(live.find((one) => one.projection === projection.name)?.id ?? -1),
-      ];
-      return ours !== undefined && theirs !== undefined && theirs.position < ours.position;
-    });
-    if (behind === undefined) return;
-    signal.throwIfAborted();
-    if (performance.now() > deadline)
-      throw new Error(`the live build of ${behind.projection.name} does not move on: is the projector running?`);
-    await delay(LOOK_EVERY_MS);
   }
 }

@@ -1,4 +1,4 @@
-import { metrics, type ObservableGauge } from '@opentelemetry/api';
+import { metrics } from '@opentelemetry/api';
 import type { Log } from '../../infra/process/log.ts';
 import { describe } from '../failures.ts';
 import { showRebuilds } from './rebuild-metrics.ts';
@@ -7,6 +7,36 @@ import { showStops } from './stop-metrics.ts';
 
 const EVERY_MS = 5_000;
 
+type Gauge = {
+  readonly name: string;
+  readonly description: string;
+  /** Undefined where nothing is known: nothing is shown then. */
+  readonly value: (status: ProjectionStatus) => number | undefined;
+};
+
+const GAUGES: readonly Gauge[] = [
+  {
+    name: 'projection_lag_events',
+    description: 'Events of the log that the live build has not passed.',
+    value: ({ live }) => live?.lag.events,
+  },
+  {
+    name: 'projection_lag_seconds',
+    description: 'Age of the oldest event that the live build has not passed.',
+    value: ({ live }) => live?.lag.seconds,
+  },
+  {
+    name: 'projection_events',
+    description: 'Events of the log that the live build has passed.',
+    value: ({ live }) => live?.events,
+  },
+  {
+    name: 'projection_dead_letters',
+    description: 'Events that were parked on the order of an operator.',
+    value: ({ deadLetters }) => deadLetters,
+  },
+];
+
 export type StatusWatch = {
   /** As it was at most a few seconds ago. */
   latest(): readonly ProjectionStatus[];
@@ -14,11 +44,9 @@ export type StatusWatch = {
 };
 
 /**
- * Looks at all projections every few seconds and shows them as metrics: `projection_lag_events`,
- * `projection_lag_seconds`,
- * `projection_events`, `projection_stopped` (1, with the type and id of the event, when an event stopped it, or it was
- * built from another log or by another version) and
- * `projection_dead_letters`, and of builds that are being made what rebuild-metrics.ts says.
+ * Looks at all projections every few seconds and shows them as metrics: those of GAUGES, `projection_stopped` (1, with
+ * the type and id of the event, when an event stopped it, or it was built from another log or by another version), and
+ * of builds that are being made what rebuild-metrics.ts says.
  */
 export function watchStatus(source: StatusSource, log: Log, everyMs = EVERY_MS): StatusWatch {
   let latest: readonly ProjectionStatus[] = [];
@@ -40,40 +68,8 @@ export function watchStatus(source: StatusSource, log: Log, everyMs = EVERY_MS):
     void look();
   }, everyMs);
   void look();
-  const meter = metrics.getMeter('shutterlog');
-  const show = (gauge: ObservableGauge, value: (status: ProjectionStatus) => number | undefined) => {
-    gauge.addCallback((result) => {
-      for (const status of latest) {
-        const shown = value(status);
-        if (shown !== undefined) result.observe(shown, { projection: status.entry.name });
-      }
-    });
-  };
-  show(
-    meter.createObservableGauge('projection_lag_events', {
-      description: 'Events of the log that the live build has not passed.',
-    }),
-    ({ live }) => live?.lag.events,
-  );
-  show(
-    meter.createObservableGauge('projection_lag_seconds', {
-      description: 'Age of the oldest event that the live build has not passed.',
-    }),
-    ({ live }) => live?.lag.seconds,
-  );
-  show(
-    meter.createObservableGauge('projection_events', {
-      description: 'Events of the log that the live build has passed.',
-    }),
-    ({ live }) => live?.events,
-  );
+  showGauges(() => latest);
   const hideStops = showStops(() => latest);
-  show(
-    meter.createObservableGauge('projection_dead_letters', {
-      description: 'Events that were parked on the order of an operator.',
-    }),
-    ({ deadLetters }) => deadLetters,
-  );
   return {
     latest: () => latest,
     close: () => {
@@ -82,4 +78,16 @@ export function watchStatus(source: StatusSource, log: Log, everyMs = EVERY_MS):
       hideStops();
     },
   };
+}
+
+function showGauges(latest: () => readonly ProjectionStatus[]): void {
+  const meter = metrics.getMeter('shutterlog');
+  for (const { name, description, value } of GAUGES) {
+    meter.createObservableGauge(name, { description }).addCallback((result) => {
+      for (const status of latest()) {
+        const shown = value(status);
+        if (shown !== undefined) result.observe(shown, { projection: status.entry.name });
+      }
+    });
+  }
 }

@@ -11,7 +11,8 @@ import {
   type CommentCard,
 } from '../../projections/queries/comment-lists.ts';
 import { pageOf, pageQuery, Pagination, TimeCursor } from '../paging.ts';
-import { CommentBody, type Presenter } from '../presentation.ts';
+import { CommentBody } from '../bodies.ts';
+import { type Presenter } from '../presentation.ts';
 import type { ReadRefusal } from '../problem.ts';
 import type { Reader } from '../reading.ts';
 import { idParam } from './params.ts';

@@ -17,7 +17,8 @@ import {
   type FeedRequest,
 } from '../feed/page/home-page.ts';
 import { encode, pageQuery, Pagination } from '../paging.ts';
-import { PostBody, type Presenter } from '../presentation.ts';
+import { PostBody } from '../bodies.ts';
+import { type Presenter } from '../presentation.ts';
 import type { ReadRefusal } from '../problem.ts';
 import type { Reader } from '../reading.ts';
 

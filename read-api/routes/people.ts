@@ -3,7 +3,8 @@ import { defineRoute, type Route } from '../../infra/http/route.ts';
 import { followRequestsTo } from '../../projections/queries/account-lists.ts';
 import { suggestionsFor } from '../../projections/queries/discovery.ts';
 import { pageOf, pageQuery, Pagination, TimeCursor } from '../paging.ts';
-import { ListedUserBody, type Presenter } from '../presentation.ts';
+import { ListedUserBody } from '../bodies.ts';
+import { type Presenter } from '../presentation.ts';
 import type { ReadRefusal } from '../problem.ts';
 import type { Reader } from '../reading.ts';
 

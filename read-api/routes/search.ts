@@ -3,7 +3,8 @@ import { defineRoute, type Route } from '../../infra/http/route.ts';
 import { trendingHashtags } from '../../projections/queries/discovery.ts';
 import { searchHashtags, searchLocations, searchUsers } from '../../projections/queries/searches.ts';
 import { pageOf, pageQuery, Pagination } from '../paging.ts';
-import { ListedUserBody, type Presenter } from '../presentation.ts';
+import { ListedUserBody } from '../bodies.ts';
+import { type Presenter } from '../presentation.ts';
 import type { ReadRefusal } from '../problem.ts';
 import type { Reader } from '../reading.ts';
 

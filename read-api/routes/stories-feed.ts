@@ -5,7 +5,8 @@ import { STORY_CARD_MODELS } from '../../projections/queries/story-cards.ts';
 import { storyTray } from '../../projections/feeds/story-tray.ts';
 import { trayPage, TrayPlace, type TrayDeps, type TrayItem } from '../feed/page/tray-page.ts';
 import { encode, pageQuery, Pagination } from '../paging.ts';
-import { StoryBody, UserBody, type Presenter } from '../presentation.ts';
+import { StoryBody, UserBody } from '../bodies.ts';
+import { type Presenter } from '../presentation.ts';
 import type { ReadRefusal } from '../problem.ts';
 import type { Reader } from '../reading.ts';
 
