@@ -11,7 +11,7 @@ import { openVault, type Vault } from '../infra/vault/vault.ts';
 import { eraseForGood, type EraseOptions } from './accounts-erase.ts';
 import { exportAccount } from './accounts-export.ts';
 import { CliError, type CliContext, type ExitCode } from './context.ts';
-import type { Run } from './main.ts';
+import type { Run } from './context.ts';
 
 /** `accounts verify|erase|export`: what operators do to single accounts, through the same commands as the API. */
 export function registerAccounts(program: Command, run: Run): void {

@@ -9,7 +9,7 @@ import { mediaPlace, openMediaStore } from '../infra/object-store/media-store.ts
 import { openVault, WrongMasterKeyError } from '../infra/vault/vault.ts';
 import { restoreVault, VaultNotEmptyError } from '../infra/vault/vault-archive.ts';
 import { CliError, type CliContext, type ExitCode } from './context.ts';
-import type { Run } from './main.ts';
+import type { Run } from './context.ts';
 import { showProgress } from './progress.ts';
 
 type ArchiveOptions = { objectStore?: boolean; json?: boolean };

@@ -33,6 +33,9 @@ export type CliContext = {
   readonly signal: AbortSignal;
 };
 
+/** Runs one command's work with an opened context and keeps its exit code. */
+export type Run = (work: (context: CliContext) => Promise<ExitCode>) => Promise<void>;
+
 const STORE_LIMIT_MS = 10_000;
 
 /** Opens a context, runs one command with it, releases everything and says how it ended. Never throws. */

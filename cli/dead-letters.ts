@@ -10,7 +10,7 @@ import {
 } from '../projections/runner/dead-letters.ts';
 import { prepareProjectionTables } from '../projections/builds/schema.ts';
 import { CliError, type CliContext, type ExitCode } from './context.ts';
-import type { Run } from './main.ts';
+import type { Run } from './context.ts';
 
 /** Work or an event that was given up on. `id` is what the other subcommands take. */
 type Letter =

@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import type { Config } from '../infra/process/config.ts';
 import { openVault } from '../infra/vault/vault.ts';
 import type { CliContext, ExitCode } from './context.ts';
-import type { Run } from './main.ts';
+import type { Run } from './context.ts';
 
 type Check = { readonly name: string; readonly advice: string; readonly run: (context: CliContext) => Promise<string> };
 type Finding = { readonly check: string; readonly ok: boolean; readonly says: string; readonly advice?: string };

@@ -5,7 +5,7 @@ import { openPersonalData, type DataKeys } from '../infra/vault/personal-data.ts
 import { openVault } from '../infra/vault/vault.ts';
 import { registerArchive } from './archive.ts';
 import { CliError, type CliContext, type ExitCode } from './context.ts';
-import type { Run } from './main.ts';
+import type { Run } from './context.ts';
 
 type TailOptions = { follow?: boolean; after?: string; limit: string; type?: string; json?: boolean; open?: boolean };
 

@@ -8,7 +8,7 @@ import { readGraph, type Graph } from './import/graph.ts';
 import { readPhotos } from './import/photos.ts';
 import { createSessions } from './import/sessions.ts';
 import { importAccounts, importFollows, importPosts, waitForPosts, type Import, type Outcome } from './import/steps.ts';
-import type { Run } from './main.ts';
+import type { Run } from './context.ts';
 import { showProgress } from './progress.ts';
 
 type ImportOptions = {

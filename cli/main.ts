@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { registerAccounts } from './accounts.ts';
-import { runWithContext, type CliContext, type ExitCode } from './context.ts';
+import { runWithContext, type Run } from './context.ts';
 import { registerDeadLetters } from './dead-letters.ts';
 import { registerDoctor } from './doctor.ts';
 import { registerEvents } from './events.ts';
@@ -8,9 +8,6 @@ import { registerImport } from './import.ts';
 import { registerMedia } from './media.ts';
 import { registerProjections } from './projections.ts';
 import { registerToken } from './token.ts';
-
-/** Runs one command's work with an opened context and keeps its exit code. */
-export type Run = (work: (context: CliContext) => Promise<ExitCode>) => Promise<void>;
 
 const program = new Command('shutterlog')
   .description('Operate Shutterlog: projections, the event log, imports and checks.')

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { mediaBuckets } from '../infra/object-store/media-store.ts';
 import { applyBucketRules, type RuleOutcome } from '../infra/object-store/object-store-lifecycle.ts';
 import { CliError, type CliContext, type ExitCode } from './context.ts';
-import type { Run } from './main.ts';
+import type { Run } from './context.ts';
 
 // What is served lies below it; uploads that nobody completed lie elsewhere and are swept.
 const MEDIA_PREFIX = 'media/';

@@ -7,7 +7,7 @@ import { BUCKETS, idOfKey, kindOfKey } from '../projections/lane-keys.ts';
 import { removeKeys } from '../projections/builds/remove-keys.ts';
 import { removeData } from '../projections/builds/clean-up.ts';
 import { CliError, type CliContext, type ExitCode } from './context.ts';
-import type { Run } from './main.ts';
+import type { Run } from './context.ts';
 
 /** More than any index holds. */
 const ENTRIES_AT_MOST = 10_000;

@@ -10,7 +10,7 @@ import { writeSetting } from '../projections/builds/settings.ts';
 import { presentStatus } from '../projections/status/status-json.ts';
 import { projectionStatus, type BuildStatus, type ProjectionStatus } from '../projections/status/status.ts';
 import { CliError, type CliContext, type ExitCode } from './context.ts';
-import type { Run } from './main.ts';
+import type { Run } from './context.ts';
 import { chosenProjections, onPoisonOf, type AnyProjection } from './projection-names.ts';
 import { registerBuilds } from './projection-builds.ts';
 import { registerRebuild } from './rebuild.ts';

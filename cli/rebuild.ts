@@ -5,19 +5,14 @@ import { openVault } from '../infra/vault/vault.ts';
 import { listBuilds } from '../projections/builds/build-store.ts';
 import { allProjections, codeVersions, postgresProjections } from '../projections/catalog.ts';
 import { replayThreads } from '../projections/rebuild/parallel-replay.ts';
-import {
-  rebuild,
-  RebuildInterruptedError,
-  RebuildStoppedError,
-  type RebuildDeps,
-  type RebuildProgress,
-} from '../projections/rebuild/rebuild.ts';
+import { rebuild, RebuildInterruptedError, RebuildStoppedError } from '../projections/rebuild/rebuild.ts';
+import type { RebuildDeps, RebuildProgress } from '../projections/rebuild/rebuild-deps.ts';
 import { RebuildDiffersError } from '../projections/rebuild/rebuild-check.ts';
 import { RebuildRunningError, type RebuildPlan } from '../projections/rebuild/rebuild-plan.ts';
 import { prepareProjectionTables } from '../projections/builds/schema.ts';
 import { buildAside, placeInLog, type SideBuildOptions } from '../projections/rebuild/side-build.ts';
 import { CliError, type CliContext, type ExitCode } from './context.ts';
-import type { Run } from './main.ts';
+import type { Run } from './context.ts';
 import { remark, showProgress, type Progress } from './progress.ts';
 import { chosenProjections, onPoisonOf, type AnyProjection } from './projection-names.ts';
 

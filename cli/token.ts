@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { signOperatorToken } from '../infra/auth/jwt.ts';
 import { CliError } from './context.ts';
-import type { Run } from './main.ts';
+import type { Run } from './context.ts';
 
 /** `token`: signs a token with the installation's secret and prints it, alone on one line, for use in scripts. */
 export function registerToken(program: Command, run: Run): void {

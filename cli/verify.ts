@@ -6,7 +6,7 @@ import { byStore } from '../projections/rebuild/rebuild-plan.ts';
 import { verifyLanes } from '../projections/rebuild/verify-lanes.ts';
 import { verifyPostgres, type Finding } from '../projections/rebuild/verify.ts';
 import { CliError, type CliContext, type ExitCode } from './context.ts';
-import type { Run } from './main.ts';
+import type { Run } from './context.ts';
 import { showProgress } from './progress.ts';
 import { chosenProjections, type AnyProjection } from './projection-names.ts';
 import { openDeps } from './rebuild.ts';

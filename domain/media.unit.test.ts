@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { newId } from '../infra/ids.ts';
 import { expectLaws, specify } from '../testing/decider-spec.ts';
-import { mediaDecider, unusableBy, type Arrived, type MediaCommand, type MediaState } from './media.ts';
+import { mediaDecider, unusableBy, type Arrived, type MediaCommand } from './media.ts';
+import type { MediaState } from './media-state.ts';
 import type { MediaEvent } from './media-events.ts';
 import { largestFile } from './media-file.ts';
 

@@ -5,7 +5,8 @@ import { Filter } from './filter.ts';
 import { hashtagsOf } from './hashtag.ts';
 import { AccountId, MediaId, PostId } from './ids.ts';
 import { LIMITS } from './limits.ts';
-import { unusableBy, type MediaState } from './media.ts';
+import { unusableBy } from './media.ts';
+import type { MediaState } from './media-state.ts';
 import { boundedText } from './text.ts';
 
 export const Place = z.object({

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { newId } from '../infra/ids.ts';
 import { expectLaws, historyOf, specify } from '../testing/decider-spec.ts';
-import type { MediaState } from './media.ts';
+import type { MediaState } from './media-state.ts';
 import { postDecider, type PostCommand, type PostEvent } from './post.ts';
 
 const given = specify(postDecider);

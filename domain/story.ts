@@ -3,7 +3,8 @@ import { accept, refuse, type Decider } from './decider.ts';
 import { defineEvent, typesOf, type EventOf } from './event-definition.ts';
 import { AccountId, MediaId, StoryId } from './ids.ts';
 import { LIMITS } from './limits.ts';
-import { unusableBy, type MediaState } from './media.ts';
+import { unusableBy } from './media.ts';
+import type { MediaState } from './media-state.ts';
 
 export const StoryAudience = z.enum(['all', 'close_friends']);
 export type StoryAudience = z.infer<typeof StoryAudience>;

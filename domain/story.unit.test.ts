@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { newId } from '../infra/ids.ts';
 import { expectLaws, specify } from '../testing/decider-spec.ts';
-import type { MediaState } from './media.ts';
+import type { MediaState } from './media-state.ts';
 import { isShowing, showingFrom, storyDecider, type StoryCommand, type StoryEvent, type StoryState } from './story.ts';
 import { storyViewDecider, type StoryViewEvent } from './story-view.ts';
 

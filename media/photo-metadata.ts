@@ -72,8 +72,8 @@ function takenAt(stamp: string | null, offset: string | null): string | null {
 }
 
 function plainWords(text: string): string | null {
-  // eslint-disable-next-line no-control-regex -- cameras pad with NUL, and control characters have no place in a name
   const plain = text
+    // eslint-disable-next-line no-control-regex -- cameras pad with NUL, and control characters have no place in a name
     .replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ')
     .trim()
     .slice(0, 100);

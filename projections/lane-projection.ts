@@ -1,5 +1,5 @@
 import type { DomainEvent, EventType } from '../domain/event-log.ts';
-import type { Entry, SortedIndexes, Writer } from '../infra/redis/sorted-indexes.ts';
+import type { Entry, SortedIndexes, Writer } from '../infra/redis/sorted-index.ts';
 import type { ReadContext } from './projection.ts';
 
 /**

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ReadableLog } from '../infra/event-store/event-store.ts';
 import type { PostgresProjection } from '../projections/projection.ts';
-import type { RebuildDeps } from '../projections/rebuild/rebuild.ts';
+import type { RebuildDeps } from '../projections/rebuild/rebuild-deps.ts';
 import { reachableFrom, RULES, violations } from './architecture.ts';
 import { sourceFiles } from './source-files.ts';
 

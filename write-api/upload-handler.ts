@@ -1,6 +1,7 @@
 import type { RequestHandler } from 'express';
 import { sendProblem, type Problem } from '../infra/http/problem.ts';
-import type { FsObjectStore, UploadOutcome } from '../infra/object-store/object-store-fs.ts';
+import type { FsObjectStore } from '../infra/object-store/object-store-fs.ts';
+import type { UploadOutcome } from '../infra/object-store/object-store-fs-uploads.ts';
 
 type RefusedUpload = Extract<UploadOutcome, { ok: false }>['code'];
 

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import type { Bench } from './world.ts';
+import type { Pool } from '../../infra/postgres.ts';
+import type { RedisClient } from '../../infra/redis/redis.ts';
 
 /**
  * Where the CPU time of a contestant goes. `client` is the process that measures: it is what a plain pipeline runs in.
@@ -22,7 +23,7 @@ const PARENT = 1;
  * Linux; elsewhere all is 0.
  */
 export async function cpuMeter(
-  { redis, models: { pool } }: Pick<Bench, 'redis' | 'models'>,
+  { redis, models: { pool } }: { redis: RedisClient; models: { pool: Pool } },
   eventStore: number | undefined,
 ): Promise<(projector?: number) => Cpu> {
   const redisPid = Number(/process_id:(\d+)/.exec(await redis.info('server'))?.[1]);

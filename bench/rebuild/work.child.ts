@@ -14,7 +14,8 @@ import { followedCelebrities } from '../../projections/feeds/followed-celebritie
 import { homeFeed, homeFeeds } from '../../projections/feeds/home-feed.ts';
 import { BUCKETS, keysOf } from '../../projections/lane-keys.ts';
 import { replayThreads } from '../../projections/rebuild/parallel-replay.ts';
-import { rebuild, type RebuildDeps, type RebuildProgress } from '../../projections/rebuild/rebuild.ts';
+import { rebuild } from '../../projections/rebuild/rebuild.ts';
+import type { RebuildDeps, RebuildProgress } from '../../projections/rebuild/rebuild-deps.ts';
 import { prepareProjectionTables } from '../../projections/builds/schema.ts';
 import { storyTray, storyTrays } from '../../projections/feeds/story-tray.ts';
 import { verifyLanes } from '../../projections/rebuild/verify-lanes.ts';

@@ -1,5 +1,6 @@
 import { Username } from '../../domain/account-events.ts';
-import { accountDecider, type ActiveAccount } from '../../domain/account.ts';
+import { accountDecider } from '../../domain/account.ts';
+import type { ActiveAccount } from '../../domain/account-state.ts';
 import type { AccountId } from '../../domain/ids.ts';
 import { usernameReservation } from '../../domain/reservation.ts';
 import { streamOf } from '../../domain/streams.ts';

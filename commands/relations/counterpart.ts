@@ -1,4 +1,4 @@
-import type { ActiveAccount } from '../../domain/account.ts';
+import type { ActiveAccount } from '../../domain/account-state.ts';
 import type { AccountId } from '../../domain/ids.ts';
 import { findActiveAccount, type AccountFinder } from '../accounts/find-account.ts';
 import { blocking, type Blocking } from './relations.ts';

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { AccountId, MediaId } from '../../domain/ids.ts';
 import { LIMITS } from '../../domain/limits.ts';
-import { mediaDecider, type MediaState } from '../../domain/media.ts';
+import { mediaDecider } from '../../domain/media.ts';
+import type { MediaState } from '../../domain/media-state.ts';
 import { showingFrom, StoryAudience, storyDecider } from '../../domain/story.ts';
 import { streamOf } from '../../domain/streams.ts';
 import { idFromCommand } from '../../infra/ids.ts';

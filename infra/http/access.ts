@@ -1,7 +1,8 @@
 import type { Request, Response } from 'express';
 import { ProblemError } from './problem.ts';
 import type { Route } from './route.ts';
-import type { Authenticator, LimitState, LoggedIn, RateLimiter, TokenVerdict } from './services.ts';
+import type { Authenticator, LimitState, RateLimiter, TokenVerdict } from './services.ts';
+import type { LoggedIn } from './route.ts';
 
 export type Caller = { readonly account: LoggedIn | undefined; readonly operator: boolean };
 

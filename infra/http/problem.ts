@@ -2,7 +2,9 @@ import { STATUS_CODES } from 'node:http';
 import type { ErrorRequestHandler, Response } from 'express';
 import { z } from 'zod';
 import type { Log } from '../process/log.ts';
-import type { FieldError } from './route.ts';
+
+/** What is wrong with one field of a request; `path` as in `body.list.0`. */
+export type FieldError = { readonly path: string; readonly message: string };
 
 /** An error answer (RFC 9457). `code` is stable; `errors` names each wrong field of the request. */
 export type Problem = {

@@ -1,15 +1,18 @@
 import type { IncomingMessage } from 'node:http';
 import type { z } from 'zod';
-import type { OwnerId } from '../../domain/ids.ts';
+import type { AccountId, OwnerId } from '../../domain/ids.ts';
 import type { Actor } from '../../domain/metadata.ts';
 import type { Position } from '../../domain/position.ts';
 import type { JsonText } from './json-text.ts';
-import type { LoggedIn } from './services.ts';
+import type { FieldError } from './problem.ts';
 
 export type Method = 'get' | 'post' | 'put' | 'delete';
 
 /** Body schema for each status that the route answers with; null for an empty body. Problems need no entry. */
 export type Responses = { readonly [status: number]: z.ZodType | null };
+
+/** Who is logged in, and in which session when the token names one. */
+export type LoggedIn = { readonly id: AccountId; readonly session?: string };
 
 /** What a write made visible; becomes the `Consistency-Token` header. */
 export type WrittenEvents = { readonly position: Position; readonly owners: readonly OwnerId[] };
@@ -136,7 +139,6 @@ export type PlainAnswer = AnswerParts & { readonly status: number; readonly body
 export type PlainRequest = Omit<RouteRequest<unknown, unknown, unknown, 'none'>, 'account'> & {
   readonly account: LoggedIn | undefined;
 };
-export type FieldError = { readonly path: string; readonly message: string };
 
 /** A route as the app mounts it: `check` validates, and gives the work to run or what is wrong with each field. */
 export type Route<Code extends string = string> = RouteOptions<'account' | 'none'> & {

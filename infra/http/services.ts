@@ -1,9 +1,5 @@
-import type { AccountId } from '../../domain/ids.ts';
 import type { Problem } from './problem.ts';
-import type { LimitName, Refused, WrittenEvents } from './route.ts';
-
-/** Who is logged in, and in which session when the token names one. */
-export type LoggedIn = { readonly id: AccountId; readonly session?: string };
+import type { LimitName, LoggedIn, Refused, WrittenEvents } from './route.ts';
 
 /** Who a bearer token speaks for. */
 export type TokenVerdict =

@@ -1,9 +1,8 @@
 import { createReadStream } from 'node:fs';
-import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { z } from 'zod';
 import { ChecksumMismatch, IMMUTABLE_CACHE_CONTROL, checkedKey, resolveRange } from './object-store.ts';
 import type {
   ByteRange,
@@ -17,16 +16,8 @@ import type {
   UploadGrantOptions,
 } from './object-store.ts';
 import { unless, unlinkIfThere } from './object-store-disk.ts';
-import {
-  TooManyBytes,
-  commit,
-  findObject,
-  listObjects,
-  openSource,
-  removeObject,
-  stage,
-} from './object-store-files.ts';
-import type { StagedBytes } from './object-store-files.ts';
+import { commit, findObject, listObjects, openSource, removeObject, stage } from './object-store-files.ts';
+import { acceptPromised, uploadClaims, type IncomingUpload, type UploadOutcome } from './object-store-fs-uploads.ts';
 import { signQuery, verifyQuery } from './object-store-signing.ts';
 
 export interface FsObjectStoreOptions {
@@ -39,27 +30,6 @@ export interface FsObjectStoreOptions {
   /** Signed downloads are `<downloadBaseUrl>/<key>?…`; that route calls `verifyDownload`. */
   readonly downloadBaseUrl: string;
 }
-
-/** What arrived at the upload route. `search` is the query string as received. */
-export interface IncomingUpload {
-  readonly key: string;
-  readonly search: string;
-  readonly contentType: string | undefined;
-  readonly body: Readable;
-}
-
-export type UploadOutcome =
-  | { readonly ok: true; readonly info: ObjectInfo }
-  | {
-      readonly ok: false;
-      readonly code:
-        | 'signature_invalid'
-        | 'signature_expired'
-        | 'upload_replayed'
-        | 'upload_type_mismatch'
-        | 'upload_size_mismatch'
-        | 'upload_checksum_mismatch';
-    };
 
 export interface FsObjectStore extends ObjectStore {
   /**
@@ -76,14 +46,6 @@ export interface FsObjectStore extends ObjectStore {
   /** Removes temporary files and notes of used grants that were written before `before`; answers how many. */
   sweep(before: Date): Promise<number>;
 }
-
-const uploadClaims = z.object({
-  type: z.string().min(1),
-  size: z.coerce.number().int().nonnegative(),
-  sha256: z.string().optional(),
-  grant: z.uuid(),
-});
-type UploadClaims = z.infer<typeof uploadClaims>;
 
 /** An object store in a folder of this machine. It does no work until it is asked to. */
 export function createFsObjectStore({
@@ -181,39 +143,6 @@ function hasOpened(body: Readable): Promise<boolean> {
       }
     }
   });
-}
-
-async function acceptPromised(dir: string, upload: IncomingUpload, claims: UploadClaims): Promise<UploadOutcome> {
-  if (upload.contentType !== claims.type) return { ok: false, code: 'upload_type_mismatch' };
-  const usedGrant = join(dir, 'used-grants', claims.grant);
-  if (await stat(usedGrant).catch(unless('ENOENT', null))) return { ok: false, code: 'upload_replayed' };
-  const staged = await stage(dir, upload.body, claims.size).catch((error: unknown) => {
-    if (error instanceof TooManyBytes) return null;
-    throw error;
-  });
-  if (!staged) return { ok: false, code: 'upload_size_mismatch' };
-  const wrong = whatDiffers(staged, claims);
-  if (wrong) {
-    await unlinkIfThere(staged.path);
-    return { ok: false, code: wrong };
-  }
-  const info = await commit(dir, upload.key, staged, {
-    contentType: claims.type,
-    cacheControl: IMMUTABLE_CACHE_CONTROL,
-    onlyIfAbsent: true,
-  });
-  if (!info) return { ok: false, code: 'upload_replayed' };
-  await mkdir(join(dir, 'used-grants'), { recursive: true });
-  await writeFile(usedGrant, '', { flush: true });
-  return { ok: true, info };
-}
-
-function whatDiffers(
-  staged: StagedBytes,
-  claims: UploadClaims,
-): 'upload_size_mismatch' | 'upload_checksum_mismatch' | null {
-  if (staged.size !== claims.size) return 'upload_size_mismatch';
-  return claims.sha256 !== undefined && claims.sha256 !== staged.checksumSha256 ? 'upload_checksum_mismatch' : null;
 }
 
 async function sweepFolder(folder: string, before: Date): Promise<number> {

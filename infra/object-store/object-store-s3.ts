@@ -13,20 +13,17 @@ import {
   S3ServiceException,
 } from '@aws-sdk/client-s3';
 import type { GetObjectCommandOutput, HeadObjectCommandOutput } from '@aws-sdk/client-s3';
-import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import { ChecksumMismatch, IMMUTABLE_CACHE_CONTROL, checkedKey } from './object-store.ts';
 import type {
   ByteRange,
-  DownloadGrant,
   ListedObject,
   ObjectInfo,
   ObjectRead,
   ObjectSource,
   ObjectStore,
   PutOptions,
-  UploadGrant,
-  UploadGrantOptions,
 } from './object-store.ts';
+import { base64, presignDownload, presignUpload } from './object-store-s3-grants.ts';
 
 export interface S3Options {
   /** Address of the server; without it, AWS in `region`. */
@@ -205,39 +202,6 @@ async function* listObjects(
   } while (token !== undefined);
 }
 
-async function presignUpload(client: S3Client, bucket: string, upload: UploadGrantOptions): Promise<UploadGrant> {
-  const headers = {
-    'content-type': upload.contentType,
-    'if-none-match': '*',
-    ...(upload.checksumSha256 === undefined ? {} : { 'x-amz-checksum-sha256': base64(upload.checksumSha256) }),
-  };
-  const expiresAt = new Date(Date.now() + upload.expiresInSeconds * 1000);
-  const command = new PutObjectCommand({
-    Bucket: bucket,
-    Key: checkedKey(upload.key),
-    ContentType: upload.contentType,
-    ContentLength: upload.size,
-    IfNoneMatch: '*',
-    ...(upload.checksumSha256 === undefined ? {} : { ChecksumSHA256: base64(upload.checksumSha256) }),
-  });
-  const url = await getSignedUrl(client, command, {
-    expiresIn: upload.expiresInSeconds,
-    unhoistableHeaders: new Set(['x-amz-checksum-sha256', 'if-none-match']),
-    signableHeaders: new Set(['content-type', 'content-length', 'if-none-match']),
-  });
-  return { method: 'PUT', url, headers, expiresAt };
-}
-
-async function presignDownload(client: S3Client, bucket: string, key: string, seconds: number): Promise<DownloadGrant> {
-  const expiresAt = new Date(Date.now() + seconds * 1000);
-  const url = await getSignedUrl(client, new GetObjectCommand({ Bucket: bucket, Key: key }), { expiresIn: seconds });
-  return { url, expiresAt };
-}
-
 function isStatus(error: unknown, status: number): boolean {
   return error instanceof S3ServiceException && error.$metadata.httpStatusCode === status;
-}
-
-function base64(hex: string): string {
-  return Buffer.from(hex, 'hex').toString('base64');
 }

@@ -1,4 +1,4 @@
-import type { Change, Entry } from './sorted-indexes.ts';
+import type { Change, Entry } from './sorted-index.ts';
 
 const KEYS_PER_CALL = 1_000;
 /** Additions and removals, so that one call does not hold up Redis when each index gets many. */

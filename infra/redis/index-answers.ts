@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import type { Entry, Found } from './sorted-indexes.ts';
+import type { Entry, Found } from './sorted-index.ts';
 
 /**
  * Reads what `index_newest` answers, and remembers what it made of the last answer for each key: as long as an index

@@ -3,7 +3,8 @@ import { startRedisCluster, type RedisCluster } from '../../testing/redis-cluste
 import { createTestRedis, type TestRedis } from '../../testing/redis.ts';
 import { EpochUnknownError, StaleEpochError } from './redis-functions.ts';
 import { openRedis, serversOf, whenRedisReady, type RedisClient } from './redis.ts';
-import { createSortedIndexes, type Entry, type SortedIndexes } from './sorted-indexes.ts';
+import { createSortedIndexes } from './sorted-indexes.ts';
+import type { Entry, SortedIndexes } from './sorted-index.ts';
 
 const BOUND = { entries: 5, slack: 0.4 };
 const writer = { lane: 3, epoch: 1 };

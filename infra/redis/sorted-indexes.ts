@@ -4,84 +4,7 @@ import { chunksByGroup, oneGroup, packedCalls, type Packed } from './call-packin
 import { toFound, type IndexAnswers } from './index-answers.ts';
 import { createFunctionCaller, type FunctionCaller } from './redis-functions.ts';
 import { allServersOf, type RedisClient } from './redis.ts';
-
-/** One member of an index: `score` orders it (milliseconds since 1970), `id` breaks ties. */
-export type Entry = { readonly id: string; readonly score: number };
-
-/** Who writes: a lane of a build, and the epoch under which the writer holds it. */
-export type Writer = { readonly lane: number; readonly epoch: number };
-
-/** The same additions and removals for each of some indexes. */
-export type Change = {
-  readonly keys: readonly string[];
-  readonly add: readonly Entry[];
-  readonly remove: readonly string[];
-};
-
-/** An index is cut to `entries` once it has more than `entries` and the slack. */
-export type Bound = {
-  readonly entries: number;
-  readonly slack: number;
-  /** An index with less of its lifetime left was not read for long: it is made absent instead of changed. */
-  readonly idleBelowMs?: number;
-};
-
-/** `absent`, or being computed by the holder of a lease, or complete: its newest entries, newest first. */
-export type Found =
-  | { readonly state: 'absent' }
-  | { readonly state: 'computing' }
-  | { readonly state: 'complete'; readonly entries: readonly Entry[] };
-
-/** `busy`: somebody else computes it. `withheld`: indexes of its kind are not made at this moment. */
-export type Lease = 'taken' | 'busy' | 'present' | 'withheld';
-
-/** A computed index: its newest entries, newest first; `cut` when there may be more below the last one. */
-export type Computed = { readonly entries: readonly Entry[]; readonly cut: boolean };
-
-/** Indexes on Redis that are absent or complete: redis-functions.lua says what that means. */
-export type SortedIndexes = {
-  /**
-   * Adds and removes on those indexes that exist, ends the leases on the others. `incomplete` are unlinked: they lost
-   * too much to know their newest entries.
-   */
-  apply(
-    writers: readonly Writer[],
-    bound: Bound,
-    changes: readonly Change[],
-  ): Promise<{ changed: number; incomplete: string[] }>;
-  /** Makes indexes absent and ends the leases on them. */
-  discard(writers: readonly Writer[], keys: readonly string[]): Promise<void>;
-  /**
-   * Makes all indexes of a kind (the word behind the prefix in their keys) absent, and keeps readers from making them
-   * until the writers permit it again. Safe to call again and again; with `swept` it only looks whether that still
-   * holds, and sweeps when it does not.
-   */
-  withhold(writers: readonly Writer[], kind: string, swept: boolean): Promise<void>;
-  permit(writers: readonly Writer[], kind: string): Promise<void>;
-  /** Those that have less than `renewBelowMs` to live then live for `renewMs`; 0 leaves all as they are. */
-  newest(keys: readonly string[], options: { limit: number; renewMs: number; renewBelowMs?: number }): Promise<Found[]>;
-  lease(key: string, token: string, lifetimeMs: number): Promise<Lease>;
-  /** False when the lease was broken meanwhile: nothing is written. */
-  fill(key: string, token: string, computed: Computed, lifetimeMs: number): Promise<boolean>;
-  release(key: string, token: string): Promise<void>;
-  /**
-   * The keys that start with `prefix`, in no order; a key that comes or goes meanwhile may be missed or be there twice.
-   * Throws when a part of Redis is away.
-   */
-  scan(prefix: string): AsyncIterable<string[]>;
-  /**
-   * Raises the lanes' epochs everywhere and sets their marks. Throws StaleEpochError when a higher epoch of one is
-   * known.
-   */
-  takeOver(lanes: readonly (Writer & { readonly mark: string })[]): Promise<void>;
-  /**
-   * Moves marks: the positions up to which the lanes' effects are in Redis. `elsewhere` when a mark is not where it was
-   * left: some server came back with an older state, and the lanes have to go back to what `marks` says.
-   */
-  mark(moves: readonly (Writer & { readonly from: string; readonly to: string })[]): Promise<'marked' | 'elsewhere'>;
-  /** For each lane its earliest mark in any part of Redis; undefined where none is known. */
-  marks(lanes: readonly number[]): Promise<(string | undefined)[]>;
-};
+import type { Bound, Change, Computed, Found, SortedIndexes, Writer } from './sorted-index.ts';
 
 const CALLS_UNDER_WAY = 4;
 
@@ -95,11 +18,32 @@ export type IndexesOptions = { readonly prefix: string; readonly buckets: number
 export function createSortedIndexes(client: RedisClient, { prefix, buckets, answers }: IndexesOptions): SortedIndexes {
   const call = createFunctionCaller(client);
   const clustered = client instanceof Cluster;
-  const groupOf = clustered ? tagOf : oneGroup;
-  const registryOf = (group: string) => `${prefix}lanes:{${group}}`;
   const groups = clustered ? Array.from({ length: buckets }, (_, bucket) => String(bucket)) : [''];
-  const registries = groups.map(registryOf);
-  const withheldOf = (kind: string, group: string) => `${prefix}withheld:${kind}:{${group}}`;
+  const routing: Routing = {
+    call,
+    groupOf: clustered ? tagOf : oneGroup,
+    registryOf: (group) => `${prefix}lanes:{${group}}`,
+    withheldOf: (kind, group) => `${prefix}withheld:${kind}:{${group}}`,
+  };
+  return {
+    apply: (writers, bound, changes) => apply(routing, { writers, bound, changes }),
+    newest: (keys, { limit, renewMs, renewBelowMs = renewMs }) => {
+      const read = (key: string, answer: string | null) =>
+        answers === undefined ? toFound(answer) : answers.found(`${String(limit)} ${key}`, answer);
+      return newest({ ...routing, read }, { keys, args: [limit, renewMs, renewBelowMs] });
+    },
+    scan: (start) => scan(client, start),
+    ...removing(client, routing, { prefix, groups }),
+    ...leasing(routing, prefix),
+    ...lanesOf(client, call, groups.map(routing.registryOf)),
+  };
+}
+
+function removing(
+  client: RedisClient,
+  { call, groupOf, registryOf, withheldOf }: Routing,
+  { prefix, groups }: { prefix: string; groups: readonly string[] },
+): Pick<SortedIndexes, 'discard' | 'withhold' | 'permit'> {
   const inEachGroup = (name: string, writers: readonly Writer[], kind: string) =>
     Promise.all(groups.map((group) => call(name, [registryOf(group), withheldOf(kind, group)], epochsOf(writers))));
   const discard = async (writers: readonly Writer[], keys: readonly string[]) => {
@@ -107,7 +51,6 @@ export function createSortedIndexes(client: RedisClient, { prefix, buckets, answ
       await call('index_discard', [registryOf(group), ...chunk], epochsOf(writers));
   };
   return {
-    apply: (writers, bound, changes) => apply({ call, groupOf, registryOf }, { writers, bound, changes }),
     discard,
     withhold: async (writers, kind, swept) => {
       const stands = (await inEachGroup('index_withhold', writers, kind)).every((added) => added === 0);
@@ -117,34 +60,36 @@ export function createSortedIndexes(client: RedisClient, { prefix, buckets, answ
     permit: async (writers, kind) => {
       await inEachGroup('index_permit', writers, kind);
     },
-    newest: async (keys, { limit, renewMs, renewBelowMs = renewMs }) =>
-      newest(
-        {
-          call,
-          groupOf,
-          read:
-            answers === undefined
-              ? (_key, answer) => toFound(answer)
-              : (key, answer) => answers.found(`${String(limit)} ${key}`, answer),
-        },
-        { keys, args: [limit, renewMs, renewBelowMs] },
-      ),
+  };
+}
+
+const LeaseAnswer = z.enum(['taken', 'busy', 'present', 'withheld']);
+
+function leasing(
+  { call, groupOf, withheldOf }: Routing,
+  prefix: string,
+): Pick<SortedIndexes, 'lease' | 'fill' | 'release'> {
+  return {
     lease: async (key, token, lifetimeMs) => {
       const kind = key.slice(prefix.length, key.indexOf(':', prefix.length));
-      return z
-        .enum(['taken', 'busy', 'present', 'withheld'])
-        .parse(await call('index_lease', [key, withheldOf(kind, groupOf(key))], [token, lifetimeMs]));
+      return LeaseAnswer.parse(await call('index_lease', [key, withheldOf(kind, groupOf(key))], [token, lifetimeMs]));
     },
-    fill: async (key, token, computed, lifetimeMs) =>
-      (await call(
-        'index_fill',
-        [key],
-        [token, lifetimeMs, ...floorOf(computed), ...computed.entries.flatMap(({ id, score }) => [score, id])],
-      )) === 1,
+    fill: async (key, token, computed, lifetimeMs) => {
+      const entries = computed.entries.flatMap(({ id, score }) => [score, id]);
+      return (await call('index_fill', [key], [token, lifetimeMs, ...floorOf(computed), ...entries])) === 1;
+    },
     release: async (key, token) => {
       await call('index_release', [key], [token]);
     },
-    scan: (start) => scan(client, start),
+  };
+}
+
+function lanesOf(
+  client: RedisClient,
+  call: FunctionCaller,
+  registries: readonly string[],
+): Pick<SortedIndexes, 'takeOver' | 'mark' | 'marks'> {
+  return {
     takeOver: async (lanes) => {
       const args = lanes.flatMap(({ lane, epoch, mark }) => [lane, epoch, mark]);
       await Promise.all(registries.map((registry) => call('lane_take_over', [registry], args)));
@@ -155,15 +100,20 @@ export function createSortedIndexes(client: RedisClient, { prefix, buckets, answ
       const answers = await Promise.all(registries.map((registry) => call('lane_mark', [registry], args)));
       return answers.every((answer) => answer === 'marked') ? 'marked' : 'elsewhere';
     },
-    marks: async (lanes) =>
-      earliest(
-        await Promise.all(registries.map((registry) => client.hmget(registry, ...lanes.map((lane) => `${lane}:mark`)))),
-        lanes.length,
-      ),
+    marks: async (lanes) => {
+      const fields = lanes.map((lane) => `${String(lane)}:mark`);
+      return earliest(await Promise.all(registries.map((registry) => client.hmget(registry, ...fields))), lanes.length);
+    },
   };
 }
 
-type Routing = { call: FunctionCaller; groupOf: (key: string) => string; registryOf: (group: string) => string };
+/** How keys come to the servers: which call carries which, and where the writers of a group are registered. */
+type Routing = {
+  readonly call: FunctionCaller;
+  readonly groupOf: (key: string) => string;
+  readonly registryOf: (group: string) => string;
+  readonly withheldOf: (kind: string, group: string) => string;
+};
 type Work = { writers: readonly Writer[]; bound: Bound; changes: readonly Change[] };
 
 const epochsOf = (writers: readonly Writer[]) => writers.flatMap(({ lane, epoch }) => [lane, epoch]);

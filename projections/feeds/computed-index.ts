@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Entry, SortedIndexes } from '../../infra/redis/sorted-indexes.ts';
+import type { Entry, SortedIndexes } from '../../infra/redis/sorted-index.ts';
 
 /** An index as a reader gets it: `hit` from Redis, else computed from PostgreSQL. */
 export type Obtained = { readonly entries: readonly Entry[]; readonly from: 'hit' | 'miss' };

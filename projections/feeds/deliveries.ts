@@ -1,4 +1,4 @@
-import type { Change, Entry } from '../../infra/redis/sorted-indexes.ts';
+import type { Change, Entry } from '../../infra/redis/sorted-index.ts';
 
 /** What to add to and remove from a feed. */
 export type Delta = { readonly add: readonly Entry[]; readonly remove: readonly string[] };

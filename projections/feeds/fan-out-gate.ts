@@ -1,4 +1,4 @@
-import type { SortedIndexes, Writer } from '../../infra/redis/sorted-indexes.ts';
+import type { SortedIndexes, Writer } from '../../infra/redis/sorted-index.ts';
 import type { FanOutLevel } from '../lane-projection.ts';
 
 type GateParts = {

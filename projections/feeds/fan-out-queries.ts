@@ -1,4 +1,4 @@
-import type { Entry } from '../../infra/redis/sorted-indexes.ts';
+import type { Entry } from '../../infra/redis/sorted-index.ts';
 import { UNCOMMON } from '../models/accounts.ts';
 import type { Pair } from './fan-out-work.ts';
 import { milliseconds, unhindered, type EntryKind } from './feed-definition.ts';

@@ -1,5 +1,5 @@
 import { FEED } from '../../domain/limits.ts';
-import type { Bound, Change } from '../../infra/redis/sorted-indexes.ts';
+import type { Bound, Change } from '../../infra/redis/sorted-index.ts';
 import { audiencesOf, type AudienceOf } from './audiences.ts';
 import { fillAbsent, IDLE_BELOW_MS } from './computed-index.ts';
 import { Deliveries, type Delta } from './deliveries.ts';

@@ -1,5 +1,5 @@
 import { FEED, LIMITS } from '../../domain/limits.ts';
-import type { Entry } from '../../infra/redis/sorted-indexes.ts';
+import type { Entry } from '../../infra/redis/sorted-index.ts';
 import type { ReadContext } from '../projection.ts';
 
 /**

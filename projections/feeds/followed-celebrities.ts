@@ -1,5 +1,5 @@
 import { FEED } from '../../domain/limits.ts';
-import type { Change, Entry } from '../../infra/redis/sorted-indexes.ts';
+import type { Change, Entry } from '../../infra/redis/sorted-index.ts';
 import { UNCOMMON } from '../models/accounts.ts';
 import { audiencesOf } from './audiences.ts';
 import { pairsNow } from './fan-out-queries.ts';

@@ -1,4 +1,4 @@
-import type { Entry, Found } from '../../infra/redis/sorted-indexes.ts';
+import type { Entry, Found } from '../../infra/redis/sorted-index.ts';
 import { fillAbsent } from './computed-index.ts';
 import { describe, isOutage } from '../failures.ts';
 import { idOfKey, keysOf } from '../lane-keys.ts';

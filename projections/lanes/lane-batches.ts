@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { DomainEvent } from '../../domain/event-log.ts';
 import { EpochUnknownError, StaleEpochError } from '../../infra/redis/redis-functions.ts';
-import type { Writer } from '../../infra/redis/sorted-indexes.ts';
+import type { Writer } from '../../infra/redis/sorted-index.ts';
 import { isOutage } from '../failures.ts';
 
 /** A batch of one lane that waits to be applied. */

@@ -1,7 +1,7 @@
 import { laterOf, Position } from '../../domain/position.ts';
 import type { Pool } from '../../infra/postgres.ts';
 import { EpochUnknownError, StaleEpochError } from '../../infra/redis/redis-functions.ts';
-import type { SortedIndexes } from '../../infra/redis/sorted-indexes.ts';
+import type { SortedIndexes } from '../../infra/redis/sorted-index.ts';
 import type { Build } from '../builds/build-store.ts';
 import { holdsLane, moveLanes, takeLanes, type HeldLane } from './lane-positions.ts';
 

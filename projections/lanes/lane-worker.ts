@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { DomainEvent } from '../../domain/event-log.ts';
 import { laterOf, type Position } from '../../domain/position.ts';
 import { EpochUnknownError, StaleEpochError } from '../../infra/redis/redis-functions.ts';
-import type { Writer } from '../../infra/redis/sorted-indexes.ts';
+import type { Writer } from '../../infra/redis/sorted-index.ts';
 import { describe, isOutage } from '../failures.ts';
 import type { HeldLane } from './lane-positions.ts';
 import type { TakenEvent } from '../runner/decoding.ts';

@@ -12,7 +12,8 @@ import { openProjectorWorld, type ProjectorWorld } from '../../testing/projector
 import { listBuilds, quoted } from '../builds/build-store.ts';
 import { postgresProjections } from '../catalog.ts';
 import { follows } from '../models/follows.ts';
-import { rebuild, type RebuildDeps, type RebuildProgress } from './rebuild.ts';
+import { rebuild } from './rebuild.ts';
+import type { RebuildDeps, RebuildProgress } from './rebuild-deps.ts';
 
 const SCRIPT = fileURLToPath(new URL('../../testing/projection-process.ts', import.meta.url));
 const EVENTS = 42_000;

@@ -1,6 +1,6 @@
 import { listBuilds } from '../builds/build-store.ts';
 import { companionsOf } from '../lanes/lane-models.ts';
-import type { RebuildDeps, RebuildProgress } from './rebuild.ts';
+import type { RebuildDeps, RebuildProgress } from './rebuild-deps.ts';
 import type { RebuildPlan } from './rebuild-plan.ts';
 import type { Replay } from './replay.ts';
 import { verifyLanes } from './verify-lanes.ts';

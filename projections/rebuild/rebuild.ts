@@ -1,11 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ReadableLog } from '../../infra/event-store/event-store.ts';
-import type { Log } from '../../infra/process/log.ts';
-import type { DataKeys } from '../../infra/vault/personal-data.ts';
-import type { Pool } from '../../infra/postgres.ts';
-import type { RedisClient } from '../../infra/redis/redis.ts';
 import { analyzeBuilds } from './analyze-builds.ts';
-import type { CodeVersions } from '../builds/builds.ts';
 import { listBuilds, type Build, type StoppedAt } from '../builds/build-store.ts';
 import { flip, HOLD_MS } from '../builds/switch-over.ts';
 import type { LaneProjection } from '../lane-projection.ts';
@@ -16,28 +10,8 @@ import { checkPlan } from './rebuild-check.ts';
 import { fillLanes, followLanes } from './rebuild-lanes.ts';
 import { claimRebuild, planRebuild, RebuildRunningError, type RebuildPlan } from './rebuild-plan.ts';
 import { removeKeys } from '../builds/remove-keys.ts';
-import { Replay, type ReplayDeps } from './replay.ts';
-
-export type RebuildDeps = Pick<ReplayDeps, 'parallel'> & {
-  /** On the primary, with a connection for each projection and some more. Commits need not wait for the disk. */
-  readonly pool: Pool;
-  readonly databaseUrl: string;
-  readonly store: ReadableLog;
-  readonly keys: DataKeys;
-  readonly log: Log;
-  readonly versions: CodeVersions;
-  /** Asked for only when a model in Redis is rebuilt. */
-  readonly redis: () => Promise<RedisClient>;
-};
-
-/** `replaying` counts events of the log, `filling` and `comparing` keys, `switching` models. */
-export type RebuildStep = 'replaying' | 'filling' | 'comparing' | 'switching';
-export type RebuildProgress = {
-  readonly step: RebuildStep;
-  readonly done: number;
-  readonly total: number;
-  readonly estimated: boolean;
-};
+import type { RebuildDeps, RebuildProgress } from './rebuild-deps.ts';
+import { Replay } from './replay.ts';
 
 export type RebuildOptions = {
   readonly projections: readonly (PostgresProjection | LaneProjection)[];

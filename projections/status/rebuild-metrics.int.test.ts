@@ -9,7 +9,8 @@ import { listBuilds } from '../builds/build-store.ts';
 import { follows } from '../models/follows.ts';
 import { watchStatus, type StatusWatch } from './metrics.ts';
 import type { PostgresProjection } from '../projection.ts';
-import { rebuild, type RebuildDeps } from '../rebuild/rebuild.ts';
+import { rebuild } from '../rebuild/rebuild.ts';
+import type { RebuildDeps } from '../rebuild/rebuild-deps.ts';
 
 const FOLLOWS = 40;
 /** The log begins with one of its own. */

@@ -5,7 +5,7 @@ import { eraseAccount } from '../../commands/accounts/erase-account.ts';
 import type { AccountFinder } from '../../commands/accounts/find-account.ts';
 import { registerAccount, RegisterAccountInput } from '../../commands/accounts/register-account.ts';
 import { Privacy } from '../../domain/account-events.ts';
-import type { ActiveAccount } from '../../domain/account.ts';
+import type { ActiveAccount } from '../../domain/account-state.ts';
 import { AccountId, MediaId } from '../../domain/ids.ts';
 import { defineRoute, type Route } from '../../infra/http/route.ts';
 import type { Tokens } from '../../infra/auth/jwt.ts';

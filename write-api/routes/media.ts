@@ -4,7 +4,7 @@ import type { Log } from '../../commands/handle.ts';
 import { requestUpload } from '../../commands/media/request-upload.ts';
 import { refuse } from '../../domain/decider.ts';
 import { LIMITS } from '../../domain/limits.ts';
-import type { MediaState } from '../../domain/media.ts';
+import type { MediaState } from '../../domain/media-state.ts';
 import { defineRoute, type Route } from '../../infra/http/route.ts';
 import type { MediaAddresses } from '../../infra/object-store/media-addresses.ts';
 import type { ObjectStore } from '../../infra/object-store/object-store.ts';

@@ -1,6 +1,7 @@
 import { buffer } from 'node:stream/consumers';
 import type { MediaId } from '../../../domain/ids.ts';
-import { mediaDecider, type MediaState } from '../../../domain/media.ts';
+import { mediaDecider } from '../../../domain/media.ts';
+import type { MediaState } from '../../../domain/media-state.ts';
 import { streamOf } from '../../../domain/streams.ts';
 import type { ObjectStore } from '../../../infra/object-store/object-store.ts';
 import type { ImageOptions } from '../../../media/process-image.ts';

@@ -1,6 +1,7 @@
 import { buffer } from 'node:stream/consumers';
 import type { MediaId } from '../../../domain/ids.ts';
-import { mediaDecider, type MediaCommand, type MediaState } from '../../../domain/media.ts';
+import { mediaDecider, type MediaCommand } from '../../../domain/media.ts';
+import type { MediaState } from '../../../domain/media-state.ts';
 import type { CameraConsent, CameraData, Variant } from '../../../domain/media-file.ts';
 import { streamOf } from '../../../domain/streams.ts';
 import type { PhotoMetadata } from '../../../media/photo-metadata.ts';

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { Looks, type Changes, type ChangesHeard, type Look } from '../../../infra/process/invalidation-source.ts';
-import type { Entry, Found } from '../../../infra/redis/sorted-indexes.ts';
+import type { Entry, Found } from '../../../infra/redis/sorted-index.ts';
 
 type Kept = { readonly entries: readonly Entry[]; readonly limit: number };
 

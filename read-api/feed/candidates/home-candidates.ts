@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { FEED } from '../../../domain/limits.ts';
 import type { AccountId } from '../../../domain/ids.ts';
-import type { Entry } from '../../../infra/redis/sorted-indexes.ts';
+import type { Entry } from '../../../infra/redis/sorted-index.ts';
 import { celebritiesFrom } from '../../../projections/queries/celebrity-status.ts';
 import { celebrityIndexes, celebrityPosts } from '../../../projections/feeds/celebrity-posts.ts';
 import type { IndexSource } from '../../../projections/feeds/computed-index.ts';
@@ -14,6 +14,7 @@ import { homeFeed, homeFeeds } from '../../../projections/feeds/home-feed.ts';
 import { keysOf } from '../../../projections/lane-keys.ts';
 import type { ReadContext } from '../../../projections/projection.ts';
 import type { IndexReader, ReadIndex } from './index-reader.ts';
+import { Merger } from './merge-candidates.ts';
 
 /** A post that may be on the viewer's home page; its score is its publication. */
 export type Candidate = Entry;
@@ -53,19 +54,7 @@ export function createCandidateFinder({
 }: CandidateDeps): FindCandidates {
   const kept = new LRUCache<string, readonly Entry[]>({ max: most, ttl: ms });
   const merger = new Merger();
-  let superCelebrities: { ids: Promise<ReadonlySet<string>>; at: number } | undefined;
-  const superIds = (primary: ReadContext) => {
-    if (superCelebrities === undefined || performance.now() - superCelebrities.at > SUPER_LIST_KEPT_MS) {
-      superCelebrities = {
-        ids: celebritiesFrom(primary, superCelebrityFrom).then(
-          (ids) => new Set<string>(ids),
-          () => new Set<string>(),
-        ),
-        at: performance.now(),
-      };
-    }
-    return superCelebrities.ids;
-  };
+  const superIds = superCelebrityIds(superCelebrityFrom);
 
   async function postsOf(request: CandidateRequest, celebrities: readonly string[]): Promise<(readonly Entry[])[]> {
     const supers = request.fresh || celebrities.length === 0 ? new Set<string>() : await superIds(request.primary);
@@ -116,6 +105,21 @@ export function createCandidateFinder({
   };
 }
 
+// The list is looked up once a minute for all readers. Without it, as when PostgreSQL is away, none is super.
+function superCelebrityIds(from: number): (primary: ReadContext) => Promise<ReadonlySet<string>> {
+  let last: { ids: Promise<ReadonlySet<string>>; at: number } | undefined;
+  const find = (primary: ReadContext) =>
+    celebritiesFrom(primary, from).then(
+      (ids) => new Set<string>(ids),
+      () => new Set<string>(),
+    );
+  return (primary) => {
+    if (last === undefined || performance.now() - last.at > SUPER_LIST_KEPT_MS)
+      last = { ids: find(primary), at: performance.now() };
+    return last.ids;
+  };
+}
+
 function readFeed(indexes: IndexReader, { primary, viewer, now, fresh }: CandidateRequest): Promise<ReadIndex[]> {
   const prefix = primary.builds.prefix(homeFeed.name);
   const one = async (found: Promise<Map<string, Entry[]>>) => (await found).get(viewer) ?? [];
@@ -151,52 +155,4 @@ function readCelebrities(
     compute: async () => (await authorIndexesByDefinition(primary, POSTS, [id], now)).get(id) ?? [],
   });
   return indexes.read(prefix, celebrities.map(source), { fresh, ...(most !== undefined && { most }) });
-}
-
-type Merged = {
-  readonly feed: readonly Entry[];
-  readonly pulled: readonly (readonly Entry[])[];
-  readonly from: number;
-  readonly until: number;
-  readonly posts: readonly Candidate[];
-};
-
-/** Entries of all lists together; most are entries of an index as well, and cost a pointer. */
-const MERGED = {
-  maxSize: 1_000_000,
-  sizeCalculation: ({ posts }: Merged) => posts.length + 1,
-  ttl: 60_000,
-  ttlAutopurge: true,
-};
-
-/**
- * Puts feeds and celebrities' posts together. Out of the same lists comes the same list, until an entry of it is too
- * old.
- */
-class Merger {
-  readonly #last = new LRUCache<AccountId, Merged>(MERGED);
-
-  merged(viewer: AccountId, { feed, pulled }: Pick<Merged, 'feed' | 'pulled'>, now: number): readonly Candidate[] {
-    const last = this.#last.get(viewer);
-    if (last?.feed === feed && now >= last.from && now < last.until && areSame(pulled, last.pulled)) return last.posts;
-    const posts = merged(feed, pulled.flat(), now);
-    this.#last.set(viewer, { feed, pulled, from: now, until: (posts.at(-1)?.score ?? now) + FEED.windowMs, posts });
-    return posts;
-  }
-}
-
-function areSame<T>(some: readonly T[], others: readonly T[]): boolean {
-  return some.length === others.length && some.every((one, i) => one === others[i]);
-}
-
-function merged(feed: readonly Entry[], pulled: readonly Entry[], now: number): Candidate[] {
-  const since = now - FEED.windowMs;
-  const recent = [...feed, ...pulled].filter(({ score }) => score > since);
-  if (pulled.length === 0) return recent;
-  // A post in both has the same place in both.
-  return recent.sort(newestFirst).filter(({ id }, i, all) => id !== all[i - 1]?.id);
-}
-
-function newestFirst(a: Entry, b: Entry): number {
-  return b.score - a.score || (a.id < b.id ? 1 : a.id > b.id ? -1 : 0);
 }

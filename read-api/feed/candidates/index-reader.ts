@@ -5,12 +5,8 @@ import type { CircuitBreaker } from '../../../infra/process/circuit-breaker.ts';
 import { IndexAnswers } from '../../../infra/redis/index-answers.ts';
 import type { ChangesHeard } from '../../../infra/process/invalidation-source.ts';
 import type { RedisClient } from '../../../infra/redis/redis.ts';
-import {
-  createSortedIndexes,
-  type Entry,
-  type Found,
-  type SortedIndexes,
-} from '../../../infra/redis/sorted-indexes.ts';
+import { createSortedIndexes } from '../../../infra/redis/sorted-indexes.ts';
+import type { Entry, Found, SortedIndexes } from '../../../infra/redis/sorted-index.ts';
 import {
   indexLifetimeMs,
   obtainIndex,

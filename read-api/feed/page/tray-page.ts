@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { AccountId } from '../../../domain/ids.ts';
-import type { Entry } from '../../../infra/redis/sorted-indexes.ts';
+import type { Entry } from '../../../infra/redis/sorted-index.ts';
 import { authorIndexesByDefinition, feedsByDefinition, STORIES } from '../../../projections/feeds/feed-definition.ts';
 import {
   FOLLOWED_CELEBRITIES_KEYS,

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { AccountId } from '../../../domain/ids.ts';
 import type { Candidate } from '../candidates/home-candidates.ts';
-import type { Order, RankRequest } from './ranker.ts';
+import type { Order, RankRequest } from './order.ts';
 
 /** Who asks for an order, for pages of which size, and when. */
 type Asked = Pick<RankRequest, 'viewer' | 'page' | 'now'>;
