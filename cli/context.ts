@@ -3,6 +3,7 @@ import { ConfigError, readConfig } from '../infra/process/config.ts';
 import { openEventStore, type EventStore } from '../infra/event-store/event-store.ts';
 import { localEnvironment } from '../infra/local/addresses.ts';
 import { createLog, type Log } from '../infra/process/log.ts';
+import { onParentGone } from '../infra/process/parent-gone.ts';
 import { openPool, type Pool } from '../infra/postgres.ts';
 import { openRedis, whenRedisReady, type RedisClient } from '../infra/redis/redis.ts';
 
@@ -29,7 +30,9 @@ export type CliContext = {
   redis(): Promise<RedisClient>;
   /** Registers what must be released when the command ends; returns the resource itself. */
   own<T>(resource: T, release: (resource: T) => Promise<unknown> | unknown): T;
-  /** Aborts on Ctrl-C, so that long work can stop between two steps. */
+  /**
+   * Aborts on Ctrl-C, or when the process that started this one is gone, so that long work can stop between two steps.
+   */
   readonly signal: AbortSignal;
 };
 
@@ -50,6 +53,7 @@ export async function runWithContext(
   };
   process.once('SIGINT', onSignal);
   process.once('SIGTERM', onSignal);
+  onParentGone(onSignal);
   try {
     return await work(createContext(options, { releases, signal: interrupted.signal }));
   } catch (error) {

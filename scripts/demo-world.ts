@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { createApiClient, type ApiClient } from '../cli/import/api-client.ts';
 import { inParallel } from '../cli/import/in-parallel.ts';
 import { signOperatorToken } from '../infra/auth/jwt.ts';
+import { onParentGone } from '../infra/process/parent-gone.ts';
 import { drawPhoto } from './draw-photo.ts';
 
 /**
@@ -39,6 +40,7 @@ const WIDTH = 4;
 
 type Session = { username: string; accessToken: string };
 
+onParentGone(() => process.exit(1));
 const env = Environment.parse(process.env);
 const write = createApiClient(env.WRITE_API_URL, {
   operatorToken: () => signOperatorToken(env.JWT_SECRET, new Date()),

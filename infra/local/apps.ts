@@ -35,6 +35,7 @@ const ANSWER_LIMIT_MS = 5_000;
 export async function startApp(name: AppName, options: StartAppOptions): Promise<Child> {
   const child = await options.children.start({
     name,
+    lifeline: true,
     command: process.execPath,
     args: [APPS[name].script, ...(options.args ?? [])],
     cwd: PROJECT_ROOT,

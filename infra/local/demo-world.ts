@@ -56,6 +56,7 @@ export async function createDemoWorld(
   };
   const child = await children.start({
     name: 'demo-world',
+    lifeline: true,
     command: process.execPath,
     args: [SCRIPT],
     cwd: PROJECT_ROOT,

@@ -15,6 +15,7 @@ export async function bringModelsUpToDate({
 }): Promise<string> {
   const child = await children.start({
     name: 'models',
+    lifeline: true,
     command: process.execPath,
     args: ['cli/main.ts', 'projections', 'rebuild', '--outdated'],
     cwd: PROJECT_ROOT,

@@ -12,6 +12,7 @@ export async function restoreArchive(
 ): Promise<string> {
   const child = await children.start({
     name: 'restore',
+    lifeline: true,
     command: process.execPath,
     args: ['cli/main.ts', 'events', 'import', archive],
     cwd: PROJECT_ROOT,

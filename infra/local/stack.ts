@@ -2,17 +2,19 @@ import { join } from 'node:path';
 import { removeAddresses, writeAddresses } from './addresses.ts';
 import { appEnvironment, appUrls, edgeArgs, type AppEnvironmentInput } from './app-environment.ts';
 import { APP_NAMES, startApp, type AppName } from './apps.ts';
-import { openChildRegistry } from './processes/child-registry.ts';
+import { openChildRegistry, type ChildRegistry } from './processes/child-registry.ts';
 import { createChildren, type Child, type Children } from './processes/children.ts';
 import { canCreateDemoWorld, createDemoWorld, declineDemoWorld, readDemoWorld } from './demo-world.ts';
 import { checkOthers } from './stores/given-servers.ts';
+import { startGuard } from './processes/guard.ts';
+import { installMissing } from './stores/install.ts';
 import { withoutEmpty, type LocalOptions, type LocalSettings, type Ports } from './options.ts';
 import { bringModelsUpToDate } from './outdated-models.ts';
 import { planAppPorts, planStorePorts } from './processes/port-plan.ts';
 import { restoreArchive } from './restore.ts';
 import { ensureSecrets } from './secrets.ts';
 import { describeFailure } from './start-error.ts';
-import { planStores, type Store } from './stores/stores.ts';
+import { neededPrograms, planStores, type Store } from './stores/stores.ts';
 import { supervise, type Supervised } from './processes/supervise.ts';
 import { boundedPrinter, step, terminalLine } from './terminal.ts';
 
@@ -27,9 +29,10 @@ export type StackOptions = LocalOptions &
 type Run = {
   options: StackOptions;
   children: Children;
-  /** What runs by now, in the order of starting. */
-  stores: Supervised[];
+  /** The processes that run by now, in the order of starting. */
   apps: Supervised[];
+  /** Aborted when everything is to stop: nothing is started or started again after that. */
+  stopping: AbortController;
   /** True once everything is up: until then a process that fails is reported once, by its own StartError. */
   ready: boolean;
 };
@@ -41,11 +44,14 @@ type Run = {
 export async function runStack(options: StackOptions): Promise<void> {
   const { dataDir, print, signalled } = options;
   const registry = openChildRegistry(dataDir);
-  const leftovers = await registry.endLeftovers();
-  if (leftovers.length > 0) print(`Ended what an earlier run had left behind: ${leftovers.join(', ')}`);
-  removeAddresses(dataDir);
-  const run: Run = { options, children: createChildren(dataDir, registry), stores: [], apps: [], ready: false };
-  const up = startAll(run);
+  const run: Run = {
+    options,
+    children: createChildren(dataDir, registry),
+    apps: [],
+    stopping: new AbortController(),
+    ready: false,
+  };
+  const up = endLeftovers(run, registry).then(() => startAll(run));
   // After a signal during the start this rejects once its children are stopped, and nobody waits for it any more.
   up.catch(() => undefined);
   try {
@@ -58,6 +64,13 @@ export async function runStack(options: StackOptions): Promise<void> {
   print('Stopped; the data stays in ' + dataDir);
 }
 
+async function endLeftovers({ options: { dataDir, print }, stopping }: Run, registry: ChildRegistry): Promise<void> {
+  const leftovers = await registry.endLeftovers();
+  if (leftovers.length > 0) print(`Ended what an earlier run had left behind: ${leftovers.join(', ')}`);
+  removeAddresses(dataDir);
+  stopping.signal.throwIfAborted();
+}
+
 async function startAll(run: Run): Promise<void> {
   const { options, children } = run;
   const { dataDir, print } = options;
@@ -68,6 +81,8 @@ async function startAll(run: Run): Promise<void> {
   print(`Shutterlog in ${dataDir}`);
   if (created)
     print(`  Made random secrets in ${join(dataDir, 'secrets')}: keep a copy, losing them loses all personal data`);
+  await startSupervisedGuard(run);
+  await installMissing(neededPrograms(env), { children, print });
   const stores = planStores({ dataDir, children, secrets, env, print, ports: await planStorePorts(dataDir) });
   await Promise.all([
     checkOthers(env),
@@ -119,10 +134,14 @@ async function startAll(run: Run): Promise<void> {
   printSummary(options, urls, performance.now() - started);
 }
 
-async function startStore({ options, stores }: Run, store: Store): Promise<void> {
-  await step(store.name, options.print, async () => {
+async function startSupervisedGuard({ options: { dataDir, print }, children, stopping }: Run): Promise<void> {
+  await supervise('guard', { start: () => startGuard(dataDir, children), say: print, signal: stopping.signal });
+}
+
+async function startStore({ options: { print }, stopping }: Run, store: Store): Promise<void> {
+  await step(store.name, print, async () => {
     if ('check' in store) await store.check();
-    else stores.push(await supervise(store.name, { start: store.start, say: options.print }));
+    else await supervise(store.name, { start: store.start, say: print, signal: stopping.signal });
     return { result: undefined, detail: store.shown };
   });
 }
@@ -132,7 +151,7 @@ async function startSupervised(
   name: AppName,
   { env, ports }: { env: Record<string, string>; ports: Ports },
 ): Promise<void> {
-  const { options, children, apps } = run;
+  const { options, children, apps, stopping } = run;
   const url = appUrls(ports, options.host)[name];
   const toTerminal = boundedPrinter(options.print, children.logFile(name));
   const onLine = (line: string) => {
@@ -142,7 +161,7 @@ async function startSupervised(
   const args = name === 'edge' ? edgeArgs({ host: options.host, dataDir: options.dataDir, ports }) : [];
   const start = (): Promise<Child> => startApp(name, { children, env, url, onLine, args });
   await step(name, options.print, async () => {
-    apps.push(await supervise(name, { start, say: options.print }));
+    apps.push(await supervise(name, { start, say: options.print, signal: stopping.signal }));
     return { result: undefined, detail: url };
   });
 }
@@ -178,11 +197,11 @@ function printSummary({ dataDir, print }: StackOptions, urls: Record<AppName, st
   print('Ctrl-C stops everything');
 }
 
-async function stopAll({ options, children, stores, apps }: Run): Promise<void> {
+async function stopAll({ options, children, apps, stopping }: Run): Promise<void> {
+  stopping.abort();
   removeAddresses(options.dataDir);
   const [edge, ...others] = [...apps].reverse();
   await edge?.stop();
   await Promise.all(others.map((app) => app.stop()));
-  await Promise.all(stores.map((store) => store.stop()));
   await children.close();
 }

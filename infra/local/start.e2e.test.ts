@@ -27,20 +27,17 @@ afterEach(async () => {
 });
 
 describe('npm start', () => {
-  it('serves an account through the edge, and still knows it after everything was killed', async () => {
+  it('serves an account through the edge; a kill of the supervisor ends everything cleanly, and the next start still knows the account', async () => {
     const first = await start();
     const registered = await send(`${first.addresses.edgeUrl}/v1/users/register`, { json: account });
     expect(registered.status).toBe(201);
-    const before = children();
-    first.process.kill('SIGKILL');
-    await first.ended;
-    expect(before.map(({ pid }) => processStamp(pid))).not.toContain(undefined);
+    await killSupervisor(first);
 
     const second = await start();
-    expect(second.lines.find((line) => line.startsWith('Ended what an earlier run had left behind'))).toContain(
-      'write-api',
+    expect(second.lines.filter((line) => line.startsWith('Ended what an earlier run had left behind'))).toEqual([]);
+    expect(readFileSync(join(dataDir, 'logs', 'postgres.log'), 'utf8')).not.toMatch(
+      /interrupted|not properly shut down/,
     );
-    expect(before.map(({ pid }) => processStamp(pid)).filter((stamp) => stamp !== undefined)).toEqual([]);
     const login = await send(`${second.addresses.edgeUrl}/v1/users/login`, {
       json: { username: account.username, password: account.password },
     });
@@ -88,6 +85,7 @@ describe('npm start', () => {
     expect(running.map(({ name }) => name).toSorted()).toEqual([
       'edge',
       'event-store',
+      'guard',
       'postgres',
       'projector',
       'reactor',
@@ -102,8 +100,9 @@ describe('npm start', () => {
     expect(lines.at(-1)).toContain('the data stays in');
   });
 
-  it('begins with a restored archive: people log in, and nothing starts under another master key', async () => {
-    const first = await start();
+  it('begins with a restored archive in another directory, on the ports of a start whose supervisor was killed, under no other master key', async () => {
+    const ports = await freePorts();
+    const first = await start({ env: ports });
     expect((await send(`${first.addresses.edgeUrl}/v1/users/register`, { json: account })).status).toBe(201);
     const archive = join(dataDir, 'archive');
     await promisify(execFile)(process.execPath, ['cli/main.ts', '--data-dir', dataDir, 'events', 'export', archive], {
@@ -111,12 +110,13 @@ describe('npm start', () => {
       env: { PATH: process.env['PATH'] },
     });
     const masterKey = readSecrets(dataDir)?.MASTER_KEY ?? '';
-    first.process.kill('SIGINT');
-    await first.ended;
+    await killSupervisor(first);
 
     const args = ['--restore', archive];
-    await expect(start({ dir: join(dataDir, 'refused'), args })).rejects.toThrow('MASTER_KEY does not open this vault');
-    const second = await start({ dir: join(dataDir, 'restored'), args, env: { MASTER_KEY: masterKey } });
+    await expect(start({ dir: join(dataDir, 'refused'), args, env: ports })).rejects.toThrow(
+      'MASTER_KEY does not open this vault',
+    );
+    const second = await start({ dir: join(dataDir, 'restored'), args, env: { ...ports, MASTER_KEY: masterKey } });
     const login = await send(`${second.addresses.edgeUrl}/v1/users/login`, {
       json: { username: account.username, password: account.password },
     });
@@ -195,9 +195,25 @@ async function start({ dir = dataDir, args = ['--empty'], env = {} }: Start = {}
   return { process: supervisor, lines, addresses, ended };
 }
 
+/** Kills a supervisor and resolves once all that it had started has ended by itself. */
+async function killSupervisor({ process: supervisor, ended }: Awaited<ReturnType<typeof start>>): Promise<void> {
+  const before = children();
+  supervisor.kill('SIGKILL');
+  await ended;
+  await expect
+    .poll(() => before.filter(({ pid }) => processStamp(pid) !== undefined).map(({ name }) => name), {
+      timeout: 60_000,
+    })
+    .toEqual([]);
+}
+
 async function environment(): Promise<Record<string, string | undefined>> {
+  return { PATH: process.env['PATH'], HOME: process.env['HOME'], ...(await freePorts()) };
+}
+
+async function freePorts(): Promise<Record<string, string>> {
   const names = ['PORT', 'WRITE_API_PORT', 'READ_API_PORT', 'PROJECTOR_PORT', 'REACTOR_PORT'];
   const ports: Record<string, string> = {};
   for (const name of names) ports[name] = String(await freePort());
-  return { PATH: process.env['PATH'], HOME: process.env['HOME'], ...ports };
+  return ports;
 }

@@ -1,4 +1,5 @@
 import type { Log } from './log.ts';
+import { onParentGone } from './parent-gone.ts';
 
 /** Releases one resource; called once, in reverse order of opening. */
 export type Release = () => Promise<void> | void;
@@ -8,8 +9,9 @@ export type Own = <T>(resource: T, release: (resource: T) => Promise<void> | voi
 const RELEASE_LIMIT_MS = 15_000;
 
 /**
- * Runs a process: opens resources through `own`, serves until SIGINT or SIGTERM, then releases them last in, first out.
- * A failure while opening releases what is open already and ends with exit code 1. A second signal ends at once.
+ * Runs a process: opens resources through `own`, serves until SIGINT, SIGTERM or the end of the process that started
+ * it, then releases them last in, first out. A failure while opening releases what is open already and ends with exit
+ * code 1; an order to stop while opening releases it and ends with 0. A second signal ends at once.
  */
 export async function runProcess(log: Log, open: (own: Own) => Promise<void>): Promise<void> {
   const releases: { release: Release; name: string }[] = [];
@@ -17,16 +19,22 @@ export async function runProcess(log: Log, open: (own: Own) => Promise<void>): P
     releases.push({ release: () => release(resource), name: resource?.constructor?.name ?? typeof resource });
     return resource;
   };
-  const signalled = firstSignal();
+  const stopped = orderToStop();
+  let opened = false;
   try {
-    await open(own);
-    log.info('ready');
-    log.info({ signal: await signalled }, 'stopping');
+    const opening = open(own).then(() => {
+      opened = true;
+      log.info('ready');
+    });
+    await Promise.race([opening, stopped]);
+    log.info({ signal: await stopped }, 'stopping');
   } catch (error) {
     log.fatal({ err: error }, 'cannot start');
     process.exitCode = 1;
   }
   await releaseAll(releases, log);
+  // What is still being opened has served nobody, and nobody waits for it.
+  if (!opened) process.exit();
   // Whatever still holds the event loop after an orderly release is a leak: name it by ending loudly, not by hanging.
   setTimeout(() => {
     log.error('something was not released; ending anyway');
@@ -49,9 +57,12 @@ async function releaseAll(releases: { release: Release; name: string }[], log: L
   clearTimeout(limit);
 }
 
-function firstSignal(): Promise<string> {
+function orderToStop(): Promise<string> {
   return new Promise((resolve) => {
     let seen = false;
+    onParentGone(() => {
+      resolve('the process that started this one is gone');
+    });
     for (const signal of ['SIGINT', 'SIGTERM'] as const) {
       process.on(signal, () => {
         if (seen) process.exit(1);

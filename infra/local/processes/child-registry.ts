@@ -4,8 +4,15 @@ import { z } from 'zod';
 import { readJsonFile, writePrivateFile } from '../files.ts';
 import { processStamp } from './process-identity.ts';
 
+const ChildKind = z.enum(['program', 'store', 'guard']);
+/**
+ * What a child is when things are ended: programs go first, then the stores that they work on, then the guard of both.
+ */
+export type ChildKind = z.infer<typeof ChildKind>;
+
 const ChildNote = z.object({
   name: z.string(),
+  kind: ChildKind.default('program'),
   pid: z.number().int().positive(),
   stamp: z.string(),
   stopSignal: z.enum(['SIGTERM', 'SIGINT']),
@@ -18,7 +25,7 @@ export type ChildNote = z.infer<typeof ChildNote>;
 /** The children of this data directory, on disk before they can do harm. */
 export type ChildRegistry = {
   /** Remembers a child that was just spawned; one that has ended already is not noted. */
-  note: (child: Pick<ChildNote, 'name' | 'pid' | 'stopSignal'>) => void;
+  note: (child: Pick<ChildNote, 'name' | 'pid' | 'stopSignal'> & { kind?: ChildKind }) => void;
   /** Forgets a child that has ended. */
   forget: (pid: number) => void;
   /**
@@ -30,18 +37,25 @@ export type ChildRegistry = {
 
 const POLL_MS = 20;
 
+const fileOf = (dataDir: string) => join(dataDir, 'children.json');
+
+/** What the register of a data directory holds at this moment. */
+export function readChildNotes(dataDir: string): ChildNote[] {
+  return readJsonFile(fileOf(dataDir), Notes) ?? [];
+}
+
 /** Opens the register in a data directory; it holds what the last run on that directory noted. */
 export function openChildRegistry(dataDir: string): ChildRegistry {
-  const path = join(dataDir, 'children.json');
-  let notes = readJsonFile(path, Notes) ?? [];
+  const path = fileOf(dataDir);
+  let notes = readChildNotes(dataDir);
   const save = (next: ChildNote[]) => {
     notes = next;
     writePrivateFile(path, JSON.stringify(notes, null, 2));
   };
   return {
-    note: ({ name, pid, stopSignal }) => {
+    note: ({ name, pid, stopSignal, kind = 'program' }) => {
       const stamp = processStamp(pid);
-      if (stamp !== undefined) save([...notes, { name, pid, stamp, stopSignal }]);
+      if (stamp !== undefined) save([...notes, { name, kind, pid, stamp, stopSignal }]);
     },
     forget: (pid) => {
       save(notes.filter((note) => note.pid !== pid));
@@ -50,7 +64,7 @@ export function openChildRegistry(dataDir: string): ChildRegistry {
       const alive = notes.filter(isAlive).reverse();
       for (const leftover of alive) await end(leftover, patienceMs);
       save([]);
-      return alive.map((note) => note.name);
+      return alive.filter(({ kind }) => kind !== 'guard').map((note) => note.name);
     },
   };
 }
@@ -59,17 +73,23 @@ function isAlive(note: ChildNote): boolean {
   return processStamp(note.pid) === note.stamp;
 }
 
-async function end(leftover: ChildNote, patienceMs: number): Promise<void> {
+/** Asks a noted process to end, kills it when it does not within its time, and resolves once it is gone. */
+export async function end(leftover: ChildNote, patienceMs: number): Promise<void> {
   sendSignal(leftover.pid, leftover.stopSignal);
   if (await hasEnded(leftover, patienceMs)) return;
-  // Most children lead a process group of their own: this reaches what they started, too.
-  sendSignal(-leftover.pid, 'SIGKILL');
-  sendSignal(leftover.pid, 'SIGKILL');
+  kill(leftover);
   if (!(await hasEnded(leftover, patienceMs)))
     throw new Error(`${leftover.name} (process ${leftover.pid}), left by an earlier run, does not end`);
 }
 
-async function hasEnded(leftover: ChildNote, patienceMs: number): Promise<boolean> {
+/** Ends a process with what it started, since most children lead a process group of their own. */
+export function kill({ pid }: ChildNote): void {
+  sendSignal(-pid, 'SIGKILL');
+  sendSignal(pid, 'SIGKILL');
+}
+
+/** Whether a noted process ends within a time. */
+export async function hasEnded(leftover: ChildNote, patienceMs: number): Promise<boolean> {
   const deadline = Date.now() + patienceMs;
   while (isAlive(leftover)) {
     if (Date.now() > deadline) return false;

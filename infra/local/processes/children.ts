@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { createWriteStream, mkdirSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { sendSignal, type ChildRegistry } from './child-registry.ts';
+import { sendSignal, type ChildKind, type ChildRegistry } from './child-registry.ts';
 import { StartError } from '../start-error.ts';
 
 export type ChildSpec = {
@@ -15,6 +15,12 @@ export type ChildSpec = {
   stopSignal?: 'SIGTERM' | 'SIGINT';
   /** How long it may take to end before it is killed. */
   stopLimitMs?: number;
+  /**
+   * A program of ours that ends by itself when this process is gone, told by the channel between them (`onParentGone`).
+   */
+  lifeline?: boolean;
+  /** In which order what runs is ended: programs first, then the stores that they work on, then the guard. */
+  kind?: ChildKind;
   /** Receives every line of output as it comes. */
   onLine?: (line: string) => void;
 };
@@ -23,6 +29,7 @@ export type Ending = { code: number | null; signal: NodeJS.Signals | null };
 
 export type Child = {
   name: string;
+  kind: ChildKind;
   pid: number;
   /** Resolves when the process has ended. */
   ended: Promise<Ending>;
@@ -41,7 +48,7 @@ export type Children = {
   start: (spec: ChildSpec) => Promise<Child>;
   /** Where the output of a child is kept. */
   logFile: (name: string) => string;
-  /** Refuses further starts, stops what still runs, the last started first, and resolves when all are gone. */
+  /** Refuses further starts, stops programs, the last started first, then stores, and resolves when all are gone. */
   close: () => Promise<void>;
 };
 
@@ -68,24 +75,26 @@ export function createChildren(dataDir: string, registry: ChildRegistry): Childr
     },
     close: async () => {
       closed = true;
-      for (const child of [...running].reverse()) await child.stop();
+      const those = (kind: ChildKind) => [...running].filter((child) => child.kind === kind).reverse();
+      for (const program of those('program')) await program.stop();
+      for (const kind of ['store', 'guard'] as const) await Promise.all(those(kind).map((child) => child.stop()));
     },
   };
 }
 
 async function startChild(spec: ChildSpec, registry: ChildRegistry, logFile: string): Promise<Child> {
-  const stopSignal = spec.stopSignal ?? 'SIGTERM';
+  const { kind = 'program', stopSignal = 'SIGTERM' } = spec;
   // A process group of its own: a terminal's Ctrl-C reaches the supervisor alone, which then stops everything in order.
   const child = spawn(spec.command, spec.args, {
     env: spec.env,
     detached: true,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe', ...(spec.lifeline === true ? ['ipc' as const] : [])],
     ...(spec.cwd === undefined ? {} : { cwd: spec.cwd }),
   });
   const pid = child.pid;
   if (pid === undefined)
     throw new StartError(`${spec.name}: ${spec.command} cannot be run: ${await spawnFailure(child)}`);
-  registry.note({ name: spec.name, pid, stopSignal });
+  registry.note({ name: spec.name, pid, stopSignal, kind });
   const kept = keepOutput(child, logFile, spec.onLine);
   let over = false;
   const ended = new Promise<Ending>((resolve) => {
@@ -112,7 +121,7 @@ async function startChild(spec: ChildSpec, registry: ChildRegistry, logFile: str
     await ended;
     clearTimeout(limit);
   };
-  return { name: spec.name, pid, ended, hasEnded: () => over, lastLines: () => kept, stop };
+  return { name: spec.name, kind, pid, ended, hasEnded: () => over, lastLines: () => kept, stop };
 }
 
 function spawnFailure(child: ChildProcess): Promise<string> {

@@ -24,7 +24,7 @@ afterEach(async () => {
 const say = (line: string) => {
   said.push(line);
 };
-const quick = { first: 1, most: 4 };
+const quick = { first: 1, most: 4, steady: 60_000 };
 
 describe('supervise', () => {
   it('starts a process again when it is killed, and says so', async () => {
@@ -48,6 +48,46 @@ describe('supervise', () => {
     await expect.poll(() => said.at(-1)).toBe('app is back');
     expect(said.filter((line) => line === 'the port is taken')).toHaveLength(3);
     await part.stop();
+  });
+
+  it('waits longer after each trouble, and as at first after one that had run long enough', async () => {
+    const pausesOf = async (steady: number): Promise<(string | undefined)[]> => {
+      const { started, start } = starter(() => sleeper());
+      const part = await supervise('app', { start, say, backoffMs: { ...quick, steady } });
+      said = [];
+      for (let trouble = 1; trouble <= 3; trouble += 1) {
+        process.kill(started.at(-1)!.pid, 'SIGKILL');
+        await expect.poll(() => said.filter((line) => line === 'app is back')).toHaveLength(trouble);
+      }
+      await part.stop();
+      return said.flatMap((line) => /again in (\S+) s/.exec(line)?.[1] ?? []);
+    };
+    expect(await pausesOf(60_000)).toEqual(['0.001', '0.002', '0.004']);
+    expect(await pausesOf(0)).toEqual(['0.001', '0.001', '0.001']);
+  });
+
+  it('starts nothing again once everything is being stopped', async () => {
+    const stopping = new AbortController();
+    const { started, start } = starter(() => sleeper());
+    await supervise('app', { start, say, backoffMs: quick, signal: stopping.signal });
+    stopping.abort();
+    process.kill(started[0]!.pid, 'SIGKILL');
+    await started[0]!.ended;
+    await children.close();
+    expect([started.length, said]).toEqual([1, []]);
+  });
+
+  it('stops what comes up only after everything is being stopped', async () => {
+    const stopping = new AbortController();
+    const { started, start } = starter(async () => {
+      const child = await sleeper();
+      stopping.abort();
+      return child;
+    });
+    await expect(supervise('app', { start, say, backoffMs: quick, signal: stopping.signal })).rejects.toThrow(
+      'everything is being stopped',
+    );
+    expect(started.map(({ pid }) => processStamp(pid))).toEqual([undefined]);
   });
 
   it('does not start again what was told to stop', async () => {

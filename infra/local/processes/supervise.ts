@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Child, Ending } from './children.ts';
-import { describeFailure } from '../start-error.ts';
+import { StartError, describeFailure } from '../start-error.ts';
 
 export type Supervised = {
   name: string;
@@ -13,22 +13,33 @@ export type SuperviseOptions = {
   start: () => Promise<Child>;
   /** Told when it ends by itself and when it is back. */
   say: (line: string) => void;
+  /** Once it is aborted nothing is started again, and what comes up late is stopped. */
+  signal?: AbortSignal;
   /** Waits between attempts; a parameter for tests. */
-  backoffMs?: { first: number; most: number };
+  backoffMs?: Backoff;
 };
 
-const BACKOFF_MS = { first: 500, most: 30_000 };
-/** One that ran this long before it ended starts again at once, not after the wait of an earlier trouble. */
-const STEADY_MS = 60_000;
+/**
+ * The first wait, the longest, and how long a process has to run before a new trouble begins with the first wait again.
+ */
+export type Backoff = { first: number; most: number; steady: number };
+
+const BACKOFF_MS: Backoff = { first: 500, most: 30_000, steady: 60_000 };
 
 /**
  * Starts a process and starts it again whenever it ends by itself, waiting twice as long after each failure up to a
- * limit. Rejects when the first start fails.
+ * limit; one that ran for a minute waits only the first time again. Rejects when the first start fails, or comes after
+ * the signal.
  */
 export async function supervise(name: string, options: SuperviseOptions): Promise<Supervised> {
   const stopping = new AbortController();
   const current = { child: await options.start() };
-  void keepAlive(name, { options, current, signal: stopping.signal });
+  if (options.signal?.aborted === true) {
+    await current.child.stop();
+    throw new StartError(`${name} is not started: everything is being stopped`);
+  }
+  const signal = AbortSignal.any([stopping.signal, ...(options.signal === undefined ? [] : [options.signal])]);
+  void keepAlive(name, { options, current, signal });
   return {
     name,
     stop: async () => {
@@ -41,13 +52,13 @@ export async function supervise(name: string, options: SuperviseOptions): Promis
 type Watch = { options: SuperviseOptions; current: { child: Child }; signal: AbortSignal };
 
 async function keepAlive(name: string, { options, current, signal }: Watch): Promise<void> {
-  const { first, most } = options.backoffMs ?? BACKOFF_MS;
+  const { first, most, steady } = options.backoffMs ?? BACKOFF_MS;
   let wait = first;
   while (!signal.aborted) {
-    const startedAt = Date.now();
+    const startedAt = performance.now();
     const ending = await current.child.ended;
     if (signal.aborted) return;
-    if (Date.now() - startedAt > STEADY_MS) wait = first;
+    if (performance.now() - startedAt >= steady) wait = first;
     options.say(`${name} ended (${describeEnding(ending)}); starting it again in ${wait / 1000} s`);
     let back: Child | undefined;
     while (back === undefined && (await paused(wait, signal))) {

@@ -25,6 +25,7 @@ export async function startEventStore({
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const child = await children.start({
     name: 'event-store',
+    kind: 'store',
     command: process.execPath,
     cwd: PROJECT_ROOT,
     env: process.env,

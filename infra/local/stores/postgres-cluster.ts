@@ -1,12 +1,19 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import type { Children } from '../processes/children.ts';
 import { readTextFile } from '../files.ts';
 import { findProgram, postgresFolders } from './programs.ts';
 import { StartError } from '../start-error.ts';
 import type { Runner } from './system-user.ts';
 
-export type ClusterOptions = { program: string; directory: string; role: string; password?: string };
+export type ClusterOptions = {
+  children: Children;
+  program: string;
+  directory: string;
+  role: string;
+  password?: string;
+};
 
 /**
  * The `postgres` program that can serve an existing cluster: only the major version that made it can, and a machine may
@@ -30,7 +37,7 @@ function majorVersion(program: string): string | undefined {
 /**
  * Makes a UTF-8 cluster with one role and returns the program that serves it. Throws StartError with initdb's reason.
  */
-export function createCluster(options: ClusterOptions, runner: Runner): string {
+export async function createCluster(options: ClusterOptions, runner: Runner): Promise<string> {
   const { program, directory } = options;
   const initdb = findProgram('initdb', [dirname(program), ...postgresFolders()]);
   if (initdb === undefined)
@@ -39,7 +46,7 @@ export function createCluster(options: ClusterOptions, runner: Runner): string {
   const building = `${directory}.building`;
   const failures: string[] = [];
   for (const locale of ['C.UTF-8', 'C']) {
-    const failure = runInitdb(initdb, { ...options, directory: building }, { runner, locale });
+    const failure = await runInitdb(initdb, { ...options, directory: building }, { runner, locale });
     if (failure === undefined) {
       renameSync(building, directory);
       return program;
@@ -49,12 +56,12 @@ export function createCluster(options: ClusterOptions, runner: Runner): string {
   throw new StartError(`PostgreSQL's initdb failed: ${failures[0] ?? 'it printed nothing'}`);
 }
 
-function runInitdb(
+async function runInitdb(
   initdb: string,
   options: ClusterOptions,
   { runner, locale }: { runner: Runner; locale: string },
-): string | undefined {
-  const { directory, role, password } = options;
+): Promise<string | undefined> {
+  const { children, directory, role, password } = options;
   const passwordFile = `${directory}.password`;
   rmSync(directory, { recursive: true, force: true });
   mkdirSync(directory, { recursive: true, mode: 0o700 });
@@ -64,19 +71,13 @@ function runInitdb(
     runner.own(passwordFile);
   }
   const auth = password === undefined ? ['-A', 'trust'] : ['-A', 'scram-sha-256', `--pwfile=${passwordFile}`];
-  const { command, args } = runner.command(initdb, [
-    '-D',
-    directory,
-    '-U',
-    role,
-    '-E',
-    'UTF8',
-    `--locale=${locale}`,
-    ...auth,
-  ]);
-  const done = spawnSync(command, args, { cwd: '/', encoding: 'utf8', env: { ...process.env, LC_ALL: 'C' } });
-  rmSync(passwordFile, { force: true });
-  return done.status === 0
-    ? undefined
-    : (done.stderr?.trim().split('\n').at(-1) ?? done.error?.message ?? 'it could not be run');
+  const program = runner.command(initdb, ['-D', directory, '-U', role, '-E', 'UTF8', `--locale=${locale}`, ...auth]);
+  try {
+    // A child like the others: whoever wants everything to stop does not wait for it.
+    const child = await children.start({ name: 'initdb', ...program, cwd: '/', env: { ...process.env, LC_ALL: 'C' } });
+    const { code } = await child.ended;
+    return code === 0 ? undefined : (child.lastLines().at(-1) ?? 'it printed nothing');
+  } finally {
+    rmSync(passwordFile, { force: true });
+  }
 }

@@ -20,7 +20,7 @@ const POLL_MS = 30;
 export async function startPostgres(options: ServerOptions): Promise<Child> {
   const runner = unprivilegedRunner();
   await endForgottenServer(options.directory);
-  const program = programForCluster(options) ?? createCluster({ ...options, role: ROLE }, runner);
+  const program = programForCluster(options) ?? (await createCluster({ ...options, role: ROLE }, runner));
   const settings = {
     listen_addresses: '127.0.0.1',
     unix_socket_directories: '',
@@ -34,6 +34,7 @@ export async function startPostgres(options: ServerOptions): Promise<Child> {
   ];
   const child = await options.children.start({
     name: 'postgres',
+    kind: 'store',
     ...runner.command(program, args),
     cwd: '/',
     env: { ...process.env, LC_ALL: 'C' },

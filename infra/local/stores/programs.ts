@@ -67,12 +67,15 @@ export function findProgram(binary: string, folders: string[] = []): string | un
  * may. Throws StartError that says what to install when it may not, or when the installation fails.
  */
 export function ensurePrograms(programs: Program[], say: (line: string) => void, patience = LOCK_PATIENCE): string[] {
-  const missing = programs.filter((program) => locate(program) === undefined);
+  const missing = programs.filter(isMissing);
   if (missing.length > 0) install(missing, say, patience);
   return programs.map(
     (program) => locate(program) ?? refuse([program], 'it is not there even after its package was installed'),
   );
 }
+
+/** Whether this machine lacks a program. */
+export const isMissing = (program: Program): boolean => locate(program) === undefined;
 
 const locate = (program: Program) => findProgram(program.binary, program.folders?.() ?? []);
 

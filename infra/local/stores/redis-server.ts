@@ -38,6 +38,7 @@ export async function startRedis(options: ServerOptions): Promise<Child> {
   );
   const child = await options.children.start({
     name: 'redis',
+    kind: 'store',
     command: options.program,
     args: [file],
     env: { ...process.env, LC_ALL: 'C' },

@@ -4,7 +4,7 @@ import { eventStoreUrl, startEventStore } from './event-store-process.ts';
 import { checkEventStore, checkPostgres, checkRedis } from './given-servers.ts';
 import type { StorePorts } from '../processes/port-plan.ts';
 import { startPostgres, postgresUrl } from './postgres-server.ts';
-import { ensurePrograms, POSTGRES, REDIS } from './programs.ts';
+import { ensurePrograms, POSTGRES, REDIS, type Program } from './programs.ts';
 import { redisUrl, startRedis } from './redis-server.ts';
 import type { Secrets } from '../secrets.ts';
 
@@ -24,11 +24,16 @@ export type StoreOptions = {
   print: (line: string) => void;
 };
 
+/** The programs of the stores that the environment does not name. */
+export function neededPrograms({ DATABASE_URL, REDIS_URL }: Record<string, string>): Program[] {
+  return [...(DATABASE_URL === undefined ? [POSTGRES] : []), ...(REDIS_URL === undefined ? [REDIS] : [])];
+}
+
 /** Decides where each store comes from, installing missing programs. Nothing runs yet. */
 export function planStores(options: StoreOptions): Stores {
   const { DATABASE_URL, REDIS_URL, EVENTSTORE_URL } = options.env;
-  const missing = [...(DATABASE_URL === undefined ? [POSTGRES] : []), ...(REDIS_URL === undefined ? [REDIS] : [])];
-  const programs = new Map(ensurePrograms(missing, options.print).map((path, index) => [missing[index], path]));
+  const needed = neededPrograms(options.env);
+  const programs = new Map(ensurePrograms(needed, options.print).map((path, index) => [needed[index], path]));
   return {
     postgres:
       DATABASE_URL === undefined
