@@ -1,6 +1,7 @@
 import type { Config } from '../infra/process/config.ts';
 import { ConfigError, readConfig } from '../infra/process/config.ts';
-import { openEventStore, type EventStore } from '../infra/event-store/event-store.ts';
+import { openCheckedEventStore } from '../infra/event-store/event-store-checks.ts';
+import type { EventStore } from '../infra/event-store/event-store.ts';
 import { localEnvironment } from '../infra/local/addresses.ts';
 import { createLog, type Log } from '../infra/process/log.ts';
 import { onParentGone } from '../infra/process/parent-gone.ts';
@@ -83,7 +84,7 @@ function createContext(
     return opened;
   });
   const store = once(async () => {
-    const opened = await within(openEventStore(config().EVENTSTORE_URL), 'the event store', 'EVENTSTORE_URL');
+    const opened = await within(openCheckedEventStore(config().EVENTSTORE_URL), 'the event store', 'EVENTSTORE_URL');
     releases.push(() => opened.close());
     return opened;
   });

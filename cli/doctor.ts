@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { access, constants, mkdir, statfs } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import type { Config } from '../infra/process/config.ts';
+import { EventStoreUnusableError } from '../infra/event-store/event-store-probe.ts';
 import { openVault } from '../infra/vault/vault.ts';
 import type { CliContext, ExitCode } from './context.ts';
 import type { Run } from './context.ts';
@@ -25,7 +26,7 @@ const CHECKS: readonly Check[] = [
   },
   {
     name: 'event store',
-    advice: 'start it (npm start, or npm run eventstore) or correct EVENTSTORE_URL',
+    advice: 'see its log; EVENTSTORE_URL is its address',
     run: async (context) => {
       const store = await context.store();
       return `store ${store.storeId}, head ${await store.head()}`;
@@ -115,6 +116,8 @@ async function tryCheck(check: Check, context: CliContext): Promise<Finding> {
   try {
     return { check: check.name, ok: true, says: await Promise.race([check.run(context), limit]) };
   } catch (error) {
+    if (error instanceof EventStoreUnusableError)
+      return { check: check.name, ok: false, says: error.finding, advice: `${error.advice} (EVENTSTORE_URL)` };
     return {
       check: check.name,
       ok: false,

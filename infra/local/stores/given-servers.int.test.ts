@@ -21,7 +21,6 @@ describe('a server that the environment names', () => {
     ['DATABASE_URL', () => checkPostgres('DATABASE_URL', `postgres://${NOBODY}/none`)],
     ['DATABASE_READ_URL', () => checkOthers({ DATABASE_READ_URL: `postgres://${NOBODY}/none` })],
     ['REDIS_URL', () => checkRedis(`redis://${NOBODY}`)],
-    ['EVENTSTORE_URL', () => checkEventStore(`esdb://${NOBODY}?tls=false`)],
     ['KAFKA_BROKERS', () => checkOthers({ KAFKA_BROKERS: NOBODY })],
     ['S3_ENDPOINT', () => checkOthers({ S3_ENDPOINT: `http://${NOBODY}` })],
   ])('is told of in one line with its variable when it does not: %s', async (variable, check) => {
@@ -34,6 +33,13 @@ describe('a server that the environment names', () => {
       message: expect.stringMatching(
         new RegExp(`^${variable}: .+ answers? there: .+$|^${variable}: .+ does not answer there: .+$`),
       ) as unknown,
+    });
+  });
+
+  it('is told of with what to do about it, when it is an event store', async () => {
+    await expect(checkEventStore(`esdb://${NOBODY}?tls=false`)).rejects.toMatchObject({
+      name: 'StartError',
+      message: `EVENTSTORE_URL: nobody listens on ${NOBODY}: start the event store there, or correct the port of the address`,
     });
   });
 

@@ -1,6 +1,7 @@
 import { Redis } from 'ioredis';
 import pg from 'pg';
-import { openEventStore } from '../../event-store/event-store.ts';
+import { openCheckedEventStore } from '../../event-store/event-store-checks.ts';
+import { EventStoreUnusableError } from '../../event-store/event-store-probe.ts';
 import { kafkaAddress, openKafka } from '../../kafka/kafka.ts';
 import { createLog } from '../../process/log.ts';
 import { reasonOf } from '../readiness.ts';
@@ -50,8 +51,9 @@ export async function checkRedis(addresses: string): Promise<void> {
 /** An EventStoreDB or KurrentDB. */
 export async function checkEventStore(url: string): Promise<void> {
   try {
-    await within(openEventStore(url).then((store) => store.close()));
+    await within(openCheckedEventStore(url).then((store) => store.close()));
   } catch (error) {
+    if (error instanceof EventStoreUnusableError) throw new StartError(`EVENTSTORE_URL: ${error.message}`);
     throw new StartError(`EVENTSTORE_URL: the event store does not answer there: ${reasonOf(error)}`);
   }
 }
