@@ -6,17 +6,21 @@ import { z } from 'zod';
 import { startEventStoreNode, type EventStoreNode } from '../infra/event-store-node/server.ts';
 import { makeAuthority, type TestAuthority } from '../testing/certificates.ts';
 import { runCli } from '../testing/cli.ts';
+import { createTestDatabase, type TestDatabase } from '../testing/postgres.ts';
+import { createTestRedis, type TestRedis } from '../testing/redis.ts';
 import { openSecureFront, type SecureFront } from '../testing/secure-front.ts';
 
 const NOBODY = '127.0.0.1:1';
 const LIMIT_MS = 60_000;
 
 let folder: string;
+let [database, redis]: [TestDatabase?, TestRedis?] = [];
 let node: EventStoreNode;
 let front: SecureFront;
 let authority: TestAuthority;
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'doctor-'));
+  [database, redis] = await Promise.all([createTestDatabase(), createTestRedis()]);
   node = await startEventStoreNode({ dataDir: join(folder, 'log') });
   authority = await makeAuthority(folder, 'ours');
   front = await openSecureFront({
@@ -26,6 +30,7 @@ beforeAll(async () => {
   });
 });
 afterAll(async () => {
+  await Promise.all([database?.drop(), redis?.close()]);
   await front.close();
   await node.close();
   rmSync(folder, { recursive: true, force: true });
@@ -35,14 +40,13 @@ const Findings = z.array(
   z.object({ check: z.string(), ok: z.boolean(), says: z.string(), advice: z.string().optional() }),
 );
 
-// The other stores are away, and said to be so beside it.
 async function eventStoreOf(url: string) {
   const { out } = await runCli(
     {
       PATH: process.env['PATH'],
       EVENTSTORE_URL: url,
-      DATABASE_URL: `postgres://${NOBODY}/none`,
-      REDIS_URL: `redis://${NOBODY}`,
+      DATABASE_URL: database!.url,
+      REDIS_URL: redis!.url,
       MEDIA_DIR: join(folder, 'media'),
       JWT_SECRET: 'x'.repeat(40),
       MASTER_KEY: Buffer.alloc(32).toString('base64'),

@@ -2,7 +2,7 @@ import { parseConnectionString } from '@eventstore/db-client/dist/Client/parseCo
 import { readFileSync } from 'node:fs';
 import { connect as connectPlain, isIP, type Socket } from 'node:net';
 import { resolve as resolvePath } from 'node:path';
-import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { connect as connectTls, type PeerCertificate, type TLSSocket } from 'node:tls';
 
 /** Why no client can work with an event store: what was found, and what to do about it. The message says both. */
 export class EventStoreUnusableError extends Error {
@@ -132,27 +132,34 @@ async function probePlain(host: Host): Promise<void> {
 
 function judge(host: Host, socket: TLSSocket): void {
   // Typed as an Error, it is the code of one.
-  const code = socket.authorized ? undefined : String(socket.authorizationError);
-  const { subjectaltname: names = 'no host', issuer, valid_from: from, valid_to: to } = socket.getPeerCertificate();
-  if (code === undefined) {
-    if (socket.alpnProtocol !== 'h2') throw noEventStore(host);
-  } else if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
-    throw new EventStoreUnusableError(
-      `the certificate of ${host.shown} is for other names (${names})`,
-      `use one of these in the address, or have one made that names ${host.host}`,
-    );
-  } else if (code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID') {
-    throw new EventStoreUnusableError(
-      `the certificate of ${host.shown} is valid from ${from} to ${to}`,
-      'renew it, or correct the clock of this machine',
-    );
-  } else if (UNTRUSTED.includes(code)) {
-    throw untrusted(host, String(issuer?.CN ?? issuer?.O ?? 'somebody without a name'));
-  } else {
-    throw new EventStoreUnusableError(
-      `the certificate of ${host.shown} is not accepted (${code})`,
-      'have a proper one made for the server',
-    );
+  if (!socket.authorized)
+    throw refusedCertificate(host, String(socket.authorizationError), socket.getPeerCertificate());
+  if (socket.alpnProtocol !== 'h2') throw noEventStore(host);
+}
+
+function refusedCertificate(
+  host: Host,
+  code: string,
+  { subjectaltname: names, issuer, valid_from: from, valid_to: to }: PeerCertificate,
+): EventStoreUnusableError {
+  switch (code) {
+    case 'ERR_TLS_CERT_ALTNAME_INVALID':
+      return new EventStoreUnusableError(
+        `the certificate of ${host.shown} is for other names (${names ?? 'none'})`,
+        `use one of these in the address, or have one made that names ${host.host}`,
+      );
+    case 'CERT_HAS_EXPIRED':
+    case 'CERT_NOT_YET_VALID':
+      return new EventStoreUnusableError(
+        `the certificate of ${host.shown} is valid from ${from} to ${to}`,
+        'renew it, or correct the clock of this machine',
+      );
+    default:
+      if (UNTRUSTED.includes(code)) return untrusted(host, String(issuer.CN ?? issuer.O));
+      return new EventStoreUnusableError(
+        `the certificate of ${host.shown} is not accepted (${code})`,
+        'have a proper one made for the server',
+      );
   }
 }
 
