@@ -1,3 +1,4 @@
+import { EventStoreDBClient, jsonEvent } from '@eventstore/db-client';
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -66,4 +67,61 @@ describe('shutterlog events import', () => {
     },
     LIMIT_MS,
   );
+
+  it(
+    'goes into a server that already holds its own system events, and goes on when more have come in between',
+    async () => {
+      const [old, server] = await Promise.all([openProjectorWorld(), openProjectorWorld()]);
+      const archive = await mkdtemp(join(tmpdir(), 'cli-archive-moved-'));
+      try {
+        await openVault({ pool: old.pool, masterKey: MASTER_KEY });
+        await old.append(...Array.from({ length: 30 }, () => erased(newId.account())));
+        expect((await shutterlog(old, 'events', 'export', archive)).code).toBe(0);
+        await writeSystemEvents(server);
+        for (let run = 1; run <= 2; run += 1) {
+          const { code, out, err } = await shutterlog(server, 'events', 'import', archive);
+          expect({ code, err: code === 0 ? '' : err }).toEqual({ code: 0, err: '' });
+          expect(out).toContain('30 events restored and compared');
+          await writeSystemEvents(server);
+        }
+        expect(await streamsOf(server)).toEqual(await streamsOf(old));
+      } finally {
+        await Promise.all([old.close(), server.close(), rm(archive, { recursive: true, force: true })]);
+      }
+    },
+    LIMIT_MS,
+  );
 });
+
+/** What a server writes for itself: users, settings, rights, statistics, and what standard projections keep. */
+async function writeSystemEvents({ node, store }: ProjectorWorld): Promise<void> {
+  const client = EventStoreDBClient.connectionString(node.url);
+  try {
+    for (const [stream, type, data] of [
+      ['$users', '$User', {}],
+      ['$user-shutterlog', '$UserCreated', { loginName: 'shutterlog' }],
+      ['$settings', 'update-default-acl', { $userStreamAcl: { $d: '$admins' } }],
+      ['$stats-127.0.0.1:2113', '$statsCollected', { cpu: 1 }],
+      ['$projections-$by_category', '$ProjectionUpdated', {}],
+      ['$projections-$by_category-checkpoint', '$ProjectionCheckpoint', {}],
+      ['$ce-account', '$>', { link: true }],
+      ['$et-AccountErased', '$>', { link: true }],
+      ['$streams', '$>', { link: true }],
+      ['$scavenges', '$scavengeStarted', {}],
+    ] as const)
+      await client.appendToStream(stream, jsonEvent({ type, data }));
+    await client.setStreamMetadata('$all', { acl: { readRoles: ['$admins', 'shutterlog'] } });
+    await client.setStreamMetadata((await store.readStream('shutterlog-store'))[0]!.streamId, {
+      acl: { deleteRoles: ['$admins'] },
+    });
+  } finally {
+    await client.dispose();
+  }
+}
+
+async function streamsOf({ store }: ProjectorWorld): Promise<string[]> {
+  const events: string[] = [];
+  for await (const { streamId, revision, id, type } of store.readAll())
+    if (streamId !== 'shutterlog-store') events.push(`${streamId}@${revision} ${type} ${id}`);
+  return events;
+}
