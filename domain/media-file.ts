@@ -51,6 +51,7 @@ const KIND_OF: Readonly<Record<string, 'image' | 'video'>> = {
   'video/mp4': 'video',
   'video/quicktime': 'video',
   'video/webm': 'video',
+  'video/matroska': 'video',
 };
 
 /** The types that may be uploaded. */

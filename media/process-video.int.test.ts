@@ -75,7 +75,7 @@ describe.skipIf(!hasFfmpeg)('videos', () => {
   test('become HLS at every quality that the source has', async () => {
     const outputDir = join(dir, 'hls');
     const result = await converted(await film('plain.mp4'), outputDir);
-    expect(result).toMatchObject({ type: 'video/mp4', width: 640, height: 360, hasAudio: true });
+    expect(result).toMatchObject({ type: 'video/mp4', width: 640, height: 360, pictureIndex: 0, soundIndex: 1 });
     expect(result.renditions).toEqual([
       { name: '240p', width: 426, height: 240 },
       { name: '360p', width: 640, height: 360 },
@@ -152,7 +152,7 @@ describe.skipIf(!hasFfmpeg)('videos', () => {
     const result = await converted(path, join(dir, 'tiny'));
     expect(result).toMatchObject({
       type: 'video/webm',
-      hasAudio: false,
+      soundIndex: null,
       renditions: [{ name: '75p', width: 120, height: 74 }],
     });
   });

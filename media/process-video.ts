@@ -5,9 +5,10 @@ import type { MediaRefusal } from './refusal.ts';
 import { refuse } from './refusal.ts';
 import { refusalOf, runTool } from './tool-process.ts';
 import type { ToolEnd } from './tool-process.ts';
+import { pictureFilter, posterFilter, soundFilter } from './video-filters.ts';
 import { rungsFor } from './video-ladder.ts';
 import type { Rung } from './video-ladder.ts';
-import { DEMUXERS, probeVideo } from './video-probe.ts';
+import { inputOf, probeVideo } from './video-probe.ts';
 import type { ProbedVideo } from './video-probe.ts';
 import type { ImageInput, ProcessResult } from './worker-protocol.ts';
 
@@ -44,9 +45,6 @@ export interface ProcessedVideo extends ProbedVideo {
 }
 
 export const SEGMENT_SECONDS = 2;
-
-/** Faster sources are thinned out, which halves the work and is seen by nobody on a phone. */
-const MAX_FRAMES_PER_SECOND = 30;
 
 /**
  * Turns a video into HLS with H.264 at every quality that it is large enough for. A video that is not taken is a
@@ -85,18 +83,17 @@ async function transcode(options: VideoOptions, probed: ProbedVideo): Promise<Pr
 
 async function makePoster(options: VideoOptions, probed: ProbedVideo, deadline: number): Promise<ProcessResult> {
   const frame = join(options.outputDir, 'poster.png');
-  const at = Math.min(1, probed.durationSeconds / 2).toFixed(3);
-  const { width, height } = probed;
+  const picture = `0:${String(probed.pictureIndex)}`;
   const end = await ffmpeg(
     options,
     [
-      '-ss',
-      at,
-      ...input(options, probed),
+      ...inputOf(probed.type, options.path),
+      '-map',
+      picture,
       '-frames:v',
       '1',
       '-vf',
-      `scale=${String(width)}:${String(height)},setsar=1`,
+      posterFilter(probed),
       '-map_metadata',
       '-1',
       frame,
@@ -110,32 +107,26 @@ async function makePoster(options: VideoOptions, probed: ProbedVideo, deadline: 
   return options.images.process(bytes);
 }
 
-function streamArguments(options: VideoOptions, probed: ProbedVideo, rungs: readonly Rung[]): string[] {
-  const thinned = probed.framesPerSecond > MAX_FRAMES_PER_SECOND ? `fps=${String(MAX_FRAMES_PER_SECOND)},` : '';
-  const branches = rungs.map((_, index) => `[in${String(index)}]`).join('');
-  const scaled = rungs.map(
-    ({ width, height }, index) =>
-      `[in${String(index)}]scale=${String(width)}:${String(height)}:flags=bicubic,setsar=1[out${String(index)}]`,
-  );
-  const filters = [`[0:v:0]${thinned}format=yuv420p,split=${String(rungs.length)}${branches}`, ...scaled].join(';');
+function streamArguments({ path, outputDir }: VideoOptions, probed: ProbedVideo, rungs: readonly Rung[]): string[] {
+  const sound = probed.soundIndex === null ? null : `0:${String(probed.soundIndex)}`;
   const perRung = rungs.flatMap(({ maxBitsPerSecond }, index) => [
     '-map',
     `[out${String(index)}]`,
-    ...(probed.hasAudio ? ['-map', '0:a:0'] : []),
+    ...(sound === null ? [] : ['-map', sound]),
     `-maxrate:v:${String(index)}`,
     String(maxBitsPerSecond),
     `-bufsize:v:${String(index)}`,
     String(maxBitsPerSecond * 2),
   ]);
   const streams = rungs
-    .map(({ name }, index) => `v:${String(index)},${probed.hasAudio ? `a:${String(index)},` : ''}name:${name}`)
+    .map(({ name }, index) => `v:${String(index)},${sound === null ? '' : `a:${String(index)},`}name:${name}`)
     .join(' ');
   return [
-    ...input(options, probed),
+    ...inputOf(probed.type, path),
     '-t',
     String(Math.ceil(probed.durationSeconds)),
     '-filter_complex',
-    filters,
+    pictureFilter(probed, rungs),
     ...perRung,
     '-c:v',
     'libx264',
@@ -147,9 +138,12 @@ function streamArguments(options: VideoOptions, probed: ProbedVideo, rungs: read
     '23',
     '-sc_threshold',
     '0',
+    ...(probed.light === 'standard'
+      ? []
+      : ['-color_primaries', 'bt709', '-color_trc', 'bt709', '-colorspace', 'bt709', '-color_range', 'tv']),
     '-force_key_frames',
     `expr:gte(t,n_forced*${String(SEGMENT_SECONDS)})`,
-    ...(probed.hasAudio ? ['-c:a', 'aac', '-b:a', '96k', '-ac', '2'] : []),
+    ...(sound === null ? [] : ['-filter:a', soundFilter(probed), '-c:a', 'aac', '-b:a', '96k', '-ac', '2']),
     '-map_metadata',
     '-1',
     '-map_chapters',
@@ -163,23 +157,19 @@ function streamArguments(options: VideoOptions, probed: ProbedVideo, rungs: read
     '-hls_flags',
     'independent_segments',
     '-hls_segment_filename',
-    join(options.outputDir, '%v', '%03d.ts'),
+    join(outputDir, '%v', '%03d.ts'),
     '-master_pl_name',
     'master.m3u8',
     '-var_stream_map',
     streams,
-    join(options.outputDir, '%v', 'index.m3u8'),
+    join(outputDir, '%v', 'index.m3u8'),
   ];
-}
-
-function input({ path }: VideoOptions, { type }: ProbedVideo): string[] {
-  return ['-protocol_whitelist', 'file', '-f', DEMUXERS[type], '-i', path];
 }
 
 function ffmpeg({ programs, signal }: VideoOptions, args: readonly string[], deadline: number): Promise<ToolEnd> {
   return runTool({
     program: programs?.ffmpeg ?? 'ffmpeg',
-    args: ['-v', 'error', '-nostdin', '-y', '-threads', '2', ...args],
+    args: ['-v', 'error', '-nostdin', '-y', '-copyts', '-threads', '2', ...args],
     timeoutMs: Math.max(1, deadline - Date.now()),
     ...(signal === undefined ? {} : { signal }),
   });

@@ -11,6 +11,7 @@ export type MediaRefusalCode =
   | 'media_timeout'
   | 'media_too_complex'
   | 'media_video_unavailable'
+  | 'media_hdr_unavailable'
   | 'media_video_too_long';
 
 /** A refusal is an answer about the file: the same file is refused again, so nobody needs to retry it. */
@@ -33,6 +34,7 @@ const REASONS: Readonly<Record<MediaRefusalCode, string>> = {
   media_timeout: 'Decoding the file takes too long.',
   media_too_complex: 'Decoding the file takes too much memory or crashes the decoder.',
   media_video_unavailable: 'This server cannot process videos.',
+  media_hdr_unavailable: 'This server cannot process HDR videos.',
   media_video_too_long: 'The video is longer than 60 seconds.',
 };
 

@@ -4,7 +4,7 @@ import { refuse } from './refusal.ts';
 import type { MediaRefusal } from './refusal.ts';
 
 export type ImageType = 'image/jpeg' | 'image/png' | 'image/webp' | 'image/avif' | 'image/heic';
-export type VideoType = 'video/mp4' | 'video/quicktime' | 'video/webm';
+export type VideoType = 'video/mp4' | 'video/quicktime' | 'video/webm' | 'video/matroska';
 
 export type SniffedType =
   | { readonly ok: true; readonly kind: 'image'; readonly type: ImageType }
@@ -27,6 +27,9 @@ const VIDEO_NAMES: Readonly<Record<string, VideoType>> = {
   'video/x-m4v': 'video/mp4',
   'video/quicktime': 'video/quicktime',
   'video/webm': 'video/webm',
+  // What Chrome's recorder makes of H.264; the name without x- is the registered one (RFC 9559).
+  'video/matroska': 'video/matroska',
+  'video/x-matroska': 'video/matroska',
 };
 
 /** Bytes from the start of a file that decide its type. */

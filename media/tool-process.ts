@@ -11,13 +11,13 @@ export interface ToolRun {
 
 /** How a program ended. `missing`: it is not installed. `stopped`: it ran out of time or was called off. */
 export type ToolEnd =
-  | { readonly kind: 'done'; readonly output: string }
+  | { readonly kind: 'done'; readonly output: string; readonly complaint: string }
   | { readonly kind: 'failed'; readonly complaint: string }
   | { readonly kind: 'stopped' }
   | { readonly kind: 'missing' };
 
-/** More output than this is no answer that we asked for. */
-const MAX_OUTPUT = 1_000_000;
+/** More output than this is no answer that we asked for; the longest is the list of a video's packets. */
+const MAX_OUTPUT = 2_000_000;
 
 /** Address space of one program in KiB: video decoders are fed by strangers. */
 const MAX_MEMORY_KIB = 4 * 1024 * 1024;
@@ -55,7 +55,7 @@ export function runTool({ program, args, timeoutMs, signal }: ToolRun): Promise<
       else reject(error);
     });
     child.once('close', (code, ending) => {
-      if (code === 0) resolve({ kind: 'done', output });
+      if (code === 0) resolve({ kind: 'done', output, complaint });
       else if (code === NOT_FOUND) resolve({ kind: 'missing' });
       else if (ending === 'SIGKILL') resolve({ kind: 'stopped' });
       else resolve({ kind: 'failed', complaint });
@@ -67,7 +67,8 @@ export function runTool({ program, args, timeoutMs, signal }: ToolRun): Promise<
 export function refusalOf(end: Exclude<ToolEnd, { readonly kind: 'done' }>): MediaRefusal {
   switch (end.kind) {
     case 'failed':
-      return refuse('media_corrupt');
+      // Only the conversion of HDR needs a filter that some builds lack.
+      return refuse(/no such filter/i.test(end.complaint) ? 'media_hdr_unavailable' : 'media_corrupt');
     case 'stopped':
       return refuse('media_timeout');
     case 'missing':

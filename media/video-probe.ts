@@ -6,25 +6,34 @@ import type { MediaRefusal } from './refusal.ts';
 import { SNIFF_BYTES, sniff } from './sniff.ts';
 import type { VideoType } from './sniff.ts';
 import { refusalOf, runTool } from './tool-process.ts';
+import type { ToolEnd } from './tool-process.ts';
+import { lastEnd, parsePackets, timelineOf } from './video-timeline.ts';
+import type { Timeline } from './video-timeline.ts';
 
-/** What a video says about itself; `width` and `height` are those of the upright picture. */
-export interface ProbedVideo {
+/**
+ * What a video says about itself; `width` and `height` are those of the upright picture, times those of its picture
+ * track.
+ */
+export interface ProbedVideo extends Timeline {
   readonly ok: true;
   readonly type: VideoType;
   readonly width: number;
   readonly height: number;
-  readonly durationSeconds: number;
-  readonly framesPerSecond: number;
-  readonly hasAudio: boolean;
+  /** How light is coded: as in BT.709 and its like, or for HDR as in PQ (SMPTE ST 2084) or HLG (ARIB STD-B67). */
+  readonly light: 'standard' | 'pq' | 'hlg';
+  /** Which streams of the file are the picture and the sound; null without sound. */
+  readonly pictureIndex: number;
+  readonly soundIndex: number | null;
 }
 
 /**
  * The one reader that each type may be opened with: playlists and scripts that name other files are never guessed at.
  */
-export const DEMUXERS: Readonly<Record<VideoType, 'mov' | 'matroska'>> = {
+const DEMUXERS: Readonly<Record<VideoType, 'mov' | 'matroska'>> = {
   'video/mp4': 'mov',
   'video/quicktime': 'mov',
   'video/webm': 'matroska',
+  'video/matroska': 'matroska',
 };
 
 /** Larger frames than any rung needs are refused before they are decoded. */
@@ -33,46 +42,96 @@ const MAX_FRAME_PIXELS = 4_096 * 4_096;
 /** Recorders stop a little late. */
 const GRACE_SECONDS = 0.5;
 
+/** Headers round and tracks end unevenly; what lacks more was cut off. */
+const LEAST_PART = 0.9;
+
+/** What the readers of Matroska and of MP4 say of a file that ends inside a packet. */
+const CUT_OFF = /ended prematurely|partial file/i;
+
 const PROBE_TIMEOUT_MS = 15_000;
 
+/**
+ * Packets that are looked at, of all tracks together: four times as many as a minute of 60 frames a second with two
+ * tracks of sound.
+ */
+const MAX_PACKETS = 30_000;
+
 const stream = z.object({
+  index: z.number().int(),
   codec_type: z.string(),
+  codec_name: z.string().optional(),
   width: z.number().int().optional(),
   height: z.number().int().optional(),
-  avg_frame_rate: z.string().optional(),
+  duration: z.coerce.number().optional(),
+  color_transfer: z.string().optional(),
   sample_aspect_ratio: z.string().optional(),
-  disposition: z.object({ attached_pic: z.number().optional() }).optional(),
+  disposition: z
+    .object({
+      default: z.number().optional(),
+      attached_pic: z.number().optional(),
+      timed_thumbnails: z.number().optional(),
+    })
+    .optional(),
   side_data_list: z.array(z.object({ rotation: z.number().optional() })).optional(),
 });
 type Stream = z.infer<typeof stream>;
-const report = z.object({ streams: z.array(stream), format: z.object({ duration: z.coerce.number().positive() }) });
+const report = z.object({ streams: z.array(stream), format: z.object({ duration: z.coerce.number().optional() }) });
 
-/** Reads type, length and frame of a video file; refuses what must not or cannot be processed. */
-export async function probeVideo(
-  path: string,
-  options: { readonly declaredType?: string; readonly ffprobe?: string } = {},
-): Promise<ProbedVideo | MediaRefusal> {
+type ProbeOptions = { readonly declaredType?: string; readonly ffprobe?: string };
+
+/**
+ * Reads type, tracks and times of a video file; refuses what must not or cannot be processed. What the container says
+ * of its length is a claim only: recorders leave it out, other tracks are longer, and clocks do not begin at zero. The
+ * packets of the picture decide, and the claim shows what was cut off.
+ */
+export async function probeVideo(path: string, options: ProbeOptions = {}): Promise<ProbedVideo | MediaRefusal> {
   const type = await videoType(path, options.declaredType);
   if (typeof type !== 'string') return type;
-  const end = await runTool({
+  const header = await ffprobe(options, [
+    '-print_format',
+    'json',
+    '-show_streams',
+    '-show_format',
+    ...inputOf(type, path),
+  ]);
+  if (header.kind !== 'done') return refusalOf(header);
+  const chosen = chooseTracks(header.output);
+  if ('ok' in chosen) return chosen;
+  const list = await ffprobe(options, [
+    '-of',
+    'csv=p=0',
+    '-show_entries',
+    'packet=stream_index,pts_time,dts_time,duration_time,flags',
+    '-read_intervals',
+    `%+#${String(MAX_PACKETS)}`,
+    ...inputOf(type, path),
+  ]);
+  if (list.kind !== 'done') return refusalOf(list);
+  const timeline = judgeTimes(list, chosen);
+  if ('ok' in timeline) return timeline;
+  const { picture, sound } = chosen;
+  return {
+    ok: true,
+    type,
+    ...upright(picture),
+    ...timeline,
+    light: lightOf(picture),
+    pictureIndex: picture.index,
+    soundIndex: sound?.index ?? null,
+  };
+}
+
+/** How either program opens a file: by the one reader of its type. */
+export function inputOf(type: VideoType, path: string): string[] {
+  return ['-protocol_whitelist', 'file', '-f', DEMUXERS[type], '-i', path];
+}
+
+function ffprobe(options: ProbeOptions, args: readonly string[]): Promise<ToolEnd> {
+  return runTool({
     program: options.ffprobe ?? 'ffprobe',
-    args: [
-      '-v',
-      'error',
-      '-protocol_whitelist',
-      'file',
-      '-f',
-      DEMUXERS[type],
-      '-print_format',
-      'json',
-      '-show_streams',
-      '-show_format',
-      '-i',
-      path,
-    ],
+    args: ['-v', 'error', ...args],
     timeoutMs: PROBE_TIMEOUT_MS,
   });
-  return end.kind === 'done' ? judge(type, end.output) : refusalOf(end);
 }
 
 async function videoType(path: string, declaredType: string | undefined): Promise<VideoType | MediaRefusal> {
@@ -88,26 +147,66 @@ async function videoType(path: string, declaredType: string | undefined): Promis
   }
 }
 
-function judge(type: VideoType, output: string): ProbedVideo | MediaRefusal {
+type Tracks = {
+  readonly picture: Stream & { readonly width: number; readonly height: number };
+  readonly sound: Stream | undefined;
+  readonly claimedSeconds: number | undefined;
+};
+
+/**
+ * The tracks that a player would take: never a cover or the thumbnails of chapters, and those marked as default first.
+ */
+function chooseTracks(output: string): Tracks | MediaRefusal {
   const parsed = report.safeParse(JSON.parse(output));
   if (!parsed.success) return refuse('media_corrupt');
   const { streams, format } = parsed.data;
-  const picture = streams.find((one) => one.codec_type === 'video' && one.disposition?.attached_pic !== 1);
+  const picture = preferred(
+    streams.filter(
+      ({ codec_type, disposition }) =>
+        codec_type === 'video' && disposition?.attached_pic !== 1 && disposition?.timed_thumbnails !== 1,
+    ),
+  );
   if (!picture) return refuse('media_unsupported_type');
-  if (!picture.width || !picture.height) return refuse('media_corrupt');
-  if (picture.width * picture.height > MAX_FRAME_PIXELS) return refuse('media_too_many_pixels');
-  if (format.duration > MAX_VIDEO_SECONDS + GRACE_SECONDS) return refuse('media_video_too_long');
-  return {
-    ok: true,
-    type,
-    ...upright(picture.width, picture.height, picture),
-    durationSeconds: format.duration,
-    framesPerSecond: ratio(picture.avg_frame_rate ?? '', '/') ?? 30,
-    hasAudio: streams.some((one) => one.codec_type === 'audio'),
-  };
+  const { width, height } = picture;
+  if (!width || !height) return refuse('media_corrupt');
+  if (width * height > MAX_FRAME_PIXELS) return refuse('media_too_many_pixels');
+  const sound = preferred(
+    streams.filter(
+      ({ codec_type, codec_name }) => codec_type === 'audio' && codec_name !== undefined && codec_name !== 'unknown',
+    ),
+  );
+  return { picture: { ...picture, width, height }, sound, claimedSeconds: format.duration };
 }
 
-function upright(width: number, height: number, picture: Stream): { width: number; height: number } {
+function preferred(tracks: readonly Stream[]): Stream | undefined {
+  return tracks.find(({ disposition }) => disposition?.default === 1) ?? tracks[0];
+}
+
+/**
+ * A file that was cut off has fewer packets than its header claims; one that claims nothing ends in the middle of a
+ * packet.
+ */
+function judgeTimes(
+  { output, complaint }: { readonly output: string; readonly complaint: string },
+  { picture, claimedSeconds }: Tracks,
+): Timeline | MediaRefusal {
+  const packets = parsePackets(output);
+  const timeline = timelineOf(packets, picture.index);
+  if (!timeline) return refuse('media_corrupt');
+  if (timeline.durationSeconds > MAX_VIDEO_SECONDS + GRACE_SECONDS) return refuse('media_video_too_long');
+  if (packets.length >= MAX_PACKETS) return refuse('media_too_complex');
+  const claimed = picture.duration ?? claimedSeconds;
+  const found = picture.duration === undefined ? lastEnd(packets) : timeline.durationSeconds;
+  const whole = claimed ? found >= claimed * LEAST_PART - GRACE_SECONDS : !CUT_OFF.test(complaint);
+  return whole ? timeline : refuse('media_corrupt');
+}
+
+function lightOf({ color_transfer: transfer }: Stream): ProbedVideo['light'] {
+  return transfer === 'smpte2084' ? 'pq' : transfer === 'arib-std-b67' ? 'hlg' : 'standard';
+}
+
+function upright(picture: Tracks['picture']): { width: number; height: number } {
+  const { width, height } = picture;
   const square = Math.round(width * (ratio(picture.sample_aspect_ratio ?? '', ':') ?? 1));
   const turned =
     Math.abs(picture.side_data_list?.find(({ rotation }) => rotation !== undefined)?.rotation ?? 0) % 180 === 90;
