@@ -8,6 +8,12 @@ import type { MediaRefusal } from './refusal.ts';
 import { sniff } from './sniff.ts';
 import type { ImageType } from './sniff.ts';
 
+/**
+ * How a picture's colours become sRGB: `straight` while it is decoded, `shrink_first` when that saves work, and by ways
+ * of their own where the decoder would go wrong, which are colour and grey of 16 bits with a profile.
+ */
+export type ColourPath = 'straight' | 'shrink_first' | 'colour_16' | 'grey_16';
+
 /** What a header tells before anything is decoded. `width` and `height` are those of the upright picture. */
 export interface ProbedImage {
   readonly ok: true;
@@ -16,8 +22,7 @@ export interface ProbedImage {
   readonly height: number;
   readonly animated: boolean;
   readonly metadata: PhotoMetadata;
-  /** Whether its colours are better converted after it was made smaller. */
-  readonly convertsLate: boolean;
+  readonly colourPath: ColourPath;
 }
 
 /** From here on a detour through an uncompressed copy costs less than converting every pixel. */
@@ -40,8 +45,15 @@ export async function probeImage(bytes: Uint8Array, declaredType?: string): Prom
     ...header.autoOrient,
     animated: (header.pages ?? 1) > 1,
     metadata: await readPhotoMetadata(header.exif),
-    convertsLate: header.hasProfile && header.space === 'srgb' && header.width * header.height > MANY_PIXELS,
+    colourPath: colourPathOf(header),
   };
+}
+
+function colourPathOf({ hasProfile, space, width, height }: Metadata): ColourPath {
+  if (!hasProfile) return 'straight';
+  if (space === 'rgb16') return 'colour_16';
+  if (space === 'grey16') return 'grey_16';
+  return space === 'srgb' && width * height > MANY_PIXELS ? 'shrink_first' : 'straight';
 }
 
 function judgeHeader(header: Metadata | null, type: ImageType): MediaRefusal | null {

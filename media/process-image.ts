@@ -1,14 +1,13 @@
 import sharp from 'sharp';
-import type { Sharp, SharpOptions } from 'sharp';
+import { decodeImage } from './decode-image.ts';
 import { encodeVariants } from './encode-variants.ts';
 import { filterOperation } from './filters.ts';
 import type { FilterName } from './filters.ts';
-import { MAX_IMAGE_PIXELS } from './limits.ts';
 import { blurhashOf } from './photo-blurhash.ts';
-import { KERNEL, pixelsOf } from './pixels.ts';
+import { pixelsOf } from './pixels.ts';
 import type { Pixels } from './pixels.ts';
 import { probeImage } from './probe-image.ts';
-import type { ProbedImage } from './probe-image.ts';
+import type { ColourPath, ProbedImage } from './probe-image.ts';
 import { refuse } from './refusal.ts';
 import type { MediaRefusal } from './refusal.ts';
 import { VARIANTS, VARIANT_NAMES } from './variants.ts';
@@ -28,7 +27,7 @@ export interface ImageOptions {
   readonly blurhash?: boolean;
 }
 
-export interface ProcessedImage extends Omit<ProbedImage, 'convertsLate'> {
+export interface ProcessedImage extends Omit<ProbedImage, 'colourPath'> {
   readonly variants: readonly Variant[];
   /** null when it was not asked for. */
   readonly blurhash: string | null;
@@ -44,8 +43,8 @@ export async function processImage(
 ): Promise<ProcessedImage | MediaRefusal> {
   const probed = await probeImage(bytes, options.declaredType);
   if (!probed.ok) return probed;
-  const { convertsLate, ...facts } = probed;
-  const pixels = await decode(bytes, { convertsLate }, options);
+  const { colourPath, ...facts } = probed;
+  const pixels = await decode(bytes, colourPath, options);
   if ('ok' in pixels) return pixels;
   const variants = await encodeVariants(pixels, options);
   return { ...facts, variants, blurhash: (options.blurhash ?? true) ? await blurhashOf(pixels) : null };
@@ -66,34 +65,20 @@ const SMALLEST_DECODE = 640;
 
 async function decode(
   bytes: Uint8Array,
-  { convertsLate }: Pick<ProbedImage, 'convertsLate'>,
-  options: ImageOptions,
+  path: ColourPath,
+  { sizes, filter }: ImageOptions,
 ): Promise<Pixels | MediaRefusal> {
-  const edge = Math.max(SMALLEST_DECODE, ...(options.sizes ?? VARIANT_NAMES).map(decodedEdge));
-  const upright = convertsLate ? await shrunkInItsOwnColours(bytes, edge) : null;
-  const pipeline = (upright ? sharp(upright) : small(bytes, edge)).toColourspace('srgb');
-  if (options.filter) {
-    const { matrix, offset } = filterOperation(options.filter);
-    pipeline.recomb([[...matrix[0]], [...matrix[1]], [...matrix[2]]]).linear([1, 1, 1], [...offset]);
-  }
-  return pixelsOf(pipeline).catch(() => refuse('media_corrupt'));
+  const edge = Math.max(SMALLEST_DECODE, ...(sizes ?? VARIANT_NAMES).map(decodedEdge));
+  const pixels = await decodeImage(bytes, path, edge).catch(() => refuse('media_corrupt'));
+  return filter === undefined || 'ok' in pixels ? pixels : filtered(pixels, filter);
 }
 
-function small(bytes: Uint8Array, edge: number, options: SharpOptions = {}): Sharp {
-  return sharp(bytes, { failOn: 'error', limitInputPixels: MAX_IMAGE_PIXELS, ...options })
-    .autoOrient()
-    .resize({ width: edge, height: edge, fit: 'inside', withoutEnlargement: true, kernel: KERNEL });
-}
-
-/**
- * The picture made smaller but still in the colours of its profile, uncompressed. The decoder converts every pixel that
- * it reads; a phone's photo has four times as many as the largest size needs, and nearly all of them carry a profile.
- * Null when that fails: the straight way then decides whether the picture or only its profile is broken.
- */
-async function shrunkInItsOwnColours(bytes: Uint8Array, edge: number): Promise<Buffer | null> {
-  return small(bytes, edge, { ignoreIcc: true })
-    .keepIccProfile()
-    .png({ compressionLevel: 0 })
-    .toBuffer()
-    .catch(() => null);
+/** Filters work on finished sRGB of 8 bits, whatever the picture was stored in. */
+function filtered({ data, width, height, channels }: Pixels, filter: FilterName): Promise<Pixels> {
+  const { matrix, offset } = filterOperation(filter);
+  return pixelsOf(
+    sharp(data, { raw: { width, height, channels } })
+      .recomb([[...matrix[0]], [...matrix[1]], [...matrix[2]]])
+      .linear([1, 1, 1], [...offset]),
+  );
 }
