@@ -1,15 +1,28 @@
 import type { Command } from 'commander';
-import { execFile } from 'node:child_process';
 import { access, constants, mkdir, statfs } from 'node:fs/promises';
-import { promisify } from 'node:util';
 import type { Config } from '../infra/process/config.ts';
 import { EventStoreUnusableError } from '../infra/event-store/event-store-probe.ts';
 import { openVault } from '../infra/vault/vault.ts';
 import type { CliContext, ExitCode } from './context.ts';
 import type { Run } from './context.ts';
+import { shownPosition } from '../infra/event-store/position-text.ts';
+import { examineVideoPrograms } from './doctor-videos.ts';
 
-type Check = { readonly name: string; readonly advice: string; readonly run: (context: CliContext) => Promise<string> };
-type Finding = { readonly check: string; readonly ok: boolean; readonly says: string; readonly advice?: string };
+/** What works, but not with all that it could; the rest of a check's findings are lines or errors. */
+type Warning = { readonly warning: string };
+type Check = {
+  readonly name: string;
+  readonly advice: string;
+  readonly run: (context: CliContext) => Promise<string | Warning>;
+};
+/** `ok` is false when Shutterlog cannot work like this; with a warning it can. */
+type Finding = {
+  readonly check: string;
+  readonly ok: boolean;
+  readonly warning?: true;
+  readonly says: string;
+  readonly advice?: string;
+};
 
 const CHECK_LIMIT_MS = 12_000;
 const LEAST_FREE_BYTES = 1024 ** 3;
@@ -29,7 +42,7 @@ const CHECKS: readonly Check[] = [
     advice: 'see its log; EVENTSTORE_URL is its address',
     run: async (context) => {
       const store = await context.store();
-      return `store ${store.storeId}, head ${await store.head()}`;
+      return `store ${store.storeId}, head ${shownPosition(await store.head())}`;
     },
   },
   {
@@ -55,8 +68,8 @@ const CHECKS: readonly Check[] = [
   { name: 'media folder', advice: 'make MEDIA_DIR writable and keep at least 1 GiB free there', run: mediaFolder },
   {
     name: 'ffmpeg',
-    advice: 'install ffmpeg, else video uploads are refused',
-    run: async () => (await promisify(execFile)('ffmpeg', ['-version'])).stdout.split('\n')[0] ?? '',
+    advice: 'install ffmpeg (npm start does where it may), or set VIDEO_UPLOADS=off',
+    run: (context) => examineVideoPrograms(context.config().VIDEO_UPLOADS),
   },
   {
     name: 'write-api',
@@ -82,6 +95,7 @@ const CHECKS: readonly Check[] = [
 
 /**
  * `doctor`: looks at every part that Shutterlog needs and says what to do about those that fail; exit 1 when one does.
+ * A warning is no failure.
  */
 export function registerDoctor(program: Command, run: Run): void {
   program
@@ -99,9 +113,9 @@ async function examine(context: CliContext, json: boolean): Promise<ExitCode> {
     findings.push(...(await Promise.all(others.map((check) => tryCheck(check, context)))));
   if (json) console.log(JSON.stringify(findings));
   else
-    for (const { check, ok, says, advice } of findings)
+    for (const { check, ok, warning, says, advice } of findings)
       console.log(
-        `${ok ? 'ok    ' : 'FAILED'} ${check.padEnd(13)} ${says}${advice === undefined ? '' : `\n       ${advice}`}`,
+        `${!ok ? 'FAILED ' : warning ? 'warning' : 'ok     '} ${check.padEnd(13)} ${says}${advice === undefined ? '' : `\n        ${advice}`}`,
       );
   return findings.every(({ ok }) => ok) ? 0 : 1;
 }
@@ -114,7 +128,10 @@ async function tryCheck(check: Check, context: CliContext): Promise<Finding> {
     }, CHECK_LIMIT_MS);
   });
   try {
-    return { check: check.name, ok: true, says: await Promise.race([check.run(context), limit]) };
+    const found = await Promise.race([check.run(context), limit]);
+    return typeof found === 'string'
+      ? { check: check.name, ok: true, says: found }
+      : { check: check.name, ok: true, warning: true, says: found.warning, advice: check.advice };
   } catch (error) {
     if (error instanceof EventStoreUnusableError)
       return { check: check.name, ok: false, says: error.finding, advice: `${error.advice} (EVENTSTORE_URL)` };

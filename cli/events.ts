@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
-import { laterOf, Position } from '../domain/position.ts';
+import { laterOf, type Position } from '../domain/position.ts';
 import type { RecordedEvent } from '../domain/recorded-event.ts';
 import { openPersonalData, type DataKeys } from '../infra/vault/personal-data.ts';
+import { readPosition, shownPosition } from '../infra/event-store/position-text.ts';
 import { openVault } from '../infra/vault/vault.ts';
 import { registerArchive } from './archive.ts';
 import { CliError, type CliContext, type ExitCode } from './context.ts';
@@ -102,7 +103,7 @@ async function print(event: RecordedEvent, keys: DataKeys | undefined, json: boo
     return;
   }
   console.log(
-    `${createdAt.toISOString()}  ${type.padEnd(24)} ${streamId}@${revision}\n  at ${position}\n  ${JSON.stringify(shorten(data))}`,
+    `${createdAt.toISOString()}  ${type.padEnd(24)} ${streamId}@${revision}\n  at ${shownPosition(position)}\n  ${JSON.stringify(shorten(data))}`,
   );
 }
 
@@ -122,8 +123,8 @@ function wholeNumber(text: string, option: string): number {
 }
 
 function positionOf(text: string): Position {
-  const parsed = Position.safeParse(text);
-  if (!parsed.success)
-    throw new CliError(`${text} is not a position; shutterlog events tail --json shows positions`, 2);
-  return parsed.data;
+  const position = readPosition(text);
+  if (position === undefined)
+    throw new CliError(`${text} is not a position; shutterlog events tail shows positions`, 2);
+  return position;
 }

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { shownPosition } from '../infra/event-store/position-text.ts';
 import { createSortedIndexes } from '../infra/redis/sorted-indexes.ts';
 import { listBuilds, quoted, type Build } from '../projections/builds/build-store.ts';
 import { postgresProjections } from '../projections/catalog.ts';
@@ -62,7 +63,7 @@ async function showBuilds(context: CliContext, json: boolean): Promise<ExitCode>
   else
     for (const row of rows)
       console.log(
-        `${String(row.build).padStart(5)}  ${row.projection.padEnd(16)} version ${String(row.version)}  ${row.state.padEnd(9)} since ${row.since}  ${row.location}${row.until === null ? '' : `  until ${row.until}`}`,
+        `${String(row.build).padStart(5)}  ${row.projection.padEnd(16)} version ${String(row.version)}  ${row.state.padEnd(9)} since ${row.since}  ${row.location}${row.until === null ? '' : `  until ${shownPosition(row.until)}`}`,
       );
   return 0;
 }

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { setTimeout as delay } from 'node:timers/promises';
+import { shownPosition } from '../infra/event-store/position-text.ts';
 import type { Pool } from '../infra/postgres.ts';
 import { listBuilds, setStopped } from '../projections/builds/build-store.ts';
 import { allProjections } from '../projections/catalog.ts';
@@ -115,10 +116,11 @@ function print(rows: readonly ProjectionStatus[]): void {
     for (const line of remarksOn(row)) console.log(`  ${line}`);
   }
   // One log has one head.
-  for (const { head } of rows.slice(0, 1)) console.log(columns(['head of the log', '', '', '', '', '', '', '', head]));
+  for (const { head } of rows.slice(0, 1))
+    console.log(columns(['head of the log', '', '', '', '', '', '', '', shownPosition(head)]));
 }
 
-const WIDTHS = [16, 9, 3, 6, 10, 11, 9, 9, 32];
+const WIDTHS = [16, 9, 3, 6, 10, 11, 9, 9, 12];
 
 function columns(values: readonly string[]): string {
   return values
@@ -136,7 +138,7 @@ function liveColumns({ live, state }: ProjectionStatus): string[] {
     lagOf(live),
     live.lag.seconds.toFixed(1),
     String(live.perSecond),
-    live.checkpoint,
+    shownPosition(live.checkpoint),
   ];
 }
 
@@ -149,7 +151,7 @@ function remarksOn({ entry, state, stopped, deadLetters, others }: ProjectionSta
     ...(stopped === undefined
       ? []
       : [
-          `stopped at ${stopped.type} ${stopped.eventId} of ${stopped.streamId}, position ${stopped.position}: ${stopped.error}`,
+          `stopped at ${stopped.type} ${stopped.eventId} of ${stopped.streamId}, position ${shownPosition(stopped.position)}: ${stopped.error}`,
           `mend the cause and run: shutterlog projections resume ${entry.name}`,
         ]),
     ...(state === 'refused' ? [`built from another log; run: shutterlog projections rebuild ${entry.name}`] : []),
@@ -159,7 +161,7 @@ function remarksOn({ entry, state, stopped, deadLetters, others }: ProjectionSta
     ...(deadLetters > 0 ? [`${String(deadLetters)} dead letters`] : []),
     ...others.map(
       (other) =>
-        `build ${String(other.build.id)} ${other.build.state}, version ${String(other.build.version)}, ${lagOf(other)} events behind, ${String(other.perSecond)} events/s, at ${other.checkpoint}`,
+        `build ${String(other.build.id)} ${other.build.state}, version ${String(other.build.version)}, ${lagOf(other)} events behind, ${String(other.perSecond)} events/s, at ${shownPosition(other.checkpoint)}`,
     ),
   ];
 }

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { availableParallelism } from 'node:os';
+import { shownPosition } from '../infra/event-store/position-text.ts';
 import { openPool } from '../infra/postgres.ts';
 import { openVault } from '../infra/vault/vault.ts';
 import { listBuilds } from '../projections/builds/build-store.ts';
@@ -120,7 +121,7 @@ async function aside(
         ? `projections rows <table> --build ${String(id)}`
         : `projections entries --build ${String(id)} (keys that the live build holds now, as they were then)`;
     console.log(
-      `${projection}: build ${String(id)} stands at ${place.position}; look with ${look}, remove with projections drop ${String(id)}`,
+      `${projection}: build ${String(id)} stands at ${shownPosition(place.position)}; look with ${look}, remove with projections drop ${String(id)}`,
     );
   }
   return 0;

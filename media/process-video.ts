@@ -19,7 +19,7 @@ export interface VideoOptions {
   /** Makes the poster's variants: a pool of media workers. */
   readonly images: { process(input: ImageInput, options?: ImageOptions): Promise<ProcessResult> };
   readonly declaredType?: string;
-  /** Longest time for the whole video. Default 300,000 ms. */
+  /** Longest time for the whole video. Default 300,000 ms, and twice that for HDR, whose light is computed anew. */
   readonly timeoutMs?: number;
   /** Calls the work off; the answer is then `media_timeout`. */
   readonly signal?: AbortSignal;
@@ -64,7 +64,7 @@ export async function processVideo(options: VideoOptions): Promise<ProcessedVide
 }
 
 async function transcode(options: VideoOptions, probed: ProbedVideo): Promise<ProcessedVideo | MediaRefusal> {
-  const deadline = Date.now() + (options.timeoutMs ?? 300_000);
+  const deadline = Date.now() + (options.timeoutMs ?? (probed.light === 'standard' ? 300_000 : 600_000));
   const rungs = rungsFor(probed);
   const poster = await makePoster(options, probed, deadline);
   if (!poster.ok) return poster;

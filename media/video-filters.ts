@@ -69,9 +69,10 @@ function standardColours(probed: ProbedVideo, size: { readonly width: number; re
  * darker half as it is.
  */
 function toneMapping(light: 'pq' | 'hlg'): string {
-  const transfer = light === 'pq' ? 'smpte2084' : 'arib-std-b67';
+  // The table that is quicker than the formula takes HLG channel by channel, which makes its colours too strong.
+  const [transfer, table] = light === 'pq' ? ['smpte2084', 1] : ['arib-std-b67', 0];
   return [
-    `zscale=tin=${transfer}:pin=bt2020:min=bt2020nc:t=linear:p=bt709:m=gbr:npl=${String(HDR_WHITE)}`,
+    `zscale=tin=${transfer}:pin=bt2020:min=bt2020nc:t=linear:p=bt709:m=gbr:agamma=${String(table)}:npl=${String(HDR_WHITE)}`,
     'format=gbrpf32le',
     `tonemap=mobius:desat=0:peak=${decimal(HDR_PEAK / HDR_WHITE)}`,
     'zscale=t=bt709:p=bt709:m=bt709:r=tv',

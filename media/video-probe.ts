@@ -48,6 +48,9 @@ const LEAST_PART = 0.9;
 /** What the readers of Matroska and of MP4 say of a file that ends inside a packet. */
 const CUT_OFF = /ended prematurely|partial file/i;
 
+/** Said when the header has no length and the program made one up. */
+const GUESSED = /estimating duration/i;
+
 const PROBE_TIMEOUT_MS = 15_000;
 
 /**
@@ -88,6 +91,8 @@ export async function probeVideo(path: string, options: ProbeOptions = {}): Prom
   const type = await videoType(path, options.declaredType);
   if (typeof type !== 'string') return type;
   const header = await ffprobe(options, [
+    '-v',
+    'warning',
     '-print_format',
     'json',
     '-show_streams',
@@ -95,9 +100,11 @@ export async function probeVideo(path: string, options: ProbeOptions = {}): Prom
     ...inputOf(type, path),
   ]);
   if (header.kind !== 'done') return refusalOf(header);
-  const chosen = chooseTracks(header.output);
+  const chosen = chooseTracks(header);
   if ('ok' in chosen) return chosen;
   const list = await ffprobe(options, [
+    '-v',
+    'error',
     '-of',
     'csv=p=0',
     '-show_entries',
@@ -127,11 +134,7 @@ export function inputOf(type: VideoType, path: string): string[] {
 }
 
 function ffprobe(options: ProbeOptions, args: readonly string[]): Promise<ToolEnd> {
-  return runTool({
-    program: options.ffprobe ?? 'ffprobe',
-    args: ['-v', 'error', ...args],
-    timeoutMs: PROBE_TIMEOUT_MS,
-  });
+  return runTool({ program: options.ffprobe ?? 'ffprobe', args, timeoutMs: PROBE_TIMEOUT_MS });
 }
 
 async function videoType(path: string, declaredType: string | undefined): Promise<VideoType | MediaRefusal> {
@@ -147,16 +150,18 @@ async function videoType(path: string, declaredType: string | undefined): Promis
   }
 }
 
+type ToolReport = Pick<Extract<ToolEnd, { kind: 'done' }>, 'output' | 'complaint'>;
 type Tracks = {
   readonly picture: Stream & { readonly width: number; readonly height: number };
   readonly sound: Stream | undefined;
-  readonly claimedSeconds: number | undefined;
+  /** What the header says that the picture, or else the whole file, lasts; undefined when it says nothing. */
+  readonly claim: { readonly of: 'picture' | 'file'; readonly seconds: number } | undefined;
 };
 
 /**
  * The tracks that a player would take: never a cover or the thumbnails of chapters, and those marked as default first.
  */
-function chooseTracks(output: string): Tracks | MediaRefusal {
+function chooseTracks({ output, complaint }: ToolReport): Tracks | MediaRefusal {
   const parsed = report.safeParse(JSON.parse(output));
   if (!parsed.success) return refuse('media_corrupt');
   const { streams, format } = parsed.data;
@@ -175,7 +180,16 @@ function chooseTracks(output: string): Tracks | MediaRefusal {
       ({ codec_type, codec_name }) => codec_type === 'audio' && codec_name !== undefined && codec_name !== 'unknown',
     ),
   );
-  return { picture: { ...picture, width, height }, sound, claimedSeconds: format.duration };
+  return {
+    picture: { ...picture, width, height },
+    sound,
+    claim: GUESSED.test(complaint) ? undefined : claimOf(picture.duration, format.duration),
+  };
+}
+
+function claimOf(picture: number | undefined, file: number | undefined): Tracks['claim'] {
+  if (picture) return { of: 'picture', seconds: picture };
+  return file ? { of: 'file', seconds: file } : undefined;
 }
 
 function preferred(tracks: readonly Stream[]): Stream | undefined {
@@ -183,22 +197,18 @@ function preferred(tracks: readonly Stream[]): Stream | undefined {
 }
 
 /**
- * A file that was cut off has fewer packets than its header claims; one that claims nothing ends in the middle of a
+ * A file that was cut off has fewer packets than its header claims, or it claims nothing and ends in the middle of a
  * packet.
  */
-function judgeTimes(
-  { output, complaint }: { readonly output: string; readonly complaint: string },
-  { picture, claimedSeconds }: Tracks,
-): Timeline | MediaRefusal {
+function judgeTimes({ output, complaint }: ToolReport, { picture, claim }: Tracks): Timeline | MediaRefusal {
   const packets = parsePackets(output);
   const timeline = timelineOf(packets, picture.index);
   if (!timeline) return refuse('media_corrupt');
   if (timeline.durationSeconds > MAX_VIDEO_SECONDS + GRACE_SECONDS) return refuse('media_video_too_long');
   if (packets.length >= MAX_PACKETS) return refuse('media_too_complex');
-  const claimed = picture.duration ?? claimedSeconds;
-  const found = picture.duration === undefined ? lastEnd(packets) : timeline.durationSeconds;
-  const whole = claimed ? found >= claimed * LEAST_PART - GRACE_SECONDS : !CUT_OFF.test(complaint);
-  return whole ? timeline : refuse('media_corrupt');
+  const found = claim?.of === 'picture' ? timeline.durationSeconds : lastEnd(packets);
+  const lacking = claim !== undefined && found < claim.seconds * LEAST_PART - GRACE_SECONDS;
+  return lacking || CUT_OFF.test(complaint) ? refuse('media_corrupt') : timeline;
 }
 
 function lightOf({ color_transfer: transfer }: Stream): ProbedVideo['light'] {

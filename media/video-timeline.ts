@@ -55,7 +55,7 @@ export function timelineOf(packets: readonly Packet[], stream: number): Timeline
   const [first, last] = [shown[0], shown.at(-1)];
   if (!first || !last) return null;
   const span = last.at - first.at;
-  const gap = span / (shown.length - 1);
+  const gap = span / Math.max(1, shown.length - 1);
   const durationSeconds = span + (last.lengthSeconds || gap || FRAME_SECONDS);
   const target = Math.min(POSTER_SECONDS, durationSeconds / 2);
   const even = shown.every(({ at }, index) => at - (shown[index - 1]?.at ?? at) <= gap * LARGEST_EVEN_GAP);

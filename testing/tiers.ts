@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { Children } from '../infra/local/processes/children.ts';
-import { ensurePrograms, findProgram, type Program } from '../infra/local/stores/programs.ts';
+import { ensurePrograms, FFMPEG, findProgram, type Program } from '../infra/local/stores/programs.ts';
 import { reasonOf } from '../infra/local/readiness.ts';
 import { bringUpKafka } from './kafka-server.ts';
 import { bringUpS3 } from './s3-server.ts';
@@ -45,11 +45,6 @@ const GO: Program = {
   title: 'Go',
   binary: 'go',
   packages: { 'apt-get': 'golang-go', dnf: 'golang', apk: 'go', brew: 'go' },
-};
-const FFMPEG: Program = {
-  title: 'ffmpeg',
-  binary: 'ffmpeg',
-  packages: { 'apt-get': 'ffmpeg', dnf: 'ffmpeg-free', apk: 'ffmpeg', brew: 'ffmpeg' },
 };
 const CHROMIUM: Program = {
   title: 'Chromium',

@@ -31,7 +31,7 @@ const CODECS = {
 } as const;
 const SPEED: Readonly<Record<string, readonly string[]>> = {
   libx264: ['-preset', 'ultrafast', '-bf', '2', '-pix_fmt', 'yuv420p'],
-  libx265: ['-preset', 'ultrafast', '-x265-params', 'log-level=error', '-tag:v', 'hvc1', '-pix_fmt', 'yuv420p'],
+  libx265: ['-preset', 'ultrafast', '-x265-params', 'log-level=error', '-tag', 'hvc1', '-pix_fmt', 'yuv420p'],
   libvpx: ['-deadline', 'realtime'],
   'libvpx-vp9': ['-deadline', 'realtime', '-cpu-used', '8'],
   mjpeg: ['-pix_fmt', 'yuvj420p'],
@@ -60,13 +60,16 @@ export const anyVideoFile: fc.Arbitrary<VideoFile> = fc
 /** Width and height of the picture as it is stored. */
 export const PICTURE = { width: 160, height: 90 };
 
+/** Only MP4 and Matroska have a place for a cover. */
+const hasCover = ({ container, odd }: VideoFile) => odd === 'cover' && (container === 'mp4' || container === 'mkv');
+
 const isMp4 = ({ container }: VideoFile) => container === 'mp4' || container === 'mov';
 
 /** Makes the file in a folder; resolves to its path. */
 export async function makeVideoFile(dir: string, file: VideoFile): Promise<string> {
   const path = join(dir, `source.${file.container}`);
   const [inputs, outputs] = await tracks(dir, file);
-  const live = file.live && !(file.odd === 'cover' && isMp4(file));
+  const live = file.live && !(hasCover(file) && isMp4(file));
   const form = { mp4: 'mp4', mov: 'mov', webm: 'webm', mkv: 'matroska' }[file.container];
   const target =
     live && !isMp4(file)
@@ -79,14 +82,12 @@ export async function makeVideoFile(dir: string, file: VideoFile): Promise<strin
   );
   if (stdout.length > 0) await writeFile(path, stdout);
   if (isMp4(file)) await writeFile(path, turned(await readFile(path), file.rotation));
-  if (isMp4(file) && file.odd === 'cover') await writeFile(path, coverFirst(await readFile(path)));
+  if (isMp4(file) && hasCover(file)) await writeFile(path, coverFirst(await readFile(path)));
   return path;
 }
 
-async function tracks(
-  dir: string,
-  { container, codec, seconds, framesPerSecond, uneven, sound, odd }: VideoFile,
-): Promise<[string[], string[]]> {
+async function tracks(dir: string, file: VideoFile): Promise<[string[], string[]]> {
+  const { container, codec, seconds, framesPerSecond, uneven, sound, odd } = file;
   const length = { none: 0, shorter: seconds / 2, same: seconds, longer: seconds + 3, later: seconds }[sound];
   const tone = ['-f', 'lavfi', '-i', `sine=frequency=440:duration=${String(length)}`];
   const inputs = [
@@ -107,7 +108,7 @@ async function tracks(
     inputs.push('-i', join(dir, 'words.srt'));
     outputs.push('-map', `${String(next)}:s`, '-c:s', SUBTITLES[container]);
   }
-  if (odd === 'cover' && container !== 'webm') {
+  if (hasCover(file)) {
     inputs.push('-f', 'lavfi', '-i', 'color=red:size=64x64:duration=0.04:rate=25');
     outputs.push(
       '-map',

@@ -17,6 +17,7 @@ import { describeFailure } from './start-error.ts';
 import { neededPrograms, planStores, type Store } from './stores/stores.ts';
 import { supervise, type Supervised } from './processes/supervise.ts';
 import { boundedPrinter, step, terminalLine } from './terminal.ts';
+import { prepareVideoPrograms } from './stores/video-programs.ts';
 
 export type StackOptions = LocalOptions &
   LocalSettings & {
@@ -84,6 +85,7 @@ async function startAll(run: Run): Promise<void> {
   await startSupervisedGuard(run);
   await installMissing(neededPrograms(env), { children, print });
   const stores = planStores({ dataDir, children, secrets, env, print, ports: await planStorePorts(dataDir) });
+  prepareVideoPrograms(env['VIDEO_UPLOADS'], print);
   await Promise.all([
     checkOthers(env),
     ...[stores.postgres, stores.redis, stores.eventStore].map((store) => startStore(run, store)),

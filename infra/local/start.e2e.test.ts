@@ -72,6 +72,24 @@ describe('npm start', () => {
     await ended;
   });
 
+  it('leaves a machine that doctor finds healthy', async () => {
+    const { addresses } = await start();
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      ['cli/main.ts', '--data-dir', dataDir, 'doctor', '--json'],
+      { cwd: PROJECT_ROOT, env: { PATH: process.env['PATH'] } },
+    );
+    const findings = z
+      .array(z.object({ check: z.string(), ok: z.boolean(), warning: z.boolean().optional() }))
+      .parse(JSON.parse(stdout));
+    expect(findings.map(({ check }) => check)).toEqual(
+      expect.arrayContaining(['event store', 'postgresql', 'redis', 'ffmpeg', 'write-api']),
+    );
+    // Where ffmpeg cannot be had, that is a warning.
+    expect(findings.filter(({ check, ok, warning }) => !ok || (warning === true && check !== 'ffmpeg'))).toEqual([]);
+    expect((await send(`${addresses.edgeUrl}/health/ready`)).status).toBe(200);
+  });
+
   it('says in one line which server of the environment is away, starts nothing and fails', async () => {
     const started = start({ env: { KAFKA_BROKERS: '127.0.0.1:1' } });
     await expect(started).rejects.toThrow(/^KAFKA_BROKERS: Kafka does not answer there: .+$/m);

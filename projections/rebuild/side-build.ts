@@ -1,5 +1,6 @@
-import { Position, START_OF_LOG } from '../../domain/position.ts';
+import { type Position, START_OF_LOG } from '../../domain/position.ts';
 import type { ReadableLog } from '../../infra/event-store/event-store.ts';
+import { readPosition } from '../../infra/event-store/position-text.ts';
 import type { Pool } from '../../infra/postgres.ts';
 import { createBuild, type Build } from '../builds/build-store.ts';
 import { postgresProjections } from '../catalog.ts';
@@ -93,8 +94,8 @@ const A_TIME = /^\d{4}-\d\d-\d\d/;
  * asked for; the start of the log when there is none. Undefined when the text is neither.
  */
 export async function placeInLog(store: Pick<ReadableLog, 'readAll'>, text: string): Promise<PlaceInLog | undefined> {
-  const position = Position.safeParse(text);
-  if (position.success) return newestWhere(store, (event) => event.position <= position.data);
+  const position = readPosition(text);
+  if (position !== undefined) return newestWhere(store, (event) => event.position <= position);
   const time = A_TIME.test(text) ? Date.parse(text) : Number.NaN;
   if (Number.isNaN(time)) return undefined;
   const place = await newestWhere(store, (event) => event.createdAt.getTime() <= time);

@@ -1,8 +1,9 @@
-import { chmodSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ensurePrograms, findProgram, type Program } from './programs.ts';
+import { prepareVideoPrograms } from './video-programs.ts';
 
 let folder = '';
 beforeEach(() => {
@@ -77,6 +78,33 @@ describe('programs of the machine', () => {
     expect(findProgram('postgres', [elsewhere])).toBeUndefined();
     chmodSync(join(elsewhere, 'postgres'), 0o755);
     expect(findProgram('postgres', [elsewhere])).toBe(join(elsewhere, 'postgres'));
+  });
+});
+
+describe('the video programs', () => {
+  it('are installed like the others', () => {
+    script('brew', `printf '#!/bin/sh\\n' > ${folder}/ffmpeg; /bin/chmod +x ${folder}/ffmpeg`);
+    const said: string[] = [];
+    prepareVideoPrograms(undefined, (line) => said.push(line));
+    expect(said).toEqual(['installing ffmpeg with brew (may take some minutes)']);
+    expect(findProgram('ffmpeg')).toBe(join(folder, 'ffmpeg'));
+  });
+
+  it('are a line, and no reason to stop, where they cannot be had', () => {
+    script('brew', 'echo "no network" >&2; exit 1');
+    const said: string[] = [];
+    prepareVideoPrograms('auto', (line) => said.push(line));
+    expect(said.at(-1)).toBe(
+      '  Videos will be refused: ffmpeg not found, and brew failed: no network: run "brew install ffmpeg"',
+    );
+  });
+
+  it.each(['on', 'off'])('are left alone where VIDEO_UPLOADS is %s', (setting) => {
+    script('brew', `: > ${folder}/called`);
+    prepareVideoPrograms(setting, (line) => {
+      throw new Error(line);
+    });
+    expect(existsSync(join(folder, 'called'))).toBe(false);
   });
 });
 

@@ -47,6 +47,13 @@ export const REDIS: Program = {
   addressVariable: 'REDIS_URL',
 };
 
+/** Brings ffprobe as well. */
+export const FFMPEG: Program = {
+  title: 'ffmpeg',
+  binary: 'ffmpeg',
+  packages: { 'apt-get': 'ffmpeg', dnf: 'ffmpeg-free', apk: 'ffmpeg', brew: 'ffmpeg' },
+};
+
 /** Debian, Fedora and Homebrew keep the server's programs outside PATH, one folder for each version; newest first. */
 export function postgresFolders(): string[] {
   const debian = versionsUnder('/usr/lib/postgresql', /^\d+$/).map((path) => join(path, 'bin'));
