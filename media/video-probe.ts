@@ -100,7 +100,7 @@ export async function probeVideo(path: string, options: ProbeOptions = {}): Prom
     ...inputOf(type, path),
   ]);
   if (header.kind !== 'done') return refusalOf(header);
-  const chosen = chooseTracks(header);
+  const chosen = chooseTracks(type, header);
   if ('ok' in chosen) return chosen;
   const list = await ffprobe(options, [
     '-v',
@@ -161,7 +161,7 @@ type Tracks = {
 /**
  * The tracks that a player would take: never a cover or the thumbnails of chapters, and those marked as default first.
  */
-function chooseTracks({ output, complaint }: ToolReport): Tracks | MediaRefusal {
+function chooseTracks(type: VideoType, { output, complaint }: ToolReport): Tracks | MediaRefusal {
   const parsed = report.safeParse(JSON.parse(output));
   if (!parsed.success) return refuse('media_corrupt');
   const { streams, format } = parsed.data;
@@ -183,10 +183,13 @@ function chooseTracks({ output, complaint }: ToolReport): Tracks | MediaRefusal 
   return {
     picture: { ...picture, width, height },
     sound,
-    claim: GUESSED.test(complaint) ? undefined : claimOf(picture.duration, format.duration),
+    claim: GUESSED.test(complaint)
+      ? undefined
+      : claimOf(DEMUXERS[type] === 'mov' ? picture.duration : undefined, format.duration),
   };
 }
 
+/** Matroska has a length for the whole file only, and the program lends it to tracks. */
 function claimOf(picture: number | undefined, file: number | undefined): Tracks['claim'] {
   if (picture) return { of: 'picture', seconds: picture };
   return file ? { of: 'file', seconds: file } : undefined;

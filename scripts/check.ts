@@ -10,6 +10,7 @@ const checks: Check[] = [
   { name: 'lint', args: ['node_modules/eslint/bin/eslint.js', '--max-warnings', '0', '.'] },
   { name: 'format', args: ['node_modules/prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '.'] },
   { name: 'docs/map.svg', args: ['scripts/map-picture.ts', '--check'] },
+  { name: 'unused files, exports and dependencies', args: ['node_modules/knip/bin/knip.js', '--no-progress'] },
   { name: 'docs/events.md', args: ['scripts/generate-events-doc.ts', '--check'] },
 ];
 

@@ -56,7 +56,7 @@ export const TIERS: readonly Tier[] = [
   { name: 'Kafka', mark: /TEST_KAFKA_BROKERS/, bringUp: kafka },
   { name: 'S3', mark: /TEST_S3_|s3ForTests/, bringUp: s3 },
   { name: 'ffmpeg', mark: /ffmpeg/i, bringUp: (context) => programs([FFMPEG], context) },
-  { name: 'Chromium', mark: /playwright|chromium/i, bringUp: (context) => programs([CHROMIUM], context) },
+  { name: 'Chromium', mark: /chromium/i, bringUp: (context) => programs([CHROMIUM], context) },
 ];
 
 /** The tiers that at least one of the test files needs. */

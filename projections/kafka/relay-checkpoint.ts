@@ -49,12 +49,3 @@ export async function moveRelay(
   );
   if (rowCount !== 1) throw new StaleRelayError('another relay publishes to Kafka by now');
 }
-
-/** Up to where a log is in Kafka; undefined when no relay ever ran. */
-export async function relayPosition(sql: Sql, storeId: string): Promise<Position | undefined> {
-  const { rows } = await sql.query<Record<string, unknown>>(
-    'select position from projections.relay where store_id = $1',
-    [storeId],
-  );
-  return rows[0] === undefined ? undefined : Position.parse(rows[0]['position']);
-}

@@ -3,9 +3,6 @@ import { queryPrepared, statementFor } from '../models/prepared.ts';
 import type { Builds, ReadContext } from '../projection.ts';
 import { follows, isThere, mayMeet } from './viewer-rules.ts';
 
-/** The models that these rules are read from. */
-export const FEED_RULE_MODELS = ['posts', 'accounts', 'follows', 'relationships'] as const;
-
 const statement = statementFor(
   'recommendable',
   (builds: Builds) => `

@@ -13,9 +13,6 @@ export type PostSignals = {
   readonly tags: readonly string[];
 };
 
-/** The models that signals and taste are read from. */
-export const RANKING_MODELS = ['posts', 'likes', 'comments', 'saves', 'hashtags'] as const;
-
 const statement = statementFor(
   'post_signals',
   (builds: Builds) => `

@@ -1,7 +1,7 @@
 import type { AccountId } from '../../domain/ids.ts';
 import type { MediaKeys } from '../models/media.ts';
-import type { Builds, ReadContext } from '../projection.ts';
-import { follows, mayMeet } from './viewer-rules.ts';
+import type { Builds } from '../projection.ts';
+import { follows } from './viewer-rules.ts';
 
 /** An account as it stands beside what it shares, and in lists. `picture` are the keys of its profile picture. */
 export type UserCard = {
@@ -25,17 +25,4 @@ export function userColumns(builds: Builds, account: string): string {
 /** SQL: the columns of a ListedUser. */
 export function listedUserColumns(builds: Builds, viewer: string, account: string): string {
   return `${userColumns(builds, account)}, ${follows(builds, viewer, `${account}.account_id`)} as is_following`;
-}
-
-/** Cards of those of `accounts` whom the viewer may meet, by id. */
-export async function userCards(
-  { sql, builds }: ReadContext,
-  viewer: AccountId,
-  accounts: readonly AccountId[],
-): Promise<Map<AccountId, UserCard>> {
-  const { rows } = await sql.query<UserCard>(
-    `select ${userColumns(builds, 'a')} from ${builds.schema('accounts')}.account a where a.account_id = any($2::text[]) and ${mayMeet(builds, '$1', 'a')}`,
-    [viewer, accounts],
-  );
-  return new Map(rows.map((row) => [row.account_id, row]));
 }
