@@ -137,15 +137,54 @@ describe.each([
     expect(await append(newStream(), events)).toMatchObject({ nextExpectedRevision: 0n });
   });
 
+  it.each<[string, AppendExpectedRevision]>([
+    ['any', ANY],
+    ['stream exists', STREAM_EXISTS],
+  ])('knows the first place of an id that is used again at %s, and no later one', async (_case, expectedRevision) => {
+    const [first, second, events] = [newStream(), newStream(), numbered(1)];
+    for (const stream of [first, second]) await append(stream, numbered(1));
+    for (const [stream, nextExpectedRevision] of [
+      [first, 1n],
+      [second, 1n],
+      [second, 2n],
+      [first, 1n],
+    ] as const) {
+      expect(await append(stream, events, expectedRevision)).toMatchObject({ nextExpectedRevision });
+    }
+    expect(await collect(test.client.readStream(first))).toHaveLength(2);
+    expect(await collect(test.client.readStream(second))).toHaveLength(3);
+  });
+
+  it('refuses new events behind an id whose first place is this stream, wherever else it was written since', async () => {
+    const [stream, other, [repeated, fresh]] = [newStream(), newStream(), numbered(2)];
+    if (repeated === undefined || fresh === undefined) throw new TypeError('two events are made');
+    await append(stream, repeated);
+    await append(other, repeated);
+    const error = await rejection(append(stream, [repeated, fresh]));
+    expect(error).toMatchObject({ type: 'wrong-expected-version', actualVersion: 0n });
+    expect(await append(other, [repeated, fresh])).toMatchObject({ nextExpectedRevision: 2n });
+  });
+
+  it('answers with the first revision of an id that stands twice in a stream', async () => {
+    const [stream, events] = [newStream(), numbered(1)];
+    const first = await append(stream, events, NO_STREAM);
+    await append(stream, events, 0n);
+    for (const expectedRevision of [ANY, STREAM_EXISTS] as const)
+      expect(await append(stream, events, expectedRevision)).toEqual(first);
+    expect(await collect(test.client.readStream(stream))).toHaveLength(2);
+  });
+
   it("says the stream's end when there is nothing to append", async () => {
     const stream = newStream();
     await append(stream, numbered(3));
     expect(await append(stream, [])).toMatchObject({ nextExpectedRevision: 2n });
   });
 
-  it('takes what one append may hold and refuses more', async () => {
+  it('takes 1 MiB of data in one append, whatever types and metadata come with it, and refuses more', async () => {
     const stream = newStream();
-    const sized = (bytes: number): EventData => binaryEvent({ type: 'x', data: Buffer.alloc(bytes - 2) });
+    const metadata = Buffer.alloc(700 * 1024);
+    const sized = (bytes: number): EventData =>
+      binaryEvent({ type: 'x'.repeat(300), data: Buffer.alloc(bytes), metadata });
     await append(stream, [sized(512 * 1024), sized(512 * 1024)]);
     const error = await rejection(append(stream, [sized(512 * 1024), sized(512 * 1024 + 1)]));
     expect(error).toBeInstanceOf(MaxAppendSizeExceededError);

@@ -112,10 +112,12 @@ describe('a delete that expects something else', () => {
 
   it('is refused for a stream that never was, but not for one with metadata alone', async () => {
     const stream = newStream();
-    for (const expectedRevision of [ANY, NO_STREAM] as const) {
+    for (const expectedRevision of [ANY, NO_STREAM, 0n, 5n] as const) {
       const error = await rejection(test.client.deleteStream(stream, { expectedRevision }));
-      expect(error).toMatchObject({ type: 'wrong-expected-version', streamName: stream, actualVersion: NO_STREAM });
+      expect(error).toMatchObject({ type: 'wrong-expected-version', streamName: stream, actualVersion: -1n });
     }
+    const refused = await rejection(test.client.tombstoneStream(stream, { expectedRevision: 5n }));
+    expect(refused).toMatchObject({ type: 'wrong-expected-version', streamName: stream, actualVersion: -1n });
     await test.client.setStreamMetadata(stream, { cacheControl: 10 });
     expect(await test.client.deleteStream(stream, { expectedRevision: NO_STREAM })).toBeDefined();
   });

@@ -34,17 +34,20 @@ export function streamDeleted(streamName: string): RpcError {
   return new RpcError(status.FAILED_PRECONDITION, `Event stream '${streamName}' is deleted.`, trailers);
 }
 
-/** The stream is not in the state that the client expects. `current` is -1 for a stream without events. */
+/**
+ * The stream is not in the state that a delete expects. `current` is -1 for a stream without events, and is told as
+ * that number: only the answers to appends have a word for "no stream".
+ */
 export function wrongExpectedVersion(streamName: string, expected: ExpectedRevision, current: number): RpcError {
   const trailers = {
     exception: 'wrong-expected-version',
     'stream-name': streamName,
     'expected-version': String(expectedVersionNumber(expected)),
-    'actual-version': current < 0 ? '' : String(current),
+    'actual-version': String(current),
   };
   const details =
     `Append failed due to WrongExpectedVersion. Stream: ${streamName}, ` +
-    `Expected version: ${expectedVersionNumber(expected)}, Actual version: ${current < 0 ? 'none' : current}`;
+    `Expected version: ${expectedVersionNumber(expected)}, Actual version: ${current}`;
   return new RpcError(status.FAILED_PRECONDITION, details, trailers);
 }
 

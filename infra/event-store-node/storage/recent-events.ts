@@ -1,8 +1,9 @@
 import type { WrittenEvent } from '../check-append.ts';
 
 /**
- * The events written last, by id: what makes a retry at "any" or "stream exists" idempotent. Bounded, so a retry after
- * very many other events is not recognised, as on any EventStoreDB node.
+ * The events written last, by id: what makes a retry at "any" or "stream exists" idempotent. Of an id that was written
+ * several times the first place counts, as on EventStoreDB. Bounded, so a retry after very many other events is not
+ * recognised, there as here.
  */
 export class RecentEvents {
   readonly #generation: number;
@@ -20,14 +21,17 @@ export class RecentEvents {
   }
 
   /**
-   * Remembers an event. Old ones are forgotten a whole generation at a time: a map that loses them singly gets slow.
+   * Remembers an event, unless one with its id is remembered; says whether it did. Old ones are forgotten a whole
+   * generation at a time: a map that loses them singly gets slow.
    */
-  add(eventId: string, event: WrittenEvent): void {
+  add(eventId: string, event: WrittenEvent): boolean {
+    if (this.get(eventId) !== undefined) return false;
     if (this.#newer.size >= this.#generation) {
       this.#older = this.#newer;
       this.#newer = new Map();
     }
     this.#newer.set(eventId, event);
+    return true;
   }
 
   /** Forgets events that did not become durable. */

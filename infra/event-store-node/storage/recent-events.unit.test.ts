@@ -19,10 +19,21 @@ it('knows the last events, as many as it was told to, and not very many more', (
   );
 });
 
-it('forgets what it is told to, old or new, and knows the last place of an id', () => {
+it('knows the first place of an id, until that is forgotten', () => {
   const recent = new RecentEvents(2);
-  for (const id of ['a', 'b', 'c', 'a']) recent.add(id, event(id === 'a' ? 7 : 1));
-  expect(recent.get('a')).toEqual(event(7));
-  recent.remove(['a', 'b']);
-  expect([recent.get('a'), recent.get('b'), recent.get('c')]).toEqual([undefined, undefined, event(1)]);
+  expect(['a', 'b', 'a'].map((id, revision) => recent.add(id, event(revision)))).toEqual([true, true, false]);
+  expect(recent.get('a')).toEqual(event(0));
+  expect(recent.add('c', event(3))).toBe(true);
+  expect(recent.add('a', event(4))).toBe(false);
+  for (const id of ['d', 'e']) recent.add(id, event(5));
+  expect(recent.get('a')).toBeUndefined();
+  expect(recent.add('a', event(6))).toBe(true);
+  expect(recent.get('a')).toEqual(event(6));
+});
+
+it('forgets what it is told to, old or new', () => {
+  const recent = new RecentEvents(2);
+  for (const id of ['a', 'b', 'c']) recent.add(id, event(1));
+  recent.remove(['a', 'c']);
+  expect([recent.get('a'), recent.get('b'), recent.get('c')]).toEqual([undefined, event(1), undefined]);
 });

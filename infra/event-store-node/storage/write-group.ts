@@ -70,7 +70,7 @@ export class WriteGroup {
     return { start: this.#start, end: this.#end, records: this.#records, events: this.#events, states: this.#states };
   }
 
-  /** The ids of the group's events: to be forgotten if the commit fails. */
+  /** The ids that the group was the first to use: to be forgotten if the commit fails. */
   get eventIds(): readonly string[] {
     return this.#eventIds;
   }
@@ -168,8 +168,7 @@ export class WriteGroup {
       position = this.#place(streamName, BigInt(state.revision), event);
       const written = { streamName, revision: state.revision, position };
       this.#events.push(written);
-      this.#recent.add(event.id, written);
-      this.#eventIds.push(event.id);
+      if (this.#recent.add(event.id, written)) this.#eventIds.push(event.id);
     }
     const last = events.at(-1);
     if (last === undefined) return undefined;

@@ -36,7 +36,7 @@ export class InvalidEventError extends Error {
 const NOTHING = Buffer.alloc(0);
 /** What a record holds beside the event and the name of its stream, roughly. */
 const RECORD_OVERHEAD = 200;
-/** Bounds very many tiny events, which take far more room than EventStoreDB's measure says. */
+/** Bounds very many tiny events and large metadata, which EventStoreDB's measure does not see. */
 const MOST_ENCODED_BYTES = 64 * MAX_APPEND_BYTES;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const NIL_UUID = '00000000-0000-0000-0000-000000000000';
@@ -203,10 +203,13 @@ function decodeStructuredUuid(message: Buffer): string {
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join('-');
 }
 
-/** Keeps count of what one append may hold. */
+/**
+ * Keeps count of what one append may hold: of data alone, as on EventStoreDB, and far more bytes of everything
+ * together.
+ */
 export class AppendBudget {
   readonly #overheadPerEvent: number;
-  #bytes = 0;
+  #dataBytes = 0;
   #encodedBytes = 0;
 
   constructor(streamName: string) {
@@ -215,9 +218,9 @@ export class AppendBudget {
 
   /** Counts an event; says whether the append still holds no more than it may. */
   fits(event: ProposedEvent): boolean {
-    const bytes = 2 * event.type.length + event.data.length + event.customMetadata.length;
-    this.#bytes += bytes;
-    this.#encodedBytes += bytes + this.#overheadPerEvent;
-    return this.#bytes <= MAX_APPEND_BYTES && this.#encodedBytes <= MOST_ENCODED_BYTES;
+    this.#dataBytes += event.data.length;
+    this.#encodedBytes +=
+      2 * event.type.length + event.data.length + event.customMetadata.length + this.#overheadPerEvent;
+    return this.#dataBytes <= MAX_APPEND_BYTES && this.#encodedBytes <= MOST_ENCODED_BYTES;
   }
 }
