@@ -28,6 +28,13 @@ export function invalidArgument(details: string): RpcError {
   return new RpcError(status.INVALID_ARGUMENT, details);
 }
 
+/**
+ * A read that no log answers. EventStoreDB fails on it inside, so that the client hears of an unknown error (code 2).
+ */
+export function unreadable(details: string): RpcError {
+  return new RpcError(status.UNKNOWN, details);
+}
+
 /** The stream has a tombstone. */
 export function streamDeleted(streamName: string): RpcError {
   const trailers = { exception: 'stream-deleted', 'stream-name': streamName };

@@ -1,5 +1,3 @@
-import { z } from 'zod';
-
 /** What stream metadata says about the events that a read may show. */
 export interface StreamLimits {
   /** Events with a smaller revision are hidden. `DELETED` or above means that the stream is soft-deleted. */
@@ -31,12 +29,6 @@ const METASTREAM_PREFIX = '$$';
 /** Only its newest event counts in a metadata stream. */
 const METASTREAM_LIMITS: StreamLimits = { ...NO_LIMITS, maxCount: 1 };
 
-const MetadataSchema = z.object({
-  $tb: z.number().nonnegative().optional(),
-  $maxCount: z.number().positive().optional(),
-  $maxAge: z.number().positive().optional(),
-});
-
 /** Whether the stream holds another stream's metadata. */
 export function isMetastream(streamName: string): boolean {
   return streamName.startsWith(METASTREAM_PREFIX);
@@ -60,33 +52,6 @@ export function isValidStreamName(streamName: string): boolean {
 /** Whether the stream was deleted softly and not written since. */
 export function isSoftDeleted(state: StreamState): boolean {
   return state.limits.truncateBefore >= DELETED;
-}
-
-/** The limits that a `$metadata` event sets. Data that is not valid metadata sets none. */
-export function parseLimits(data: Buffer, isJson: boolean): StreamLimits {
-  if (!isJson) return NO_LIMITS;
-  const parsed = MetadataSchema.safeParse(parseJson(data));
-  if (!parsed.success) return NO_LIMITS;
-  const { $tb, $maxCount, $maxAge } = parsed.data;
-  return {
-    truncateBefore: $tb ?? 0,
-    maxCount: $maxCount ?? Infinity,
-    maxAgeMs: $maxAge === undefined ? Infinity : $maxAge * 1000,
-  };
-}
-
-function parseJson(data: Buffer): unknown {
-  try {
-    return JSON.parse(data.toString());
-  } catch {
-    return undefined;
-  }
-}
-
-/** The metadata of a soft-deleted stream with `$tb` moved to `truncateBefore`; undefined if it is not a JSON object. */
-export function withTruncateBefore(data: Buffer, truncateBefore: number): string | undefined {
-  const metadata = z.record(z.string(), z.unknown()).safeParse(parseJson(data));
-  return metadata.success ? JSON.stringify({ ...metadata.data, $tb: truncateBefore }) : undefined;
 }
 
 /** What a read of the stream may show, as revisions from `first` to `last`; undefined when there is no such stream. */

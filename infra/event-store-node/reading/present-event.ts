@@ -13,25 +13,48 @@ export function presenter(storage: Storage, request: ReadRequest): (record: Buff
   const recorded = request.structuredIds ? withStructuredId : (event: Buffer) => event;
   return (record) => {
     const view = viewRecord(record);
-    const isLink = request.resolveLinks && view.type === LINK_TYPE;
-    if (!isLink)
+    const link = request.resolveLinks && view.type === LINK_TYPE ? parseLink(view.data.toString()) : 'no link';
+    if (link === 'no link')
       return readResponse({ event: recorded(recordedEventOf(record)), link: undefined, position: view.position });
-    const target = linkTarget(storage, view.data.toString());
+    const target = link === 'broken' ? undefined : linkTarget(storage, link);
     const event = target === undefined ? undefined : recorded(recordedEventOf(target));
     return readResponse({ event, link: recorded(recordedEventOf(record)), position: view.position });
   };
 }
 
-/** The record that `revision@stream` names, if it is there and may be shown. */
-function linkTarget(storage: Storage, link: string): Buffer | undefined {
-  const separator = link.indexOf('@');
-  const revision = Number(link.slice(0, separator));
-  const streamName = link.slice(separator + 1);
-  if (separator < 1 || !Number.isSafeInteger(revision) || revision < 0) return undefined;
+/** What a link names: an event of a stream, the last one by -1. */
+interface Link {
+  readonly revision: number;
+  readonly streamName: string;
+}
+
+/** What .NET takes for a whole number: white space around it, and a sign, but neither a point nor a base. */
+const WHOLE_NUMBER = /^[\t-\r ]*([+-]?\d+)[\t-\r ]*$/;
+const LAST = -1;
+const LEAST_INT64 = -(2n ** 63n);
+const GREATEST_INT64 = 2n ** 63n - 1n;
+
+/**
+ * Reads `revision@stream`. What does not begin with a number is an event like any other; a number that leads nowhere is
+ * a broken link.
+ */
+function parseLink(text: string): Link | 'broken' | 'no link' {
+  const separator = text.indexOf('@');
+  const digits = WHOLE_NUMBER.exec(separator < 0 ? text : text.slice(0, separator))?.[1];
+  if (digits === undefined) return 'no link';
+  const exact = BigInt(digits.replace('+', ''));
+  if (exact < LEAST_INT64 || exact > GREATEST_INT64) return 'no link';
+  const streamName = text.slice(separator + 1);
+  return separator < 0 || exact < LAST || streamName === '' ? 'broken' : { revision: Number(exact), streamName };
+}
+
+/** The record that a link names, if it is there and may be shown. */
+function linkTarget(storage: Storage, { revision, streamName }: Link): Buffer | undefined {
   const state = readableState(storage, streamName);
   if (state.tombstoned) return undefined;
-  const page = readStreamPage(storage, { streamName, state }, { from: revision, backwards: false }, ONE);
-  return page.next === revision + 1 ? page.records[0] : undefined;
+  const from = revision === LAST ? state.revision : revision;
+  const page = readStreamPage(storage, { streamName, state }, { from, backwards: false }, ONE);
+  return page.next === from + 1 ? page.records[0] : undefined;
 }
 
 function readResponse(parts: { event: Buffer | undefined; link: Buffer | undefined; position: number }): Buffer {

@@ -1,6 +1,6 @@
 import { lastStreamPosition, firstStreamPosition, streamNotFound } from './read-messages.ts';
 import type { Position, ReadRequest } from './read-request.ts';
-import { streamDeleted } from '../rpc-error.ts';
+import { streamDeleted, unreadable } from '../rpc-error.ts';
 import type { PageSize, Storage } from '../storage/storage.ts';
 import { readableState, readStreamPage } from '../storage/stream-reader.ts';
 import type { NamedStream } from '../storage/stream-reader.ts';
@@ -13,27 +13,28 @@ type Presenter = (record: Buffer) => Buffer;
 
 /**
  * The messages that answer a read, page by page; the log is looked at only as pages are asked for.
- * Throws an RpcError when the stream has a tombstone.
+ * Throws an RpcError when the stream has a tombstone or the position lies between events.
  */
 export function readPages(storage: Storage, request: ReadRequest, present: Presenter): Iterable<Buffer[]> {
   return request.source.kind === 'all' ? readAll(storage, request, present) : readStream(storage, request, present);
 }
 
-/** The smallest position whose event a forward read from `from` includes. */
-export function firstIncluded(from: Position): number {
-  return from.prepare <= from.commit ? from.commit : from.commit + 1;
-}
-
-/** Events at or above the result are outside a backward read from `from`, which excludes the position itself. */
-function firstExcluded(from: Position): number {
-  return from.prepare > from.commit ? from.commit + 1 : from.commit;
+/**
+ * Refuses a position of `$all` at which no event begins, as EventStoreDB does when it comes upon the middle of a
+ * record. Behind the end there is nothing to come upon, but nothing that could be read backwards either.
+ */
+export function checkPosition(storage: Storage, { commit }: Position, direction: 'forwards' | 'backwards'): void {
+  if (commit === 0 || commit === storage.end) return;
+  const isFree = commit > storage.end ? direction === 'forwards' : storage.recordAt(commit) !== undefined;
+  if (!isFree) throw unreadable(`No event begins at position ${commit}.`);
 }
 
 function* readAll(storage: Storage, request: ReadRequest, present: Presenter): Generator<Buffer[]> {
   const { source, backwards, filter } = request;
   if (source.kind !== 'all') return;
   let remaining = request.count ?? 0;
-  let at = allStart(source.from, backwards);
+  if (typeof source.from === 'object') checkPosition(storage, source.from, backwards ? 'backwards' : 'forwards');
+  let at = allStart(source.from);
   for (let done = false; remaining > 0 && !done;) {
     const size = { ...PAGE, records: filter === undefined ? Math.min(PAGE.records, remaining) : PAGE.records };
     const page = backwards ? storage.pageBackward(at, size) : storage.pageForward(at, size);
@@ -47,10 +48,10 @@ function* readAll(storage: Storage, request: ReadRequest, present: Presenter): G
   }
 }
 
-function allStart(from: 'start' | 'end' | Position, backwards: boolean): number {
+/** A forward read includes the event at the result, a backward read begins before it. */
+function allStart(from: 'start' | 'end' | Position): number {
   if (from === 'start') return 0;
-  if (from === 'end') return Infinity;
-  return backwards ? firstExcluded(from) : firstIncluded(from);
+  return from === 'end' ? Infinity : from.commit;
 }
 
 function* readStream(storage: Storage, request: ReadRequest, present: Presenter): Generator<Buffer[]> {
@@ -75,7 +76,7 @@ function* readStream(storage: Storage, request: ReadRequest, present: Presenter)
 function* streamRecords(storage: Storage, stream: NamedStream, request: ReadRequest): Generator<Buffer[]> {
   const { backwards, source } = request;
   let remaining = request.count ?? 0;
-  let from = source.kind === 'stream' ? streamStart(source.from, backwards) : 0;
+  let from = source.kind === 'stream' ? streamStart(source.from) : 0;
   while (remaining > 0) {
     const size = { ...PAGE, records: Math.min(PAGE.records, remaining) };
     const page = readStreamPage(storage, stream, { from, backwards }, size);
@@ -93,8 +94,8 @@ function streamEnds(visible: { first: number; last: number }, withoutFirst: bool
     : [firstStreamPosition(visible.first), lastStreamPosition(visible.last)];
 }
 
-function streamStart(from: 'start' | 'end' | number, backwards: boolean): number {
+function streamStart(from: 'start' | 'end' | number): number {
   if (from === 'start') return 0;
-  if (from === 'end') return backwards ? Number.MAX_SAFE_INTEGER : Infinity;
+  if (from === 'end') return Number.MAX_SAFE_INTEGER;
   return from;
 }

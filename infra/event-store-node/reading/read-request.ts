@@ -1,11 +1,12 @@
 import type { ReadReq } from '@eventstore/db-client/generated/streams_pb.js';
 import { compileFilter } from './event-filter.ts';
 import type { EventFilter } from './event-filter.ts';
-import { invalidArgument } from '../rpc-error.ts';
+import { invalidArgument, unreadable } from '../rpc-error.ts';
 import { isValidStreamName } from '../stream-state.ts';
 
 /**
- * A place in `$all` as clients name it: compared by commit, then by prepare. Here both are the same for every event.
+ * A place in `$all` as clients name it: compared by commit, then by prepare, which is never greater. Here both are the
+ * same for every event.
  */
 export interface Position {
   readonly commit: number;
@@ -31,10 +32,17 @@ export interface ReadRequest {
   readonly streamPositions: boolean;
 }
 
-const END_OF_ALL = 0xffffffffffffffffn;
+/** How "the end" goes over the wire as a number. */
+const END = 0xffffffffffffffffn;
+/** Revisions and positions are signed 64-bit numbers to the server. */
+const GREATEST = 0x7fffffffffffffffn;
 const BACKWARDS = 1;
 
-/** Reads the request. Throws an INVALID_ARGUMENT RpcError for combinations that do not exist. */
+/**
+ * Reads the request. Throws an RpcError: INVALID_ARGUMENT for combinations that do not exist, UNKNOWN where
+ * EventStoreDB fails, which is forwards from the end of a stream, no event wanted, and revisions or positions that are
+ * none.
+ */
 export function parseReadRequest(request: ReadReq): ReadRequest {
   const options = request.getOptions();
   if (options === undefined) throw invalidArgument('The read has no options.');
@@ -52,7 +60,11 @@ export function parseReadRequest(request: ReadReq): ReadRequest {
 }
 
 function countOf(options: ReadReq.Options): number | undefined {
-  if (options.hasCount()) return Number(options.getCount());
+  if (options.hasCount()) {
+    const count = Number(options.getCount());
+    if (count === 0) throw unreadable('The read asks for no event.');
+    return count;
+  }
   if (!options.hasSubscription()) throw invalidArgument('The read has neither a count nor a subscription.');
   if (options.getReadDirection() === BACKWARDS) throw invalidArgument('A subscription reads forwards.');
   return undefined;
@@ -73,11 +85,11 @@ function allSource(options: ReadReq.Options): ReadSource {
   const all = options.getAll();
   const position = all?.getPosition();
   if (position === undefined) return { kind: 'all', from: all?.hasEnd() === true ? 'end' : 'start' };
-  if (BigInt(position.getCommitPosition()) === END_OF_ALL) return { kind: 'all', from: 'end' };
-  return {
-    kind: 'all',
-    from: { commit: Number(position.getCommitPosition()), prepare: Number(position.getPreparePosition()) },
-  };
+  const commit = BigInt(position.getCommitPosition());
+  const prepare = BigInt(position.getPreparePosition());
+  if (commit === END && prepare === END) return { kind: 'all', from: 'end' };
+  if (commit > GREATEST || prepare > commit) throw unreadable(`There is no position ${commit}/${prepare}.`);
+  return { kind: 'all', from: { commit: Number(commit), prepare: Number(prepare) } };
 }
 
 function streamSource(options: ReadReq.Options): ReadSource {
@@ -85,7 +97,16 @@ function streamSource(options: ReadReq.Options): ReadSource {
   const name = stream?.getStreamIdentifier()?.getStreamName_asU8();
   const streamName = name === undefined ? '' : Buffer.from(name).toString();
   if (stream === undefined || !isValidStreamName(streamName)) throw invalidArgument('The read names no stream.');
-  if (!stream.hasRevision()) return { kind: 'stream', streamName, from: stream.hasEnd() ? 'end' : 'start' };
+  const from = revisionOf(stream);
+  const readsForwards = options.hasCount() && options.getReadDirection() !== BACKWARDS;
+  if (from === 'end' && readsForwards) throw unreadable('Nothing can be read forwards from the end of a stream.');
+  return { kind: 'stream', streamName, from };
+}
+
+function revisionOf(stream: ReadReq.Options.StreamOptions): 'start' | 'end' | number {
+  if (!stream.hasRevision()) return stream.hasEnd() ? 'end' : 'start';
   const exact = BigInt(stream.getRevision());
-  return { kind: 'stream', streamName, from: exact === END_OF_ALL ? 'end' : Number(exact) };
+  if (exact === END) return 'end';
+  if (exact > GREATEST) throw unreadable(`There is no revision ${exact}.`);
+  return Number(exact);
 }

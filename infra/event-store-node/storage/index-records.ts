@@ -1,6 +1,7 @@
 import { TOMBSTONE_REVISION, viewRecord } from './record.ts';
 import type { RecordView } from './record.ts';
-import { isMetastream, originalStreamOf, parseLimits } from '../stream-state.ts';
+import { parseLimits } from './stream-metadata.ts';
+import { isMetastream, originalStreamOf } from '../stream-state.ts';
 import type { StreamState } from '../stream-state.ts';
 
 /** An event in its stream, and where it is. */

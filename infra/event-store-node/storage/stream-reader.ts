@@ -33,12 +33,23 @@ export function readStreamPage(
   size: PageSize,
 ): StreamPage {
   const span = visibleSpan(stream, range);
-  if (span === undefined) return { records: [], next: range.from, isLast: true };
-  const step = range.backwards ? -1 : 1;
+  return span === undefined
+    ? { records: [], next: range.from, isLast: true }
+    : readPage(storage, stream.streamName, span, size);
+}
+
+interface Span {
+  readonly from: number;
+  readonly to: number;
+  readonly maxAgeMs: number;
+}
+
+function readPage(storage: Storage, streamName: string, span: Span, size: PageSize): StreamPage {
+  const step = span.to < span.from ? -1 : 1;
   const records: Buffer[] = [];
   let bytes = 0;
   let next = span.from;
-  for (const { revision, position } of storage.events(stream.streamName, span, size.records)) {
+  for (const { revision, position } of storage.events(streamName, span, size.records)) {
     next = revision + step;
     const record = storage.recordAt(position);
     if (record === undefined || isTooOld(record, span.maxAgeMs)) continue;
@@ -49,10 +60,20 @@ export function readStreamPage(
   return { records, next, isLast: next === span.to + step };
 }
 
-function visibleSpan(
-  stream: NamedStream,
-  range: { from: number; backwards: boolean },
-): { from: number; to: number; maxAgeMs: number } | undefined {
+/** The events of a stream from one revision to another, hidden ones too, at most one page. */
+export function readEveryEvent(
+  storage: Storage,
+  streamName: string,
+  range: { from: number; to: number },
+  size: PageSize,
+): StreamPage {
+  const { from, to } = range;
+  return from > to
+    ? { records: [], next: from, isLast: true }
+    : readPage(storage, streamName, { from, to, maxAgeMs: Infinity }, size);
+}
+
+function visibleSpan(stream: NamedStream, range: { from: number; backwards: boolean }): Span | undefined {
   const visible = visibleRange(stream.streamName, stream.state);
   if (visible === undefined) return undefined;
   const { first, last, maxAgeMs } = visible;

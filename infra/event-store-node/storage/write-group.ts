@@ -7,16 +7,15 @@ import type { RecentEvents } from './recent-events.ts';
 import type { StreamEvent } from './index-records.ts';
 import type { LogGroup } from './recent-log.ts';
 import type { Storage } from './storage.ts';
+import { parseLimits, withTruncateBefore } from './stream-metadata.ts';
 import {
   isMetastream,
   isSoftDeleted,
   METADATA_TYPE,
   metastreamOf,
   originalStreamOf,
-  parseLimits,
   SOFT_DELETE_METADATA,
   STREAM_DELETED_TYPE,
-  withTruncateBefore,
 } from '../stream-state.ts';
 import type { StreamState } from '../stream-state.ts';
 
