@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { EventStoreDBClient } from '@eventstore/db-client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startEventStoreNode } from './server.ts';
-import { runNodeProcess, startNodeProcess } from './testing/node-process.ts';
+import { runNodeProcess, startNodeProcess, startUnwatchedNodeProcess } from './testing/node-process.ts';
 import { collect, numbered } from './testing/test-node.ts';
 
 let directory = '';
@@ -78,6 +78,16 @@ describe('a data directory', () => {
     await first.stop('SIGKILL');
     const third = await startNodeProcess(args);
     expect(await third.stop('SIGTERM')).toBe(0);
+  });
+
+  it('is free at once when its process was killed, although nobody has taken note of the end', async () => {
+    const args = ['--data-dir', join(directory, 'zombie'), '--port', '0'];
+    const orphaned = await startUnwatchedNodeProcess(args);
+    process.kill(orphaned.pid, 'SIGKILL');
+    const next = await startNodeProcess(args);
+    expect(() => process.kill(orphaned.pid, 0)).not.toThrow();
+    expect(await next.stop('SIGTERM')).toBe(0);
+    await orphaned.end();
   });
 
   it('is refused to a second node of the same process, and free again after a close', async () => {

@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { open } from 'lmdb';
 import type { Database, RootDatabase } from 'lmdb';
 import { indexChangesOf } from './index-records.ts';
-import { isRunning, ownIdentity, ProcessIdentitySchema } from './process-identity.ts';
 import { EMPTY_STREAM } from '../stream-state.ts';
 import type { StreamState } from '../stream-state.ts';
 
@@ -27,19 +26,9 @@ export interface IndexedEvent {
   readonly position: number;
 }
 
-/** Another process, or another node of this one, works on the directory. */
-export class DataDirInUseError extends Error {
-  override readonly name = 'DataDirInUseError';
-
-  constructor(directory: string, pid: number) {
-    super(`the data directory ${directory} is in use by process ${pid}`);
-  }
-}
-
 /** Nothing is ever at position 0, so that a client may pass it as "before the first event". */
 const FIRST_POSITION = 256;
 const LONGEST_PLAIN_KEY = 1024;
-const OWNER = 'owner';
 /** Among the streams, but no stream's key. */
 const GREATEST_ID = Buffer.from([2]);
 
@@ -48,7 +37,6 @@ const GREATEST_ID = Buffer.from([2]);
  * thread writes, any may read: synchronously, and what they see is never half of a write.
  */
 export class RecordStore {
-  readonly #directory: string;
   readonly #root: RootDatabase;
   readonly #records: Database<Buffer, number>;
   readonly #positions: Database<number, [number, number]>;
@@ -56,28 +44,10 @@ export class RecordStore {
 
   /** Opens or creates the store in `directory`. Throws if it cannot be read and written. */
   constructor(directory: string) {
-    this.#directory = directory;
     this.#root = open({ path: directory, overlappingSync: false, maxDbs: 8 });
     this.#records = this.#root.openDB({ name: 'records', encoding: 'binary' });
     this.#positions = this.#root.openDB({ name: 'positions', encoding: 'ordered-binary' });
     this.#states = this.#root.openDB({ name: 'streams', encoding: 'msgpack', keyEncoding: 'binary' });
-  }
-
-  /** Takes the directory for this process alone. Rejects with DataDirInUseError while another one has it. */
-  async claim(): Promise<void> {
-    // A write transaction excludes every other process, so of two that find a dead owner only one succeeds it.
-    const owner = await this.#root.transaction(() => {
-      const current = ProcessIdentitySchema.safeParse(this.#root.get(OWNER));
-      if (current.success && isRunning(current.data)) return current.data.pid;
-      void this.#root.put(OWNER, ownIdentity());
-      return undefined;
-    });
-    if (owner !== undefined) throw new DataDirInUseError(this.#directory, owner);
-  }
-
-  /** Gives the directory up. */
-  async release(): Promise<void> {
-    await this.#root.remove(OWNER);
   }
 
   /** Where the records in the store end. */

@@ -1,3 +1,4 @@
+import { DataDirLock } from './data-dir-lock.ts';
 import { ensureDirectory } from './data-dir.ts';
 import { indexChangesOf } from './index-records.ts';
 import { RecentLog } from './recent-log.ts';
@@ -35,6 +36,7 @@ const MOST_RECENT_BYTES = 32 * 1024 * 1024;
 export class Storage {
   readonly #wal: WriteAheadLog;
   readonly #store: RecordStore;
+  readonly #lock: DataDirLock;
   readonly #thread: StoreThread;
   readonly #recent = new RecentLog();
   #end: number;
@@ -42,31 +44,40 @@ export class Storage {
   /** Opens the data in `dataDir` for this process alone. Rejects with DataDirInUseError, or with the system's error. */
   static async open(dataDir: string, mostCommitsAtOnce?: number): Promise<Storage> {
     await ensureDirectory(dataDir);
-    const store = new RecordStore(dataDir);
+    const lock = await DataDirLock.take(dataDir);
     try {
-      await store.claim();
+      return await Storage.#openLocked(dataDir, lock, mostCommitsAtOnce);
     } catch (error) {
-      await store.close();
-      throw error;
-    }
-    const { log, frames } = await WriteAheadLog.open(dataDir, mostCommitsAtOnce).catch(async (error: unknown) => {
-      await closeStore(store);
-      throw error;
-    });
-    const storage = new Storage(log, store, dataDir);
-    try {
-      await storage.#replay(frames);
-      return storage;
-    } catch (error) {
-      await storage.close();
+      await lock.release();
       throw error;
     }
   }
 
-  private constructor(wal: WriteAheadLog, store: RecordStore, dataDir: string) {
-    this.#wal = wal;
-    this.#store = store;
-    this.#end = store.end();
+  static async #openLocked(
+    dataDir: string,
+    lock: DataDirLock,
+    mostCommitsAtOnce: number | undefined,
+  ): Promise<Storage> {
+    const store = new RecordStore(dataDir);
+    const { log, frames } = await WriteAheadLog.open(dataDir, mostCommitsAtOnce).catch(async (error: unknown) => {
+      await store.close();
+      throw error;
+    });
+    const storage = new Storage({ wal: log, store, lock }, dataDir);
+    try {
+      await storage.#replay(frames);
+      return storage;
+    } catch (error) {
+      await storage.#closeFiles();
+      throw error;
+    }
+  }
+
+  private constructor(parts: { wal: WriteAheadLog; store: RecordStore; lock: DataDirLock }, dataDir: string) {
+    this.#wal = parts.wal;
+    this.#store = parts.store;
+    this.#lock = parts.lock;
+    this.#end = parts.store.end();
     this.#thread = new StoreThread(dataDir, (end) => {
       this.#store.refresh();
       this.#recent.drop(end);
@@ -177,17 +188,17 @@ export class Storage {
     else this.#add(group, await this.#wal.write(group.records, group.start, group.end));
   }
 
-  /** Stores everything and closes the files; no commit may be running. */
+  /** Stores everything, closes the files and gives the directory back; no commit may be running. */
   async close(): Promise<void> {
+    await this.#closeFiles();
+    await this.#lock.release();
+  }
+
+  async #closeFiles(): Promise<void> {
     await this.#thread.close();
     await this.#wal.close();
-    await closeStore(this.#store);
+    await this.#store.close();
   }
-}
-
-async function closeStore(store: RecordStore): Promise<void> {
-  await store.release();
-  await store.close();
 }
 
 function page(size: PageSize, ...parts: Iterable<PlacedRecord>[]): Page {

@@ -36,6 +36,38 @@ export async function startNodeProcess(args: readonly string[]): Promise<NodePro
   throw new Error(`the event store did not start: ${Buffer.concat(errors).toString()}`);
 }
 
+/**
+ * An event store process of which nobody takes note when it ends: it stays in the system's list, as a zombie, until
+ * `end`.
+ */
+export interface UnwatchedNodeProcess {
+  readonly pid: number;
+  end(): Promise<void>;
+}
+
+/** Starts the event store process below a parent that never asks after its children, and waits until it is ready. */
+export async function startUnwatchedNodeProcess(args: readonly string[]): Promise<UnwatchedNodeProcess> {
+  const script = '"$@" & echo "pid $!"; exec sleep 600';
+  const parent = spawn('sh', ['-c', script, 'sh', process.execPath, MAIN, ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let pid = 0;
+  for await (const line of createInterface(parent.stdout)) {
+    pid = Number(/^pid (\d+)$/.exec(line)?.[1] ?? pid);
+    if (line.includes('event store ready') && pid > 0) {
+      return {
+        pid,
+        end: async () => {
+          const ended = once(parent, 'exit');
+          parent.kill('SIGKILL');
+          await ended;
+        },
+      };
+    }
+  }
+  throw new Error('the event store did not start');
+}
+
 async function stop(child: ChildProcess, signal: NodeJS.Signals): Promise<number | null> {
   if (child.exitCode === null && child.signalCode === null) {
     const ended = once(child, 'exit');
