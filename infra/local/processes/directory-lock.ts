@@ -8,9 +8,12 @@ import { StartError } from '../start-error.ts';
 const Owner = z.object({ pid: z.number().int().positive(), stamp: z.string() });
 type Owner = z.infer<typeof Owner>;
 
+const PATIENCE_MS = 2_000;
+const POLL_MS = 50;
+
 /**
  * Makes this process the only one that runs the stack on a data directory; returns what gives the directory back.
- * A lock whose owner died is taken over; a living owner is a StartError that names it.
+ * A lock whose owner died is taken over; an owner that still lives two seconds later is a StartError that names it.
  */
 export function lockDirectory(dataDir: string): () => void {
   mkdirSync(dataDir, { recursive: true });
@@ -47,8 +50,19 @@ function linked(from: string, to: string): boolean {
   }
 }
 
+/** Waits for an owner that is about to end: a killed process is not gone before the system has taken it apart. */
+function ends(owner: Owner): boolean {
+  const deadline = performance.now() + PATIENCE_MS;
+  const nobodyWakes = new Int32Array(new SharedArrayBuffer(4));
+  while (processStamp(owner.pid) === owner.stamp) {
+    if (performance.now() > deadline) return false;
+    Atomics.wait(nobodyWakes, 0, 0, POLL_MS);
+  }
+  return true;
+}
+
 function setAside(path: string, owner: Owner, dataDir: string): void {
-  if (processStamp(owner.pid) === owner.stamp) {
+  if (!ends(owner)) {
     throw new StartError(
       `${dataDir} is in use by process ${owner.pid}: stop it first, or choose another directory with --data-dir`,
     );
