@@ -143,9 +143,23 @@ describe('a filter', () => {
     await followed.stop();
   });
 
-  it('that is no regular expression is refused', async () => {
-    const subscription = test.client.subscribeToAll({ filter: streamNameFilter({ regex: '(' }) });
-    expect(await rejection(collect(subscription))).toMatchObject({ code: 3 });
+  it('is a .NET regular expression', async () => {
+    const tag = newStream();
+    for (const name of ['été', 'été-1', 'ete', '1']) await test.client.appendToStream(`${tag}:${name}`, numbered(1));
+    const filter = streamNameFilter({ regex: `\\A${tag}:[\\p{L}-[x-z]]+\\z` });
+    const followed = follow(test.client.subscribeToAll({ fromPosition: START, filter }));
+    await until('it is live', isLive(followed));
+    expect(followed.events.map(({ event }) => event?.streamId)).toEqual([`${tag}:été`, `${tag}:ete`]);
+    await followed.stop();
+  });
+
+  it.each([
+    ['(', 'a group is not closed'],
+    ['\\p{IsGreek}', 'blocks are not supported'],
+    ['(a)\\1', 'references to groups are not supported'],
+  ])('that says %s is refused with a sentence about it', async (regex, sentence) => {
+    const error = await rejection(collect(test.client.subscribeToAll({ filter: streamNameFilter({ regex }) })));
+    expect(error).toMatchObject({ code: 3, message: expect.stringContaining(sentence) as unknown });
   });
 
   it('tells positions at its interval, and once at the end of the log before it is live', async () => {

@@ -1,4 +1,6 @@
 import type { ReadReq } from '@eventstore/db-client/generated/streams_pb.js';
+import { translateDotNetRegex } from './dotnet-regex.ts';
+import { UnsupportedPatternError } from './pattern-scanner.ts';
 import { invalidArgument } from '../rpc-error.ts';
 import { viewRecord } from '../storage/record.ts';
 
@@ -12,7 +14,10 @@ export interface EventFilter {
 /** Events that a node looks at in one go unless the client says otherwise. */
 const DEFAULT_WINDOW = 32;
 
-/** Compiles a filter. Throws an INVALID_ARGUMENT RpcError for an invalid expression, window or interval. */
+/**
+ * Compiles a filter. Throws an INVALID_ARGUMENT RpcError for an invalid window or interval, or an expression that .NET
+ * or this node does not take.
+ */
 export function compileFilter(options: ReadReq.Options.FilterOptions, forSubscription: boolean): EventFilter {
   const window = options.hasMax() ? options.getMax() : DEFAULT_WINDOW;
   const multiplier = options.getCheckpointintervalmultiplier();
@@ -35,9 +40,9 @@ function compileExpression(expression: ReadReq.Options.FilterOptions.Expression)
   const prefixes = expression.getPrefixList();
   if (pattern === '') return (text) => prefixes.some((prefix) => text.startsWith(prefix));
   try {
-    const regex = new RegExp(pattern);
+    const regex = translateDotNetRegex(pattern);
     return (text) => regex.test(text);
-  } catch {
-    throw invalidArgument('The filter is not a valid regular expression.');
+  } catch (error) {
+    throw error instanceof UnsupportedPatternError ? invalidArgument(error.message) : error;
   }
 }

@@ -33,8 +33,7 @@ function* readAll(storage: Storage, request: ReadRequest, present: Presenter): G
   const { source, backwards, filter } = request;
   if (source.kind !== 'all') return;
   let remaining = request.count ?? 0;
-  if (typeof source.from === 'object') checkPosition(storage, source.from, backwards ? 'backwards' : 'forwards');
-  let at = allStart(source.from);
+  let at = allStart(storage, source.from, backwards);
   for (let done = false; remaining > 0 && !done;) {
     const size = { ...PAGE, records: filter === undefined ? Math.min(PAGE.records, remaining) : PAGE.records };
     const page = backwards ? storage.pageBackward(at, size) : storage.pageForward(at, size);
@@ -49,9 +48,11 @@ function* readAll(storage: Storage, request: ReadRequest, present: Presenter): G
 }
 
 /** A forward read includes the event at the result, a backward read begins before it. */
-function allStart(from: 'start' | 'end' | Position): number {
+function allStart(storage: Storage, from: 'start' | 'end' | Position, backwards: boolean): number {
   if (from === 'start') return 0;
-  return from === 'end' ? Infinity : from.commit;
+  if (from === 'end') return Infinity;
+  checkPosition(storage, from, backwards ? 'backwards' : 'forwards');
+  return from.commit;
 }
 
 function* readStream(storage: Storage, request: ReadRequest, present: Presenter): Generator<Buffer[]> {
