@@ -1,5 +1,6 @@
 import type { Express, RequestHandler } from 'express';
 import { createHttpApp } from '../infra/http/app.ts';
+import { CONTRACT_METHODS } from '../infra/http/contract-methods.ts';
 import type { HealthCheck } from '../infra/http/health.ts';
 import type { Route } from '../infra/http/route.ts';
 import type { Authenticator, RateLimiter } from '../infra/http/services.ts';
@@ -49,6 +50,7 @@ export function createReadApi(deps: ReadApiDeps): Express {
     version: '1',
     description:
       'Profiles, posts, comments, stories, searches and feeds. Send the `Consistency-Token` of a write to read what it wrote.',
+    contract: CONTRACT_METHODS,
     routes: [
       ...userRoutes(own),
       ...peopleRoutes(own),

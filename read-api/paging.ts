@@ -1,9 +1,7 @@
 import { z } from 'zod';
+import { cursorTo, encode } from './cursor.ts';
 
 const LIMIT = { usual: 20, most: 100 };
-
-/** Where a list of newest or oldest first goes on. */
-export const TimeCursor = z.object({ at: z.iso.datetime(), id: z.string().max(200) });
 
 export const Pagination = z.object({
   next_cursor: z
@@ -18,16 +16,7 @@ export const Pagination = z.object({
  */
 export function pageQuery<Place extends z.ZodType>(place: Place) {
   return z.object({
-    cursor: z
-      .string()
-      .max(1_000)
-      .transform((text, context): z.output<Place> => {
-        const parsed = place.safeParse(decode(text));
-        if (parsed.success) return parsed.data;
-        context.addIssue({ code: 'custom', message: 'must be the next_cursor of a page of this list' });
-        return z.NEVER;
-      })
-      .optional(),
+    cursor: cursorTo(place).optional(),
     limit: z.coerce.number().int().min(1).max(LIMIT.most).default(LIMIT.usual),
   });
 }
@@ -40,17 +29,4 @@ export function pageOf<Row>(rows: readonly Row[], limit: number, placeOf: (row: 
   const last = items.at(-1);
   const hasMore = rows.length > limit && last !== undefined;
   return { items, pagination: { next_cursor: hasMore ? encode(placeOf(last)) : null, has_more: hasMore } };
-}
-
-/** A place as an opaque text. */
-export function encode(place: unknown): string {
-  return Buffer.from(JSON.stringify(place)).toString('base64url');
-}
-
-function decode(text: string): unknown {
-  try {
-    return JSON.parse(Buffer.from(text, 'base64url').toString('utf8'));
-  } catch {
-    return undefined;
-  }
 }

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { encode, pageOf, pageQuery, TimeCursor } from './paging.ts';
+import { encode, TimeCursor } from './cursor.ts';
+import { pageOf, pageQuery } from './paging.ts';
 
 const query = pageQuery(TimeCursor);
 

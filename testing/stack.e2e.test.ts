@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { CONTRACT_METHODS } from '../infra/http/contract-methods.ts';
 import { send } from './http.ts';
 import { startStack, type TestStack } from './stack.ts';
 
@@ -36,6 +37,19 @@ describe('a whole stack for tests', () => {
       expect(whole.components).toMatchObject(part.components);
     }
     expect(Object.keys(whole.paths['/v1/posts/{id}'] ?? {}).toSorted()).toEqual(['delete', 'get', 'put']);
+    const methods = (of: Readonly<Record<string, object | readonly string[]>>) =>
+      Object.entries(of)
+        .map(([path, taken]) => [path, (Array.isArray(taken) ? taken : Object.keys(taken)).toSorted()])
+        .toSorted();
+    expect(methods(whole.paths)).toEqual(methods(CONTRACT_METHODS));
+  });
+
+  it('names at either API, and at the edge, what both take at an address', async () => {
+    for (const url of [stack.edgeUrl, stack.writeUrl, stack.readUrl]) {
+      const { status, headers } = await send(`${url}/v1/posts/x`, { method: 'PATCH' });
+      expect([status, headers.get('allow')], url).toEqual([405, 'GET, HEAD, DELETE, PUT, OPTIONS']);
+    }
+    expect((await send(`${stack.edgeUrl}/v1/feed`, { method: 'DELETE' })).status).toBe(405);
   });
 
   it('limits by the settings', async () => {

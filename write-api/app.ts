@@ -2,6 +2,7 @@ import type { Express, RequestHandler } from 'express';
 import { START_OF_LOG } from '../domain/position.ts';
 import { decodeToken, encodeToken, joinTokens } from '../infra/event-store/consistency-token.ts';
 import { createHttpApp } from '../infra/http/app.ts';
+import { CONTRACT_METHODS } from '../infra/http/contract-methods.ts';
 import type { HealthCheck } from '../infra/http/health.ts';
 import type { Route, WrittenEvents } from '../infra/http/route.ts';
 import type { Authenticator, Idempotency, RateLimiter } from '../infra/http/services.ts';
@@ -29,6 +30,7 @@ export type WriteApiDeps = {
 export function createWriteApi({ storeId, ...deps }: WriteApiDeps): Express {
   return createHttpApp<WriteRefusal>({
     ...deps,
+    contract: CONTRACT_METHODS,
     title: 'Shutterlog write API',
     version: '1',
     description:

@@ -147,6 +147,15 @@ describe('an API', () => {
   });
 
   const bad: [what: string, answer: string, body: string, headers: Record<string, string>][] = [
+    ['a body nested 50,000 levels deep', '400 json_too_deep', `${'['.repeat(50_000)}${']'.repeat(50_000)}`, asAnn],
+    ['a text with a zero character', '400 validation_failed', '{"text":"a\\u0000b"}', asAnn],
+    ['a text with half of a surrogate pair', '400 validation_failed', '{"text":"\\ud800"}', asAnn],
+    [
+      'JSON in another encoding than UTF-8',
+      '415 unsupported_media_type',
+      '{"text":"a"}',
+      { ...asAnn, 'content-type': 'application/json; charset=utf-16le' },
+    ],
     ['malformed JSON', '400 malformed_json', '{"text":', asAnn],
     ['a body of another type', '415 unsupported_media_type', 'text=1', { ...asAnn, 'content-type': 'text/plain' }],
     ['a body without a type', '415 unsupported_media_type', '{}', { ...asAnn, 'content-type': '' }],
@@ -168,6 +177,46 @@ describe('an API', () => {
     expect((await problem(response)).code).toBe('method_not_allowed');
     expect(response.headers.get('allow')).toBe('GET, HEAD, DELETE, OPTIONS');
     expect((await problem(await fetch(`${origin}/v1/notes/%E0%A4%A`))).status).toBe(400);
+    expect((await fetch(`${origin}/health/live`, { method: 'POST' })).headers.get('allow')).toBe('GET, HEAD, OPTIONS');
+  });
+
+  it('tells an unknown method from an address that another API of the same origin has, and names what that takes', async () => {
+    const origin = await serve({
+      contract: {
+        '/v1/notes': ['get', 'post'],
+        '/v1/notes/all': ['get'],
+        '/v1/notes/{id}': ['get', 'delete'],
+        '/v1/slow': ['get'],
+        '/v1/elsewhere/{id}': ['put'],
+      },
+    });
+    const allowed = async (path: string, method: string) => {
+      const response = await fetch(origin + path, { method });
+      return [response.status, response.headers.get('allow')];
+    };
+    expect(await allowed('/v1/elsewhere/1', 'PATCH')).toEqual([405, 'PUT, OPTIONS']);
+    expect(await allowed('/v1/elsewhere/1', 'OPTIONS')).toEqual([204, 'PUT, OPTIONS']);
+    expect(await allowed('/v1/notes', 'PROPFIND')).toEqual([405, 'GET, HEAD, POST, OPTIONS']);
+    expect(await allowed('/v1/nowhere', 'PATCH')).toEqual([404, null]);
+    await expect(serve({ contract: {} })).rejects.toThrow('not in the contract');
+  });
+
+  it('refuses what no store can hold wherever it stands, whatever the schema says', async () => {
+    const origin = await serve();
+    expect((await problem(await fetch(`${origin}/v1/notes/a%00b?limit=%00`))).errors).toEqual([
+      expect.objectContaining({ path: 'path.id' }),
+      expect.objectContaining({ path: 'query.limit' }),
+    ]);
+    expect((await problem(await post(origin, '{"text":"a","tags":["ok","\\u0000"]}'))).errors).toEqual([
+      expect.objectContaining({ path: 'tags.1' }),
+    ]);
+  });
+
+  it('complains of the first twenty fields alone', async () => {
+    const { errors } = await problem(
+      await post(await serve(), JSON.stringify({ text: 'a', tags: Array.from({ length: 10_000 }, () => 1) })),
+    );
+    expect(errors).toHaveLength(20);
   });
 
   it('prefers a fixed path to one with a parameter', async () => {
@@ -243,8 +292,10 @@ describe('health, metrics and docs', () => {
     expect(document.openapi).toBe('3.1.0');
     expect(Object.keys(document.paths)).toEqual(['/v1/notes', '/v1/notes/{id}', '/v1/notes/all', '/v1/slow']);
     expect(document.paths['/v1/notes']?.['post']?.requestBody).toMatchObject({
+      required: true,
       content: { 'application/json': { schema: { properties: { text: { maxLength: 10 } } } } },
     });
+    expect(JSON.stringify(document.paths['/v1/notes'])).toContain('"pattern":"^[\\\\x21-\\\\x7e]{1,200}$"');
     expect(document.paths['/v1/notes']?.['post']?.security).toEqual([{ accessToken: [] }]);
   });
 

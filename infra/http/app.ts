@@ -1,13 +1,13 @@
 import express, { type Express, type RequestHandler } from 'express';
 import type { Log } from '../process/log.ts';
 import { openApiDocument } from './openapi.ts';
-import { dispatch } from './dispatch.ts';
+import type { ContractMethods } from './contract-methods.ts';
 import { docs } from './docs.ts';
 import { cors, requestIds, securityHeaders } from './headers.ts';
 import { liveness, readiness, type HealthCheck } from './health.ts';
-import { createObserver } from './observe.ts';
 import { problemHandler, sendProblem, type Problem } from './problem.ts';
-import type { Method, Route } from './route.ts';
+import type { Route } from './route.ts';
+import { methodNotAllowed, mountRoutes } from './routing.ts';
 import type { HttpServices } from './services.ts';
 
 export type HttpAppOptions<Code extends string> = HttpServices<Code> & {
@@ -15,6 +15,8 @@ export type HttpAppOptions<Code extends string> = HttpServices<Code> & {
   readonly version: string;
   readonly description: string;
   readonly routes: readonly Route<Code>[];
+  /** What all APIs under the same origin take, for 405; what `routes` declare when there is no other. */
+  readonly contract?: ContractMethods;
   readonly log: Log;
   readonly health: Readonly<Record<string, HealthCheck>>;
   /** Measures every request; runs before everything else. */
@@ -28,6 +30,9 @@ export type HttpAppOptions<Code extends string> = HttpServices<Code> & {
   /** Origins whose pages may call; none by default. */
   readonly corsOrigins?: readonly string[];
 };
+
+const HEALTH = ['/health/live', '/health/ready'];
+const DOCS = ['/openapi.json', '/docs'];
 
 /** Assembles an API: health, metrics, docs, routes, and problem+json for everything else. */
 export function createHttpApp<Code extends string>(options: HttpAppOptions<Code>): Express {
@@ -44,6 +49,8 @@ export function createHttpApp<Code extends string>(options: HttpAppOptions<Code>
   app.use(docs(options.title, openApiDocument(options.routes, options)));
   mountRoutes(app, options);
   for (const extra of options.extras ?? []) app.use(extra);
+  for (const path of [...HEALTH, ...DOCS, ...(options.metrics === undefined ? [] : ['/metrics'])])
+    app.all(path, methodNotAllowed(['get']));
   app.use((_request, response) => {
     sendProblem(response, {
       status: 404,
@@ -68,44 +75,11 @@ export function createHealthApp(options: {
   app.get('/health/live', liveness());
   app.get('/health/ready', readiness(options.health));
   if (options.metrics !== undefined) app.get('/metrics', options.metrics);
+  for (const path of [...HEALTH, ...(options.metrics === undefined ? [] : ['/metrics'])])
+    app.all(path, methodNotAllowed(['get']));
   app.use((_request, response) => {
     sendProblem(response, { status: 404, code: 'unknown_route', title: 'There is nothing at this address' });
   });
   app.use(problemHandler(options.log, () => undefined));
   return app;
-}
-
-function mountRoutes<Code extends string>(app: Express, options: HttpAppOptions<Code>): void {
-  const methods = new Map<string, Method[]>();
-  const observe = createObserver(options.log);
-  // `{` sorts behind every letter, so that /v1/users/search is asked before /v1/users/{username}.
-  for (const route of options.routes.toSorted((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0))) {
-    const path = expressPath(route.path);
-    const known = methods.get(path) ?? [];
-    if (known.includes(route.method)) throw new Error(`${route.method} ${route.path} is declared twice`);
-    methods.set(path, [...known, route.method]);
-    app[route.method](path, observe(route, dispatch(route, options)));
-  }
-  for (const [path, allowed] of methods) app.all(path, methodNotAllowed(allowed));
-}
-
-// Mounted behind all routes: another path may match the same address with the method that is asked for.
-function methodNotAllowed(methods: readonly Method[]): RequestHandler {
-  const names = methods.flatMap((method) => (method === 'get' ? ['GET', 'HEAD'] : [method.toUpperCase()]));
-  const allow = [...names, 'OPTIONS'].join(', ');
-  return (request, response) => {
-    response.setHeader('Allow', allow);
-    if (request.method === 'OPTIONS') response.status(204).end();
-    else
-      sendProblem(response, {
-        status: 405,
-        code: 'method_not_allowed',
-        title: 'This address does not take that method',
-        detail: `It takes ${allow}.`,
-      });
-  };
-}
-
-function expressPath(path: string): string {
-  return path.replaceAll(/\{(\w+)\}/g, ':$1');
 }

@@ -1,19 +1,27 @@
 import { createHash } from 'node:crypto';
 import express, { type Request, type Response } from 'express';
+import { JSON_DEPTH_AT_MOST, nestsDeeper } from './json-depth.ts';
 import { ProblemError } from './problem.ts';
 import type { ReadBody, Route } from './route.ts';
 
 const DEFAULT_LIMIT_BYTES = 100 * 1024;
 
 /**
- * Makes the body reader of one route. It throws a ProblemError or a parser error: 400 malformed, 413 too large, 415
- * unknown type.
+ * Makes the body reader of one route. It throws a ProblemError or a parser error: 400 malformed or nested too deep, 413
+ * too large, 415 unknown type or charset.
  */
 export function bodyReader(
   route: Route,
 ): (request: Request, response: Response, signal: AbortSignal) => Promise<ReadBody> {
   if (route.schemas.body === undefined) return () => Promise.resolve({ body: undefined, fingerprint: '' });
-  const parse = express.json({ limit: route.bodyLimitBytes ?? DEFAULT_LIMIT_BYTES, strict: false, type: () => true });
+  const parse = express.json({
+    limit: route.bodyLimitBytes ?? DEFAULT_LIMIT_BYTES,
+    strict: false,
+    type: () => true,
+    verify: (_request, _response, bytes) => {
+      refuseDepth(bytes);
+    },
+  });
   const readable = ['application/json', ...Object.keys(route.readers ?? {})];
   return async (request, response, signal) => {
     if (!hasBody(request)) return { body: undefined, fingerprint: '' };
@@ -28,6 +36,13 @@ export function bodyReader(
         detail: `Send ${readable.join(' or ')}.`,
       });
     }
+    if (!isUtf8(request))
+      throw new ProblemError({
+        status: 415,
+        code: 'unsupported_media_type',
+        title: 'The body is in an encoding that is not read',
+        detail: 'JSON is sent in UTF-8.',
+      });
     await new Promise<void>((resolve, reject) => {
       parse(request, response, (error?: unknown) => {
         if (error === undefined) resolve();
@@ -50,6 +65,22 @@ function hasBody(request: Request): boolean {
 
 function mediaTypeOf(request: Request): string {
   return (request.headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
+}
+
+// RFC 8259 has JSON in UTF-8 alone; in other encodings a byte of a letter may look like a bracket.
+function isUtf8(request: Request): boolean {
+  const [, charset = 'utf-8'] = /;\s*charset\s*=\s*"?([^";\s]+)/i.exec(request.headers['content-type'] ?? '') ?? [];
+  return /^utf-?8$/i.test(charset);
+}
+
+function refuseDepth(bytes: Uint8Array): void {
+  if (nestsDeeper(bytes))
+    throw new ProblemError({
+      status: 400,
+      code: 'json_too_deep',
+      title: 'The body is nested too deep',
+      detail: `At most ${String(JSON_DEPTH_AT_MOST)} levels are read.`,
+    });
 }
 
 function isJson(type: string): boolean {

@@ -2,13 +2,14 @@ import { v7 as uuidv7 } from 'uuid';
 import { ProblemError } from './problem.ts';
 import type { IdempotencyVerdict, RecordedAnswer } from './services.ts';
 
-const KEY = /^[\x21-\x7e]{1,200}$/;
+/** What an Idempotency-Key may be: 1 to 200 visible ASCII characters. */
+export const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,200}$/;
 
 /**
  * The request's Idempotency-Key, or undefined. Throws a 400 problem when it is not 1 to 200 visible ASCII characters.
  */
 export function idempotencyKeyOf(header: string | undefined): string | undefined {
-  if (header === undefined || KEY.test(header)) return header;
+  if (header === undefined || IDEMPOTENCY_KEY.test(header)) return header;
   throw new ProblemError({
     status: 400,
     code: 'malformed_idempotency_key',

@@ -6,6 +6,7 @@ import {
   type ZodOpenApiPathsObject,
   type ZodOpenApiResponsesObject,
 } from 'zod-openapi';
+import { IDEMPOTENCY_KEY } from './once.ts';
 import { ProblemBody } from './problem.ts';
 import type { Route } from './route.ts';
 
@@ -37,6 +38,7 @@ function operationOf(route: Route): ZodOpenApiOperationObject {
       ? {}
       : {
           requestBody: {
+            required: isRequired(body),
             content: Object.fromEntries(
               ['application/json', ...Object.keys(route.readers ?? {})].map((type) => [type, { schema: body }]),
             ),
@@ -44,6 +46,11 @@ function operationOf(route: Route): ZodOpenApiOperationObject {
         }),
     responses: responsesOf(route),
   };
+}
+
+// A body may be left out where the schema takes none.
+function isRequired(body: z.ZodType): boolean {
+  return !body.safeParse(undefined).success;
 }
 
 // Stable names for generated clients: post /v1/users/{username}/follow is postUsersUsernameFollow.
@@ -59,14 +66,20 @@ function objectPart(place: 'path' | 'query', schema: z.ZodType | undefined): { [
   return schema instanceof z.ZodObject ? { [place]: schema } : {};
 }
 
+const CONSISTENCY_TOKENS = /^[A-Za-z0-9_-]*(?: *, *[A-Za-z0-9_-]*)*$/;
+
 function headersOf(route: Route): z.ZodObject {
-  const consistency = z.string().optional().meta({ description: 'Tokens of earlier writes, comma-separated' });
+  const consistency = z
+    .string()
+    .regex(CONSISTENCY_TOKENS)
+    .optional()
+    .meta({ description: 'Tokens of earlier writes, comma-separated; what is none of ours is passed over' });
   if (route.method === 'get') return z.object({ 'Consistency-Token': consistency });
   return z.object({
     'Consistency-Token': consistency,
     'Idempotency-Key': z
       .string()
-      .max(200)
+      .regex(IDEMPOTENCY_KEY)
       .optional()
       .meta({ description: 'Repeats under the same key within 24 h get the first answer' }),
   });

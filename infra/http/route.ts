@@ -5,6 +5,7 @@ import type { Actor } from '../../domain/metadata.ts';
 import type { Position } from '../../domain/position.ts';
 import type { JsonText } from './json-text.ts';
 import type { FieldError } from './problem.ts';
+import { unstorableTexts } from './unstorable-text.ts';
 
 export type Method = 'get' | 'post' | 'put' | 'delete';
 
@@ -158,9 +159,13 @@ export type Route<Code extends string = string> = RouteOptions<'account' | 'none
     | { readonly ok: false; readonly errors: readonly FieldError[] };
 };
 
+/** A long list of wrong items gets no longer list of complaints. */
+const ERRORS_AT_MOST = 20;
+
 /**
  * Declares a route once for express, for validation and for the OpenAPI document. The handler sees validated input
  * only; its answers are checked against `responses` by the compiler, its refusal codes against the app's `problemOf`.
+ * Texts that no store can hold are refused before any schema is asked, in every route.
  */
 export function defineRoute<
   R extends Responses,
@@ -183,6 +188,12 @@ export function defineRoute<
     },
     ...(fresh && { issue: fresh.issue }),
     check: (input) => {
+      const unstorable = [
+        ...unstorableTexts(input.params, 'path'),
+        ...unstorableTexts(input.query, 'query'),
+        ...unstorableTexts(input.body),
+      ];
+      if (unstorable.length > 0) return { ok: false, errors: unstorable };
       const parsed = {
         params: parse(params, input.params),
         query: parse(query, input.query),
@@ -192,7 +203,7 @@ export function defineRoute<
         ...errorsOf(parsed.params, 'path'),
         ...errorsOf(parsed.query, 'query'),
         ...errorsOf(parsed.body, ''),
-      ];
+      ].slice(0, ERRORS_AT_MOST);
       if (!parsed.params.success || !parsed.query.success || !parsed.body.success) return { ok: false, errors };
       const valid = { params: parsed.params.data, query: parsed.query.data, body: parsed.body.data };
       return {

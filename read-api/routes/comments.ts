@@ -10,9 +10,10 @@ import {
   repliesTo,
   type CommentCard,
 } from '../../projections/queries/comment-lists.ts';
-import { pageOf, pageQuery, Pagination, TimeCursor } from '../paging.ts';
+import { pageOf, pageQuery, Pagination } from '../paging.ts';
 import { CommentBody } from '../bodies.ts';
 import { type Presenter } from '../presentation.ts';
+import { TimeCursor } from '../cursor.ts';
 import type { ReadRefusal } from '../problem.ts';
 import type { Reader } from '../reading.ts';
 import { idParam } from './params.ts';

@@ -16,9 +16,10 @@ import {
   type FeedPage,
   type FeedRequest,
 } from '../feed/page/home-page.ts';
-import { encode, pageQuery, Pagination } from '../paging.ts';
+import { pageQuery, Pagination } from '../paging.ts';
 import { PostBody } from '../bodies.ts';
 import { type Presenter } from '../presentation.ts';
+import { encode } from '../cursor.ts';
 import type { ReadRefusal } from '../problem.ts';
 import type { Reader } from '../reading.ts';
 

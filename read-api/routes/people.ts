@@ -1,17 +1,19 @@
 import { z } from 'zod';
+import { AccountId } from '../../domain/ids.ts';
 import { defineRoute, type Route } from '../../infra/http/route.ts';
 import { followRequestsTo } from '../../projections/queries/account-lists.ts';
 import { suggestionsFor } from '../../projections/queries/discovery.ts';
-import { pageOf, pageQuery, Pagination, TimeCursor } from '../paging.ts';
+import { pageOf, pageQuery, Pagination } from '../paging.ts';
 import { ListedUserBody } from '../bodies.ts';
 import { type Presenter } from '../presentation.ts';
+import { CursorCount, TimeCursor } from '../cursor.ts';
 import type { ReadRefusal } from '../problem.ts';
 import type { Reader } from '../reading.ts';
 
 type Deps = { readonly reader: Reader; readonly present: Presenter };
 
 const models = ['accounts', 'follows', 'relationships', 'media'] as const;
-const SuggestionCursor = z.object({ mutuals: z.int(), followers: z.int(), id: z.string().max(200) });
+const SuggestionCursor = z.object({ mutuals: CursorCount, followers: CursorCount, id: AccountId });
 
 /** People whom the viewer might follow, and who asked to follow the viewer. */
 export function peopleRoutes({ reader, present }: Deps): Route<ReadRefusal>[] {

@@ -15,9 +15,10 @@ import {
 import type { Page, TimePlace } from '../../projections/queries/page.ts';
 import { visibleAccount } from '../../projections/queries/profiles.ts';
 import type { ReadContext } from '../../projections/projection.ts';
-import { pageOf, pageQuery, Pagination, TimeCursor } from '../paging.ts';
+import { pageOf, pageQuery, Pagination } from '../paging.ts';
 import { PostBody } from '../bodies.ts';
 import { type Presenter } from '../presentation.ts';
+import { TimeCursor } from '../cursor.ts';
 import type { ReadRefusal } from '../problem.ts';
 import type { Reader } from '../reading.ts';
 import { usernameParams } from './params.ts';
@@ -28,7 +29,7 @@ const PostPage = z.object({ posts: z.array(PostBody), pagination: Pagination });
 const FeedPage = PostPage.extend({
   feed_session_id: z.string().meta({ description: 'The same on all pages that one first page began' }),
 });
-const FeedCursor = TimeCursor.extend({ session: z.string().max(100) });
+const FeedCursor = TimeCursor.extend({ session: z.uuid() });
 
 type FeedQuery = { readonly cursor?: z.output<typeof FeedCursor> | undefined; readonly limit: number };
 type Viewing = {

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { defineRoute, type Route } from '../../infra/http/route.ts';
 import { trendingHashtags } from '../../projections/queries/discovery.ts';
 import { searchHashtags, searchLocations, searchUsers } from '../../projections/queries/searches.ts';
+import { CursorCount, CursorRank, CursorScore, CursorText, CursorTime } from '../cursor.ts';
 import { pageOf, pageQuery, Pagination } from '../paging.ts';
 import { ListedUserBody } from '../bodies.ts';
 import { type Presenter } from '../presentation.ts';
@@ -11,8 +12,8 @@ import type { Reader } from '../reading.ts';
 type Deps = { readonly reader: Reader; readonly present: Presenter };
 
 const tags = ['search'];
-const RankCursor = z.object({ rank: z.int(), weight: z.int(), id: z.string().max(200) });
-const TrendCursor = z.object({ score: z.number(), tag: z.string().max(200), as_of: z.iso.datetime() });
+const RankCursor = z.object({ rank: CursorRank, weight: CursorCount, id: CursorText });
+const TrendCursor = z.object({ score: CursorScore, tag: CursorText, as_of: CursorTime });
 const Text = z.string().trim().min(1).max(100);
 
 const UserResults = z.object({ users: z.array(ListedUserBody), pagination: Pagination });

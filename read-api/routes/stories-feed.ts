@@ -4,9 +4,10 @@ import type { ReadContext } from '../../projections/projection.ts';
 import { STORY_CARD_MODELS } from '../../projections/queries/story-cards.ts';
 import { storyTray } from '../../projections/feeds/story-tray.ts';
 import { trayPage, TrayPlace, type TrayDeps, type TrayItem } from '../feed/page/tray-page.ts';
-import { encode, pageQuery, Pagination } from '../paging.ts';
+import { pageQuery, Pagination } from '../paging.ts';
 import { StoryBody, UserBody } from '../bodies.ts';
 import { type Presenter } from '../presentation.ts';
+import { encode } from '../cursor.ts';
 import type { ReadRefusal } from '../problem.ts';
 import type { Reader } from '../reading.ts';
 

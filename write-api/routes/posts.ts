@@ -11,6 +11,7 @@ import { MediaId, type AccountId, type PostId } from '../../domain/ids.ts';
 import { LIMITS } from '../../domain/limits.ts';
 import { Place, type PostState } from '../../domain/post.ts';
 import { boundedText } from '../../domain/text.ts';
+import { nestsDeeper } from '../../infra/http/json-depth.ts';
 import { defineRoute, type Route } from '../../infra/http/route.ts';
 import type { ObjectStore } from '../../infra/object-store/object-store.ts';
 import type { ContentRefusal } from '../content-problems.ts';
@@ -161,6 +162,7 @@ function bodyOf({ files, fields }: Form): unknown {
 }
 
 function parsed(text: string): unknown {
+  if (nestsDeeper(Buffer.from(text))) return text;
   try {
     return JSON.parse(text);
   } catch {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { CursorMs, CursorText } from '../../cursor.ts';
 
-const Place = z.object({ at: z.number(), id: z.string().max(100) });
+const Place = z.object({ at: CursorMs, id: CursorText });
 
 /** A place in a feed that is ordered by time. */
 export type Place = z.infer<typeof Place>;
@@ -11,7 +12,15 @@ export type Place = z.infer<typeof Place>;
  * in time.
  */
 export const FeedCursor = z.union([
-  z.object({ order: z.literal('kept'), session: z.uuid(), taken: z.string().max(1_000), oldest: Place.optional() }),
+  z.object({
+    order: z.literal('kept'),
+    session: z.uuid(),
+    taken: z
+      .string()
+      .max(1_000)
+      .regex(/^[A-Za-z0-9_-]*$/),
+    oldest: Place.optional(),
+  }),
   z.object({ order: z.literal('latest'), session: z.uuid(), after: Place, lost: z.boolean().optional() }),
 ]);
 export type FeedCursor = z.infer<typeof FeedCursor>;

@@ -12,10 +12,11 @@ import { storyCards, type StoryCard } from '../../../projections/queries/story-c
 import { celebrityStories, storyTray, storyTrays } from '../../../projections/feeds/story-tray.ts';
 import { trayStories, type TrayStory } from '../../../projections/queries/tray-stories.ts';
 import type { ViewerTaste } from '../../../projections/queries/viewer-taste.ts';
+import { CursorMs, CursorScore } from '../../cursor.ts';
 import type { IndexReader, ReadIndex } from '../candidates/index-reader.ts';
 
 /** A place in a tray. */
-export const TrayPlace = z.object({ unseen: z.boolean(), at: z.number(), close: z.number(), author: AccountId });
+export const TrayPlace = z.object({ unseen: z.boolean(), at: CursorMs, close: CursorScore, author: AccountId });
 export type TrayPlace = z.infer<typeof TrayPlace>;
 
 /** An author's stories in a tray, oldest first, as they are watched. */
