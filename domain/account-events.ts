@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { defineEvent, personal, type EventOf } from './event-definition.ts';
 import { AccountId, MediaId } from './ids.ts';
 import { LIMITS } from './limits.ts';
-import { boundedText } from './text.ts';
+import { storedText } from './text.ts';
 
 export const Username = z
   .string()
@@ -21,7 +21,7 @@ export const accountEvents = [
       accountId: AccountId,
       username: personal(Username),
       email: personal(z.email()),
-      fullName: personal(boundedText(LIMITS.fullName)),
+      fullName: personal(storedText(LIMITS.fullName)),
       privacy: Privacy,
     },
   }),
@@ -31,9 +31,9 @@ export const accountEvents = [
     subject: 'accountId',
     data: {
       accountId: AccountId,
-      fullName: personal(boundedText(LIMITS.fullName)).optional(),
-      bio: personal(boundedText(LIMITS.bio)).optional(),
-      website: personal(boundedText(LIMITS.website)).optional(),
+      fullName: personal(storedText(LIMITS.fullName)).optional(),
+      bio: personal(storedText(LIMITS.bio)).optional(),
+      website: personal(storedText(LIMITS.website)).optional(),
     },
   }),
   defineEvent({

@@ -3,7 +3,7 @@ import { defineEvent, personal, typesOf, type EventOf } from './event-definition
 import { AccountId, CommentId, PostId } from './ids.ts';
 import { LIMITS } from './limits.ts';
 import type { PostFact } from './post.ts';
-import { boundedText } from './text.ts';
+import { storedText } from './text.ts';
 
 // Events
 export const commentEvents = [
@@ -17,7 +17,7 @@ export const commentEvents = [
       postAuthorId: AccountId,
       accountId: AccountId,
       parentCommentId: CommentId.nullable(),
-      text: personal(boundedText(LIMITS.comment).min(1)),
+      text: personal(storedText(LIMITS.comment).min(1)),
     },
   }),
   defineEvent({

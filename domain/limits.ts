@@ -1,4 +1,7 @@
-/** Limits of the product that clients see (text in Unicode code points, sizes in bytes, times in milliseconds). */
+/**
+ * Limits of the product that clients see (text in characters as a reader counts them, sizes in bytes, times in
+ * milliseconds).
+ */
 export const LIMITS = {
   username: { min: 3, max: 30 },
   fullName: 100,

@@ -7,15 +7,14 @@ import { AccountId, MediaId, PostId } from './ids.ts';
 import { LIMITS } from './limits.ts';
 import { unusableBy } from './media.ts';
 import type { MediaState } from './media-state.ts';
-import { boundedText } from './text.ts';
+import { nameText, storedText } from './text.ts';
 
-export const Place = z.object({
-  name: boundedText(LIMITS.placeName).min(1),
-  lat: z.number().min(-90).max(90),
-  lng: z.number().min(-180).max(180),
-});
+const spot = { lat: z.number().min(-90).max(90), lng: z.number().min(-180).max(180) };
+/** Where a post was taken, as its author says. */
+export const Place = z.object({ name: nameText(LIMITS.placeName).min(1, 'must not be blank'), ...spot });
+const StoredPlace = z.object({ name: storedText(LIMITS.placeName).min(1), ...spot });
 
-const AltText = boundedText(LIMITS.altText);
+const AltText = storedText(LIMITS.altText);
 type AltTexts = Partial<Record<MediaId, string>>;
 
 // Only texts that say something: a medium without one is left out.
@@ -48,12 +47,12 @@ export const postEvents = [
     data: {
       postId: PostId,
       authorId: AccountId,
-      caption: personal(boundedText(LIMITS.caption)),
+      caption: personal(storedText(LIMITS.caption)),
       mediaIds: z.array(MediaId).min(1).max(LIMITS.mediaPerPost),
       filter: Filter.nullable(),
       /** What those media show that the author described, by medium. */
       altTexts: personal(z.partialRecord(MediaId, AltText.min(1))),
-      location: personal(Place),
+      location: personal(StoredPlace),
       commentsDisabled: z.boolean(),
     },
   }),
@@ -71,7 +70,7 @@ export const postEvents = [
     type: 'CaptionEdited',
     says: 'The author rewrote the caption.',
     subject: 'authorId',
-    data: { postId: PostId, authorId: AccountId, caption: personal(boundedText(LIMITS.caption)) },
+    data: { postId: PostId, authorId: AccountId, caption: personal(storedText(LIMITS.caption)) },
   }),
   defineEvent({
     type: 'PostArchived',

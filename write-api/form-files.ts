@@ -30,7 +30,7 @@ export type Form = { readonly files: readonly FormFile[]; readonly fields: Reado
 
 const MAX_FILES = LIMITS.mediaPerPost;
 const MAX_FIELDS = 20;
-const MAX_FIELD_BYTES = 64 * 1024;
+const MAX_FIELD_BYTES = 100 * 1024;
 
 /**
  * Reads multipart/form-data: files under the name `fileField` stream to the disk, within the limits of a post, and are
@@ -66,8 +66,15 @@ async function readForm(
   const staging: Promise<Outcome>[] = [];
   const fields: Record<string, string> = {};
   let problem: ProblemError | undefined;
-  parser.on('field', (name, value) => {
+  parser.on('field', (name, value, { valueTruncated }) => {
     fields[name] = value;
+    if (valueTruncated)
+      problem ??= new ProblemError({
+        status: 413,
+        code: 'body_too_large',
+        title: 'A field of the form is too large',
+        detail: `At most ${String(MAX_FIELD_BYTES)} bytes are read.`,
+      });
   });
   parser.on('filesLimit', () => {
     problem = new ProblemError({

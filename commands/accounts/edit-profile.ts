@@ -5,22 +5,17 @@ import { AccountId, MediaId } from '../../domain/ids.ts';
 import { LIMITS } from '../../domain/limits.ts';
 import { mediaDecider } from '../../domain/media.ts';
 import { streamOf } from '../../domain/streams.ts';
-import { boundedText } from '../../domain/text.ts';
+import { nameText, proseText, webAddress } from '../../domain/text.ts';
 import { handle, loadState, type CommandContext, type Log } from '../handle.ts';
 import { ownAccount } from './own-account.ts';
-
-const Website = boundedText(LIMITS.website).refine(
-  (text) => text === '' || /^https?:\/\/[^\s/]+\S*$/.test(text),
-  'must be an http or https address',
-);
 
 export const EditProfileInput = z.object({
   accountId: AccountId,
   username: z.string(),
   change: z.object({
-    fullName: boundedText(LIMITS.fullName).optional(),
-    bio: boundedText(LIMITS.bio).optional(),
-    website: Website.optional(),
+    fullName: nameText(LIMITS.fullName).optional(),
+    bio: proseText(LIMITS.bio).optional(),
+    website: webAddress(LIMITS.website).optional(),
     profileMediaId: MediaId.nullable().optional(),
     privacy: Privacy.optional(),
   }),

@@ -6,7 +6,7 @@ import type { AccountId } from '../../domain/ids.ts';
 import { LIMITS } from '../../domain/limits.ts';
 import { emailReservation, usernameReservation } from '../../domain/reservation.ts';
 import { streamOf } from '../../domain/streams.ts';
-import { boundedText } from '../../domain/text.ts';
+import { nameText } from '../../domain/text.ts';
 import { idFromCommand } from '../../infra/ids.ts';
 import type { Credentials } from '../../infra/vault/vault-credentials.ts';
 import type { DataKeyStore } from '../../infra/vault/vault-data-keys.ts';
@@ -23,7 +23,7 @@ export const RegisterAccountInput = z.object({
   username: Username.refine((name) => !RESERVED.has(name), 'is not available as a username'),
   email: z.email().max(254),
   password: Password,
-  fullName: boundedText(LIMITS.fullName),
+  fullName: nameText(LIMITS.fullName),
 });
 export type RegisterAccountInput = z.infer<typeof RegisterAccountInput>;
 

@@ -3,7 +3,7 @@ import { commentDecider } from '../../domain/comment.ts';
 import { AccountId, CommentId, PostId } from '../../domain/ids.ts';
 import { LIMITS } from '../../domain/limits.ts';
 import { streamOf } from '../../domain/streams.ts';
-import { boundedText } from '../../domain/text.ts';
+import { proseText } from '../../domain/text.ts';
 import { idFromCommand } from '../../infra/ids.ts';
 import { handle, type CommandContext, type Log } from '../handle.ts';
 import { loadVisibleComment } from './see-comment.ts';
@@ -12,7 +12,7 @@ import { seePost } from '../posts/see-post.ts';
 export const AddCommentInput = z.object({
   accountId: AccountId,
   postId: PostId,
-  text: boundedText(LIMITS.comment).trim().min(1),
+  text: proseText(LIMITS.comment).trim().min(1, 'must not be blank'),
   parentCommentId: CommentId.nullable(),
 });
 export type AddCommentInput = z.infer<typeof AddCommentInput>;

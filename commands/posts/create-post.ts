@@ -6,16 +6,16 @@ import { mediaDecider } from '../../domain/media.ts';
 import type { MediaState } from '../../domain/media-state.ts';
 import { Place, postDecider, type PostCommand } from '../../domain/post.ts';
 import { streamOf } from '../../domain/streams.ts';
-import { boundedText } from '../../domain/text.ts';
+import { proseText } from '../../domain/text.ts';
 import { idFromCommand } from '../../infra/ids.ts';
 import { handle, loadState, type CommandContext, type Log } from '../handle.ts';
 
 export const CreatePostInput = z.object({
   authorId: AccountId,
-  caption: boundedText(LIMITS.caption).nullable(),
+  caption: proseText(LIMITS.caption).nullable(),
   mediaIds: z.array(MediaId).min(1).max(LIMITS.mediaPerPost),
   filter: Filter.nullable(),
-  altTexts: z.array(boundedText(LIMITS.altText)).max(LIMITS.mediaPerPost),
+  altTexts: z.array(proseText(LIMITS.altText)).max(LIMITS.mediaPerPost),
   location: Place.nullable(),
   commentsDisabled: z.boolean(),
 });

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { soughtText } from '../../domain/text.ts';
 import { defineRoute, type Route } from '../../infra/http/route.ts';
 import { trendingHashtags } from '../../projections/queries/discovery.ts';
 import { searchHashtags, searchLocations, searchUsers } from '../../projections/queries/searches.ts';
@@ -14,7 +15,7 @@ type Deps = { readonly reader: Reader; readonly present: Presenter };
 const tags = ['search'];
 const RankCursor = z.object({ rank: CursorRank, weight: CursorCount, id: CursorText });
 const TrendCursor = z.object({ score: CursorScore, tag: CursorText, as_of: CursorTime });
-const Text = z.string().trim().min(1).max(100);
+const Text = soughtText(100);
 
 const UserResults = z.object({ users: z.array(ListedUserBody), pagination: Pagination });
 const HashtagBody = z.object({ tag: z.string(), post_count: z.int() });

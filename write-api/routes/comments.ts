@@ -5,7 +5,7 @@ import type { Log } from '../../commands/handle.ts';
 import { refuse } from '../../domain/decider.ts';
 import { CommentId } from '../../domain/ids.ts';
 import { LIMITS } from '../../domain/limits.ts';
-import { boundedText } from '../../domain/text.ts';
+import { proseText } from '../../domain/text.ts';
 import { defineRoute, type Route } from '../../infra/http/route.ts';
 import type { ContentRefusal } from '../content-problems.ts';
 import { commentParams, postParams } from './id-param.ts';
@@ -28,7 +28,10 @@ function addRoute({ log }: Deps): Route<ContentRefusal> {
     auth: 'account',
     params: postParams,
     problems: { 403: '`comments_disabled`', 404: '`post_not_found`, `parent_not_found`', 422: '`parent_is_a_reply`' },
-    body: z.object({ text: boundedText(LIMITS.comment).trim().min(1), parent_comment_id: CommentId.nullish() }),
+    body: z.object({
+      text: proseText(LIMITS.comment).trim().min(1, 'must not be blank'),
+      parent_comment_id: CommentId.nullish(),
+    }),
     responses: {
       201: z.object({
         comment_id: z.string(),

@@ -10,7 +10,7 @@ import { Filter } from '../../domain/filter.ts';
 import { MediaId, type AccountId, type PostId } from '../../domain/ids.ts';
 import { LIMITS } from '../../domain/limits.ts';
 import { Place, type PostState } from '../../domain/post.ts';
-import { boundedText } from '../../domain/text.ts';
+import { proseText } from '../../domain/text.ts';
 import { nestsDeeper } from '../../infra/http/json-depth.ts';
 import { defineRoute, type Route } from '../../infra/http/route.ts';
 import type { ObjectStore } from '../../infra/object-store/object-store.ts';
@@ -26,7 +26,7 @@ const UPLOAD_LIMIT_MS = 300_000;
 
 const Composition = z
   .object({
-    caption: boundedText(LIMITS.caption).nullish(),
+    caption: proseText(LIMITS.caption).nullish(),
     media_ids: z
       .array(MediaId)
       .min(1)
@@ -40,7 +40,7 @@ const Composition = z
       .meta({ description: 'Files of a form, in order' }),
     filter: Filter.nullish(),
     alt_texts: z
-      .array(boundedText(LIMITS.altText))
+      .array(proseText(LIMITS.altText))
       .max(LIMITS.mediaPerPost)
       .optional()
       .meta({ description: 'One for each medium; in a form a JSON array' }),
@@ -179,7 +179,7 @@ function captionRoute({ log }: Deps): Route<ContentRefusal> {
     auth: 'account',
     params: postParams,
     problems: { 403: '`post_not_yours`', 404: '`post_not_found`', 422: '`too_many_hashtags`' },
-    body: z.object({ caption: boundedText(LIMITS.caption) }),
+    body: z.object({ caption: proseText(LIMITS.caption) }),
     responses: { 200: z.object({ post_id: z.string(), caption: z.string() }) },
     handler: async ({ account, params: { id: postId }, body: { caption }, context }) => {
       if (postId === undefined) return refuse('post_not_found');
