@@ -11,6 +11,8 @@ export const LIMITS = {
   comment: 2200,
   altText: 1000,
   placeName: 100,
+  /** In code points of its normal form; more is refused, never cut. */
+  hashtag: 100,
   hashtagsPerPost: 30,
   mediaPerPost: 10,
   imageBytes: 30 * 1024 * 1024,

@@ -1,8 +1,8 @@
 import { z } from 'zod';
+import { unfitCaption } from './caption.ts';
 import { accept, refuse, type Decider } from './decider.ts';
 import { defineEvent, personal, typesOf, type EventOf, type Upcaster } from './event-definition.ts';
 import { Filter } from './filter.ts';
-import { hashtagsOf } from './hashtag.ts';
 import { AccountId, MediaId, PostId } from './ids.ts';
 import { LIMITS } from './limits.ts';
 import { unusableBy } from './media.ts';
@@ -174,6 +174,7 @@ export type PostRefusal =
   | 'media_repeated'
   | 'alt_texts_mismatch'
   | 'too_many_hashtags'
+  | 'hashtag_too_long'
   | 'post_not_found'
   | 'post_not_yours'
   | 'post_not_published';
@@ -206,7 +207,7 @@ function unfitMedia(post: Composition, media: readonly MediaState[]) {
 function unfitTexts(post: Composition) {
   if (post.altTexts.length > 0 && post.altTexts.length !== post.mediaIds.length)
     return refuse('alt_texts_mismatch', 'give one alt text for each medium, or none');
-  return hasTooManyHashtags(post.caption) ? refuseHashtags() : undefined;
+  return unfitCaption(post.caption);
 }
 
 // What media processing decides; a post that is gone, or decided already, stays as it is.
@@ -224,10 +225,12 @@ function changeOwn(state: PostState, command: Extract<PostCommand, By>) {
   const { postId, authorId } = state;
   switch (command.type) {
     case 'EditCaption':
-      if (hasTooManyHashtags(command.caption)) return refuseHashtags();
-      return command.caption === state.caption
-        ? accept<PostEvent>()
-        : accept<PostEvent>({ type: 'CaptionEdited', data: { postId, authorId, caption: command.caption } });
+      return (
+        unfitCaption(command.caption) ??
+        (command.caption === state.caption
+          ? accept<PostEvent>()
+          : accept<PostEvent>({ type: 'CaptionEdited', data: { postId, authorId, caption: command.caption } }))
+      );
     case 'ArchivePost':
       return turn(state, {
         from: 'published',
@@ -253,14 +256,6 @@ function turn(
 ) {
   if (state.status === to) return accept<PostEvent>();
   return state.status === from ? accept<PostEvent>(event) : refuse('post_not_published');
-}
-
-function hasTooManyHashtags(caption: string | null): boolean {
-  return caption !== null && hashtagsOf(caption).length > LIMITS.hashtagsPerPost;
-}
-
-function refuseHashtags() {
-  return refuse('too_many_hashtags', `a caption may have ${LIMITS.hashtagsPerPost} different hashtags`);
 }
 
 function decide(command: PostCommand, state: PostState) {

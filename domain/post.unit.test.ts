@@ -118,6 +118,22 @@ describe('creating a post', () => {
       .when({ ...create, post: tagged })
       .then({ type: 'PostCreated', data: { ...tagged, altTexts: {} } });
   });
+  it.each([
+    ['create', 100, true],
+    ['create', 101, false],
+    ['edit', 100, true],
+    ['edit', 101, false],
+  ])('on %s, takes a hashtag of %i characters: %s', (how, length, taken) => {
+    const caption = `#${'y'.repeat(length)}`;
+    const decided =
+      how === 'create'
+        ? postDecider.decide({ ...create, post: { ...post, caption } }, postDecider.initial)
+        : postDecider.decide(
+            { type: 'EditCaption', by: authorId, caption },
+            postDecider.evolve(postDecider.initial, created),
+          );
+    expect(decided.ok || decided.refusal.code).toBe(taken || 'hashtag_too_long');
+  });
   it('refuses 31 hashtags', () =>
     given()
       .when({ ...create, post: { ...post, caption: hashtags(31) } })

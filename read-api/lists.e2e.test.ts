@@ -145,6 +145,24 @@ describe('GET /v1/search', () => {
     });
   });
 
+  it('finds hashtags whatever accents are typed, the very one first, and keeps them apart', async () => {
+    const skier = await world.person('skier');
+    for (const caption of ['#bjørn', '#bjørn', '#bjorn', '#björn']) await world.post(skier, { caption });
+    expect((await world.get('/v1/search?type=hashtags&q=BJORN', ben)).body).toMatchObject({
+      hashtags: [
+        { tag: 'bjorn', post_count: 1 },
+        { tag: 'bjørn', post_count: 2 },
+        { tag: 'björn', post_count: 1 },
+      ],
+    });
+    expect((await world.get(`/v1/search?type=hashtags&q=${encodeURIComponent('Björn')}`, ben)).body).toMatchObject({
+      hashtags: [{ tag: 'björn' }, { tag: 'bjørn' }, { tag: 'bjorn' }],
+    });
+    expect((await world.get(`/v1/feed/hashtag/${encodeURIComponent('bjørn')}`, ben)).body).toMatchObject({
+      posts: [{ hashtags: ['bjørn'] }, { hashtags: ['bjørn'] }],
+    });
+  });
+
   it('finds places of posts that the viewer may see, and users without a type', async () => {
     const [walker, hermit] = [await world.person('walker'), await world.person('hermit', { privacy: 'private' })];
     await world.post(walker, { location: { name: 'Café Zürich', lat: 47.37, lng: 8.54 } });

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { AccountId } from '../domain/ids.ts';
 import type { HttpAnswer } from '../testing/http.ts';
@@ -247,6 +248,20 @@ describe('GET /v1/users/search', () => {
     ]);
   });
 
+  it.each([
+    ['rafal', 'Rafał Wiśniewski'],
+    ['oyvind', 'Øyvind Åsen'],
+    ['grossmann', 'Großmann'],
+    ['isil', 'Işıl'],
+    ['aegir', 'Ægir'],
+    ["o'brien", 'Sean O’Brien'],
+    ['Sørlie', 'Sorlie'],
+  ])('finds by %s the one named %s', async (q, fullName) => {
+    const username = `n${randomBytes(4).toString('hex')}`;
+    await world.person(username, { fullName });
+    expect(names(await world.get(`/v1/users/search?q=${encodeURIComponent(q)}`, ben))).toEqual([username]);
+  });
+
   it('puts the most followed first among equals, takes wildcards literally, and leaves out whom one may not meet', async () => {
     const [q1, q2, q3] = [await world.person('quinn1'), await world.person('quinn2'), await world.person('quinn3')];
     await world.follow(ann, q2);
@@ -256,6 +271,7 @@ describe('GET /v1/users/search', () => {
     expect(names(await world.get('/v1/users/search?q=%25%25%25', ben))).toEqual([]);
     await world.tell(happened('AccountErased', { accountId: q1 }));
     expect(names(await world.get('/v1/users/search?q=quinn', ben))).toEqual(['quinn2']);
-    expect((await world.get('/v1/users/search?q=', ben)).status).toBe(400);
+    for (const blank of ['', '%20', '%E2%80%8B', '%E2%A0%80'])
+      expect((await world.get(`/v1/users/search?q=${blank}`, ben)).status, blank).toBe(400);
   });
 });

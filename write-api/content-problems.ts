@@ -29,6 +29,7 @@ export const contentProblems: Readonly<Record<ContentRefusal, { readonly status:
   media_repeated: { status: 422, title: 'A medium is named twice' },
   alt_texts_mismatch: { status: 422, title: 'The alt texts do not fit the media' },
   too_many_hashtags: { status: 422, title: 'The caption has too many hashtags' },
+  hashtag_too_long: { status: 422, title: 'A hashtag of the caption is too long' },
   post_not_found: { status: 404, title: 'There is no such post' },
   post_not_yours: { status: 403, title: 'The post is not yours' },
   post_not_published: { status: 409, title: 'The post is not published' },

@@ -31,7 +31,7 @@ export const UNCOMMON = `(was_celebrity or status <> 'active')`;
 export const accounts: PostgresProjection = {
   store: 'postgres',
   name: 'accounts',
-  version: 2,
+  version: 3,
   handles,
   ddl: (schema) => `
     create table ${schema}.account (

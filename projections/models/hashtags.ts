@@ -8,7 +8,7 @@ import { foldRows, writeFolded, type Folded } from './fold.ts';
 import { lifecycleAfter, type PostStatus } from './post-lifecycle.ts';
 import type { PostgresProjection } from '../projection.ts';
 import { addToCounts, sumByKey, upsertRows } from './rows.ts';
-import { trigramIndex } from './text-search.ts';
+import { searchable, trigramIndex } from './text-search.ts';
 
 const handles = [
   'PostCreated',
@@ -26,7 +26,7 @@ type Handled = EventOfType<(typeof handles)[number]>;
 export const hashtags: PostgresProjection = {
   store: 'postgres',
   name: 'hashtags',
-  version: 1,
+  version: 2,
   handles,
   ddl: (schema) => `
     create table ${schema}.tagged_post (
@@ -46,14 +46,14 @@ export const hashtags: PostgresProjection = {
     );
     create index on ${schema}.post_hashtag (tag, published_at desc, post_id desc);
     create index on ${schema}.post_hashtag (published_at);
-    create table ${schema}.hashtag (tag text collate "C" primary key, posts bigint not null);
-    ${trigramIndex(`${schema}.hashtag`, 'tag')}
+    create table ${schema}.hashtag (tag text collate "C" primary key, posts bigint not null, search_text text collate "C");
+    ${trigramIndex(`${schema}.hashtag`, 'search_text')}
     ${erasedAccountDdl(schema)}`,
   apply,
   tables: [
     { table: 'tagged_post', key: ['post_id'], columns: ['author_id', 'tags', 'status', 'published_at'] },
     { table: 'post_hashtag', key: ['post_id', 'tag'], columns: ['author_id', 'published_at'] },
-    { table: 'hashtag', key: ['tag'], columns: ['posts'] },
+    { table: 'hashtag', key: ['tag'], columns: ['posts', 'search_text'] },
     erasedAccountTable,
   ],
 };
@@ -133,15 +133,26 @@ async function changeTags(tx: Sql, schema: string, folded: readonly Folded<Tagge
     })),
   );
   await upsertRows(tx, { table: `${schema}.post_hashtag`, key: ['post_id', 'tag'] }, rows);
-  await addToCounts(
+  const changes = sumByKey(
+    folded.flatMap(({ before, after }) => [
+      ...shownTags(before).map((tag) => [tag, -1] as const),
+      ...shownTags(after).map((tag) => [tag, 1] as const),
+    ]),
+  );
+  await addToCounts(tx, countsIn(schema), changes);
+  await nameNewTags(
     tx,
-    countsIn(schema),
-    sumByKey(
-      folded.flatMap(({ before, after }) => [
-        ...shownTags(before).map((tag) => [tag, -1] as const),
-        ...shownTags(after).map((tag) => [tag, 1] as const),
-      ]),
-    ),
+    schema,
+    [...changes].flatMap(([tag, delta]) => (delta > 0 ? [tag] : [])),
+  );
+}
+
+// Counting makes the rows, and knows nothing of their texts.
+async function nameNewTags(tx: Sql, schema: string, tags: readonly string[]): Promise<void> {
+  if (tags.length === 0) return;
+  await tx.query(
+    `update ${schema}.hashtag h set search_text = n.search_text from unnest($1::text[], $2::text[]) n(tag, search_text) where h.tag = n.tag and h.search_text is null`,
+    [tags, tags.map(searchable)],
   );
 }
 

@@ -9,6 +9,10 @@ describe('locationIdOf', () => {
     expect(locationIdOf(pier)).toMatch(/^loc_[0-9a-f]{26}$/);
   });
 
+  it('gives the id that it always gave, as clients keep it', () => {
+    expect(locationIdOf({ name: 'Łódź’s Café', lat: 51.7592, lng: 19.456 })).toBe('loc_db820a52974e753ad697e6bd2f');
+  });
+
   it('tells other names and other spots apart', () => {
     expect(locationIdOf({ ...pier, name: 'Pier 8' })).not.toBe(locationIdOf(pier));
     expect(locationIdOf({ ...pier, lat: 53.5481 })).not.toBe(locationIdOf(pier));

@@ -29,7 +29,7 @@ type Handled = EventOfType<(typeof handles)[number]>;
 export const posts: PostgresProjection = {
   store: 'postgres',
   name: 'posts',
-  version: 2,
+  version: 3,
   handles,
   ddl: (schema) => `
     create table ${schema}.post (

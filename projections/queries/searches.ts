@@ -56,29 +56,31 @@ export async function searchUsers({ sql, builds }: ReadContext, { viewer, text, 
 }
 
 /**
- * Hashtags that begin with a text, then those that contain it; the most used first. Only tags that a public account
- * uses.
+ * The hashtag that a text is, those that differ from it by accents alone, those that begin with it, those that contain
+ * it; the most used first. Only tags that a public account uses.
  */
 export async function searchHashtags(
   { sql, builds }: ReadContext,
   { text, page }: Omit<Search, 'viewer'>,
 ): Promise<FoundHashtag[]> {
-  const asked = normaliseHashtag(text.trim());
+  const tag = normaliseHashtag(text.trim());
+  const asked = searchable(tag);
   if (asked === '') return [];
   const hashtags = builds.schema('hashtags');
   const { rows } = await sql.query<FoundHashtag>(
     `select * from (
-       select h.tag, h.posts, h.posts as weight, case when h.tag = $1 then 0 when h.tag like $2 then 1 else 2 end as rank
+       select h.tag, h.posts, h.posts as weight, case when h.tag = $1 then 0 when h.search_text = $2 then 1 when h.search_text like $3 then 2 else 3 end as rank
        from (
-         (select tag from ${hashtags}.hashtag where tag like $2 limit ${RANKED_AT_MOST})
-         union (select tag from ${hashtags}.hashtag where tag like $3 limit ${RANKED_AT_MOST})
+         (select tag from ${hashtags}.hashtag where search_text like $3 limit ${RANKED_AT_MOST})
+         union (select tag from ${hashtags}.hashtag where search_text like $4 limit ${RANKED_AT_MOST})
        ) matching join ${hashtags}.hashtag h on h.tag = matching.tag
      ) found
-     where (rank, -weight, tag) > ($4::int, -($5::bigint), $6) and exists (
+     where (rank, -weight, tag) > ($5::int, -($6::bigint), $7) and exists (
        select from ${hashtags}.post_hashtag p join ${builds.schema('accounts')}.account a on a.account_id = p.author_id
        where p.tag = found.tag and a.status = 'active' and not a.is_private)
-     order by rank, -weight, tag limit $7`,
+     order by rank, -weight, tag limit $8`,
     [
+      tag,
       asked,
       startingWith(asked),
       [...asked].length >= ANYWHERE_FROM ? containing(asked) : startingWith(asked),

@@ -92,7 +92,7 @@ function createRoute({ log, objects, takesVideos }: Deps): Route<ContentRefusal>
       409: '`media_not_uploaded`',
       413: '`media_too_large`',
       415: '`media_type_unsupported`, `media_video_unavailable`, `upload_type_mismatch`',
-      422: '`media_rejected`, `media_repeated`, `alt_texts_mismatch`, `too_many_hashtags`, `no_files`, `too_many_files`',
+      422: '`media_rejected`, `media_repeated`, `alt_texts_mismatch`, `too_many_hashtags`, `hashtag_too_long`, `no_files`, `too_many_files`',
     },
     body: Composition,
     readers: { 'multipart/form-data': formReader('image', bodyOf) },
@@ -178,7 +178,7 @@ function captionRoute({ log }: Deps): Route<ContentRefusal> {
     tags,
     auth: 'account',
     params: postParams,
-    problems: { 403: '`post_not_yours`', 404: '`post_not_found`', 422: '`too_many_hashtags`' },
+    problems: { 403: '`post_not_yours`', 404: '`post_not_found`', 422: '`too_many_hashtags`, `hashtag_too_long`' },
     body: z.object({ caption: proseText(LIMITS.caption) }),
     responses: { 200: z.object({ post_id: z.string(), caption: z.string() }) },
     handler: async ({ account, params: { id: postId }, body: { caption }, context }) => {
