@@ -3,7 +3,7 @@ import { LIMITS } from './limits.ts';
 // What a hashtag is made of are the rules that twitter-text publishes: letters, marks and digits of any script, and
 // what some scripts write within words: joiners, middle dots, Hebrew points, Tibetan dots, Japanese wave dashes and
 // repeats.
-const WITHIN = String.raw`\p{L}\p{M}\p{Nd}_\u200c\u200d\ua67e\u05be\u05f3\u05f4\uff5e\u301c\u309b\u309c\u30a0\u30fb\u3003\u0f0b\u0f0c\u00b7`;
+const WITHIN = String.raw`\u200d\u200c\p{L}\p{M}\p{Nd}_\ua67e\u05be\u05f3\u05f4\uff5e\u301c\u309b\u309c\u30a0\u30fb\u3003\u0f0b\u0f0c\u00b7`;
 /**
  * A sign that begins a word: not within a word, an entity (`&#39;`) or a keycap (`#️⃣`). The selector at the end of an
  * emoji and the frame of a keycap are marks to Unicode, but end no word. What goes on with another sign, or as an

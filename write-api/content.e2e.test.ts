@@ -468,6 +468,15 @@ describe('a form with files', () => {
     expect(await postForm(cat, form([[await aPhoto(), 'image/jpeg', 'a.jpg']], { caption }))).toMatchObject(
       problem(422, 'too_many_hashtags'),
     );
+    expect(
+      await postForm(cat, form([[await aPhoto(), 'image/jpeg', 'a.jpg']], { caption: `#${'y'.repeat(101)}` })),
+    ).toMatchObject(problem(422, 'hashtag_too_long'));
+    expect(
+      await postForm(cat, form([[await aPhoto(), 'image/jpeg', 'a.jpg']], { caption: 'y'.repeat(110_000) })),
+    ).toMatchObject(problem(413, 'body_too_large'));
+    expect(
+      await postForm(cat, form([[await aPhoto(), 'image/jpeg', 'a.jpg']], { alt_texts: '['.repeat(50_000) })),
+    ).toMatchObject(problem(400, 'validation_failed'));
     for await (const { key } of api.objects.list(`uploads/${cat}/`)) throw new Error(`${key} was left behind`);
   });
 
@@ -541,7 +550,8 @@ describe('likes, saves and comments', () => {
     expect(await comment(ben, { text: 'deeper', parent_comment_id: textAt(reply, 'comment_id') })).toMatchObject(
       problem(422, 'parent_is_a_reply'),
     );
-    expect(await comment(ben, { text: '   ' })).toMatchObject(problem(400, 'validation_failed'));
+    for (const blank of ['   ', '\u200b', '\u2800', '\u3164\ufe0f'])
+      expect(await comment(ben, { text: blank })).toMatchObject(problem(400, 'validation_failed'));
     expect(await api.request(ann, `/v1/comments/${commentId}/like`, { method: 'POST' })).toMatchObject({
       status: 200,
       body: { liked: true, like_count: 1 },

@@ -371,6 +371,10 @@ describe('a profile', () => {
 
   it.each([
     ['bio', '📷'.repeat(151)],
+    ['full_name', 'Ann\u200b'],
+    ['full_name', '\u202eAnn'],
+    ['website', 'https://ann:secret@evil.example'],
+    ['website', 'https://ann.example/\u202egnp'],
     ['website', 'javascript:alert(1)'],
     ['privacy_level', 'secret'],
     ['profile_media_id', 'med_1'],

@@ -2,7 +2,13 @@
 export const JSON_DEPTH_AT_MOST = 32;
 
 const [QUOTE, BACKSLASH] = [0x22, 0x5c];
-const [OPEN_LIST, OPEN_OBJECT, CLOSE_LIST, CLOSE_OBJECT] = [0x5b, 0x7b, 0x5d, 0x7d];
+/** What a byte outside texts adds to the depth: brackets and braces. */
+const STEPS: ReadonlyMap<number, number> = new Map([
+  [0x5b, 1],
+  [0x7b, 1],
+  [0x5d, -1],
+  [0x7d, -1],
+]);
 
 /**
  * Whether JSON text in UTF-8 nests deeper than `limit`, told without parsing: parsers and whoever walks what they give
@@ -11,14 +17,11 @@ const [OPEN_LIST, OPEN_OBJECT, CLOSE_LIST, CLOSE_OBJECT] = [0x5b, 0x7b, 0x5d, 0x
 export function nestsDeeper(json: Uint8Array, limit = JSON_DEPTH_AT_MOST): boolean {
   let depth = 0;
   let quoted = false;
-  for (let at = 0; at < json.length; at += 1) {
-    const byte = json[at];
-    if (quoted) {
-      if (byte === BACKSLASH) at += 1;
-      else if (byte === QUOTE) quoted = false;
-    } else if (byte === QUOTE) quoted = true;
-    else if (byte === OPEN_LIST || byte === OPEN_OBJECT) depth += 1;
-    else if (byte === CLOSE_LIST || byte === CLOSE_OBJECT) depth -= 1;
+  let escaped = false;
+  for (const byte of json) {
+    if (byte === QUOTE && !escaped) quoted = !quoted;
+    if (!quoted) depth += STEPS.get(byte) ?? 0;
+    escaped = quoted && byte === BACKSLASH && !escaped;
     if (depth > limit) return true;
   }
   return false;

@@ -20,8 +20,7 @@ function* search(input: unknown, path: string, depth: number): Generator<Found> 
       yield { path, message: 'must be valid text: it has a zero character or half of a surrogate pair' };
     return;
   }
-  if (typeof input !== 'object' || input === null || depth > JSON_DEPTH_AT_MOST) return;
-  if (!Array.isArray(input) && !isPlain(input)) return;
+  if (depth > JSON_DEPTH_AT_MOST || !isSearched(input)) return;
   for (const [key, value] of Object.entries(input)) {
     if (isStorable(key)) yield* search(value, path === '' ? key : `${path}.${key}`, depth + 1);
     else yield { path, message: 'must not have a field whose name has a zero character or half of a surrogate pair' };
@@ -33,8 +32,10 @@ export function isStorable(text: string): boolean {
   return !text.includes('\u0000') && text.isWellFormed();
 }
 
-// A form's files are objects of a class, made by us.
-function isPlain(value: object): boolean {
+// Lists and plain objects: a form's files are of a class, made by us.
+function isSearched(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false;
+  if (Array.isArray(value)) return true;
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === Object.prototype || prototype === null;
 }
