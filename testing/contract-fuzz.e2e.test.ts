@@ -2,7 +2,7 @@ import pLimit from 'p-limit';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { z } from 'zod';
 import { ENCODED, exampleOf, forgedCursors, HEADERS, RAW_BODIES, Schema, variantsOf } from './hostile-input.ts';
-import { send, textAt, type HttpRequest } from './http.ts';
+import { send, textAt, type HttpAnswer, type HttpRequest } from './http.ts';
 import { startWorld, type Person, type World } from './world.ts';
 
 const Parameter = z.looseObject({ in: z.enum(['path', 'query', 'header']), name: z.string() });
@@ -55,7 +55,7 @@ it('answers no input with a 5xx: each parameter, header and body of both APIs ta
     attacks.map((attack) => atOnce(async () => ({ attack, answer: await send(attack.url, attack.request) }))),
   );
   const broken = answered
-    .filter(({ answer }) => answer.status >= 500)
+    .filter(({ answer }) => answer.status >= 500 && !isShed(answer))
     .map(
       ({ attack, answer }) =>
         `${attack.method} ${attack.url.slice(0, 300)} ${JSON.stringify(attack.request).slice(0, 300)}: ${JSON.stringify(answer.body)}`,
@@ -72,6 +72,9 @@ it('answers no input with a 5xx: each parameter, header and body of both APIs ta
   expect(answered.filter(({ answer }) => answer.status < 300).length).toBeGreaterThan(100);
   expect((await eve.get('/v1/feed')).status).toBe(200);
 });
+
+// A process that has too much to do leaves explore out, whatever was asked of it.
+const isShed = ({ body }: HttpAnswer) => z.object({ code: z.literal('explore_unavailable') }).safeParse(body).success;
 
 async function targetsAt(origin: string): Promise<Target[]> {
   const { paths } = Document.parse((await send(`${origin}/openapi.json`)).body);

@@ -172,8 +172,8 @@ export function exampleOf(schema: Schema, given: (pattern: string) => string | u
   const [first] = schema.anyOf ?? [];
   if (first !== undefined) return exampleOf(first, given);
   if (schema.enum !== undefined) return schema.enum[0];
-  const { type, properties = {}, items } = schema;
-  if (type === 'object')
+  const { type, properties, items } = schema;
+  if (properties !== undefined)
     return Object.fromEntries(Object.entries(properties).map(([name, field]) => [name, exampleOf(field, given)]));
   if (type === 'array') return items === undefined ? [] : [exampleOf(items, given)];
   return exampleOfOne(schema) ?? given(schema.pattern ?? '') ?? 'some text';
