@@ -168,7 +168,7 @@ export function createFeedHistory(now: Date, size: number): FeedHistory {
         return say('CelebrityStatusRevoked', [a], { accountId: a, followerCount: 1, threshold: 10 });
       celebrities.add(a);
       say('CelebrityStatusGranted', [a], { accountId: a, followerCount: 10, threshold: 10 });
-    } else if (alive.size > size - 1) {
+    } else if (alive.size > 2) {
       alive.delete(a);
       say('AccountErased', [a], { accountId: a });
     }
@@ -178,9 +178,12 @@ export function createFeedHistory(now: Date, size: number): FeedHistory {
     accounts,
     log,
     wish: ({ does, who, whom, which }) => {
-      const a = pick(alive, who);
+      // Commands of those who are erased, and about them, may have been in flight: what they append comes behind the
+      // erasure.
+      const some = which % 3 === 0 ? accounts : alive;
+      const a = pick(some, who);
       const b = pick(
-        [...alive].filter((one) => one !== a),
+        [...some].filter((one) => one !== a),
         whom,
       );
       if (a === undefined || b === undefined) return;
@@ -188,7 +191,7 @@ export function createFeedHistory(now: Date, size: number): FeedHistory {
       if (kind < 8) relate(a, b, kind);
       else if (kind < 14) post(a, kind, which);
       else if (kind < 18) story(a, kind, which);
-      else standing(a, kind === 19 && which % 4 > 0 ? 18 : kind);
+      else if (alive.has(a)) standing(a, kind === 19 && which % 4 > 2 ? 18 : kind);
     },
     feedOf: (kind, viewer, { entries, windowMs }) => {
       const sees = (entry: Entry) => {

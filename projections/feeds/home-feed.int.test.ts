@@ -214,6 +214,44 @@ describe('feeds, trays and celebrity indexes', () => {
     long ? 1_800_000 : 60_000,
   );
 
+  it('lose all that an erased account had in them, where they exist', async () => {
+    await stores.clear();
+    const history = createFeedHistory(NOW, 5);
+    const context = stores.context('t', () => NOW);
+    await takeOver(context, 1);
+    await stores.project(history.log);
+    await readAll(context, history);
+    const wishes = [
+      [0, 1, 0],
+      [0, 2, 0],
+      [0, 3, 1],
+      [18, 1, 0],
+      [8, 0, 0],
+      [8, 1, 0],
+      [14, 0, 0],
+    ].map(([does, who, whom]) => ({ does: does!, who: who!, whom: whom!, which: 1 }));
+    const tell = async (told: readonly Wish[]) => {
+      const before = history.log.length;
+      for (const one of told) history.wish(one);
+      const events = history.log.slice(before);
+      await stores.project(events);
+      await applyAll(context, groupOf(allLanes), events);
+      return events;
+    };
+    await tell(wishes);
+    const [author, follower] = history.accounts;
+    const feedOf = async (id: string) =>
+      context.indexes.newest([keysOf(context.prefix, 'feed')(id)], { limit: 10, renewMs: 60_000 });
+    expect(JSON.stringify(await feedOf(follower!))).toContain('post_');
+    const [told] = await tell([{ does: 19, who: 0, whom: 1, which: 1 }]);
+    expect(told).toMatchObject({ type: 'AccountErased', data: { accountId: author } });
+    expect(await differences(context)).toEqual([]);
+    // A celebrity leaves the sets of those who followed it as well.
+    const [alsoTold] = await tell([{ does: 19, who: 0, whom: 1, which: 1 }]);
+    expect(alsoTold).toMatchObject({ type: 'AccountErased', data: { accountId: follower } });
+    expect(await differences(context)).toEqual([]);
+  });
+
   async function expectDefinition(history: FeedHistory): Promise<void> {
     for (const { kind } of feeds) {
       const byDefinition = await feedsByDefinition(stores.read, kind, history.accounts, NOW);

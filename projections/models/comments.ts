@@ -2,7 +2,7 @@ import type { DomainEvent, EventOfType } from '../../domain/event-log.ts';
 import type { CommentId } from '../../domain/ids.ts';
 import type { Sql } from '../../infra/postgres.ts';
 import { declaredOf, unreachable } from './batch.ts';
-import { erasedAccountDdl, erasedAccountTable, rememberErased } from './erasure.ts';
+import { untilErased } from './erasure.ts';
 import { applyPairFacts, type PairFact, type PairTable } from './pairs.ts';
 import type { PostgresProjection, ReadContext } from '../projection.ts';
 import { addToCounts, countTable, sumByKey } from './rows.ts';
@@ -21,10 +21,10 @@ type Handled = EventOfType<(typeof handles)[number]>;
  * Comments, one level of replies, and their likes, with counts. A comment goes with its replies and likes: when it is
  * deleted, when its post is, or when whoever wrote it is erased. A count of comments counts replies too.
  */
-export const comments: PostgresProjection = {
+export const comments: PostgresProjection = untilErased({
   store: 'postgres',
   name: 'comments',
-  version: 1,
+  version: 2,
   handles,
   ddl: (schema) => `
     create table ${schema}.comment (
@@ -48,8 +48,7 @@ export const comments: PostgresProjection = {
       primary key (comment_id, account_id)
     );
     create index on ${schema}.comment_like (account_id);
-    ${countTable(likeCountsIn(schema))}
-    ${erasedAccountDdl(schema)}`,
+    ${countTable(likeCountsIn(schema))}`,
   apply,
   tables: [
     {
@@ -60,9 +59,8 @@ export const comments: PostgresProjection = {
     { table: 'comment_count', key: ['post_id'], columns: ['comments'] },
     { table: 'comment_like', key: ['comment_id', 'account_id'], columns: ['liked_at'] },
     { table: 'comment_like_count', key: ['comment_id'], columns: ['likes'] },
-    erasedAccountTable,
   ],
-};
+});
 
 /**
  * Set-based, with the same end as event by event: first goes what the batch removes from the tables, then comes what it
@@ -91,16 +89,8 @@ async function add(tx: Sql, schema: string, events: readonly Handled[]): Promise
       return id === undefined ? [] : [[id, at] as const];
     }),
   );
-  const erased = new Set(
-    await rememberErased(
-      tx,
-      schema,
-      [],
-      begun.map(({ event }) => event.data.accountId),
-    ),
-  );
   const stays = ({ event: { data }, at }: (typeof begun)[number]) =>
-    !erased.has(data.accountId) && [data.commentId, data.postId].every((id) => (goneAt.get(id) ?? -1) < at);
+    [data.commentId, data.postId, data.accountId].every((id) => (goneAt.get(id) ?? -1) < at);
   const written = begun.filter(stays).map(({ event }) => event);
   const comments = await insert(
     tx,
@@ -164,7 +154,6 @@ async function remove(tx: Sql, schema: string, events: readonly Handled[]): Prom
   const accounts = events.flatMap((event) => (event.type === 'AccountErased' ? event.data.accountId : []));
   const named = events.flatMap((event) => removedBy(event) ?? []);
   if (named.length === 0) return [];
-  await rememberErased(tx, schema, accounts, []);
   const { rows } = await tx.query<Counted>(
     `with named as (
        select comment_id from ${schema}.comment where comment_id = any($1::text[]) or post_id = any($2::text[]) or account_id = any($3::text[])

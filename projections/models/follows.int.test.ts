@@ -47,7 +47,13 @@ describe('follows', () => {
 
   it('forgets a follow that ended, and leaves no count of zero behind', async () => {
     const { tables } = await spec.project([happened('AccountFollowed', pair(ann, ben!)), ended(ann, ben!)]);
-    expect(tables).toEqual({ follow: [], follow_request: [], follow_count: [], follower_of_erased: [] });
+    expect(tables).toEqual({
+      erased_account: [],
+      follow: [],
+      follow_request: [],
+      follow_count: [],
+      follower_of_erased: [],
+    });
   });
 
   it('takes the time of the newest follow after an unfollow', async () => {
@@ -105,6 +111,21 @@ describe('follows', () => {
       { account_id: ann, followers: '0', following: '1' },
       { account_id: cat, followers: '1', following: '0' },
     ]);
+  });
+
+  it('remembers who followed an erased account when it was, as long as they are there themselves', async () => {
+    const follow = (a: AccountId, b: AccountId) => happened('AccountFollowed', pair(a, b));
+    const { tables } = await spec.project([
+      follow(ann, dan!),
+      follow(ben!, dan!),
+      follow(cat!, dan!),
+      ended(ben!, dan!),
+      follow(dan!, ann),
+      happened('AccountErased', { accountId: dan! }),
+      follow(ben!, dan!),
+      happened('AccountErased', { accountId: cat! }),
+    ]);
+    expect(tables['follower_of_erased']).toEqual([{ account_id: dan, follower_id: ann }]);
   });
 
   it('gives pages without gap or repeat, and picks out of candidates', async () => {

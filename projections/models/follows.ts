@@ -2,6 +2,8 @@ import type { DomainEvent, EventOfType } from '../../domain/event-log.ts';
 import type { AccountId } from '../../domain/ids.ts';
 import type { Sql } from '../../infra/postgres.ts';
 import { declaredOf, unreachable } from './batch.ts';
+import { untilErased } from './erasure.ts';
+import { followersOfErasedDdl, noteFollowersOfErased, type FollowStep } from './followers-of-erased.ts';
 import { applyPairFacts, type PairFact, type PairTable } from './pairs.ts';
 import type { PostgresProjection, ReadContext } from '../projection.ts';
 
@@ -18,10 +20,10 @@ const handles = [
 type Handled = EventOfType<(typeof handles)[number]>;
 
 /** Who follows whom, who asked to, and how many. A block ends follows and requests at once, in both directions. */
-export const follows: PostgresProjection = {
+export const follows: PostgresProjection = untilErased({
   store: 'postgres',
   name: 'follows',
-  version: 1,
+  version: 2,
   handles,
   ddl: (schema) => `
     create table ${schema}.follow (
@@ -42,13 +44,7 @@ export const follows: PostgresProjection = {
       account_id text collate "C" primary key,
       followers bigint not null,
       following bigint not null
-    ) with (fillfactor = 80); -- as in countTable
-    -- Who followed an account that is erased: their feeds still have to lose its posts when its follows are gone.
-    create table ${schema}.follower_of_erased (
-      account_id text collate "C" not null,
-      follower_id text collate "C" not null,
-      primary key (account_id, follower_id)
-    );`,
+    ) with (fillfactor = 80); -- as in countTable${followersOfErasedDdl(schema)}`,
   apply,
   tables: [
     { table: 'follow', key: ['follower_id', 'followee_id'], columns: ['since'] },
@@ -56,7 +52,7 @@ export const follows: PostgresProjection = {
     { table: 'follow_count', key: ['account_id'], columns: ['followers', 'following'] },
     { table: 'follower_of_erased', key: ['account_id', 'follower_id'], columns: [] },
   ],
-};
+});
 
 const requestsIn = (schema: string): PairTable => ({
   table: `${schema}.follow_request`,
@@ -78,7 +74,15 @@ async function apply(tx: Sql, schema: string, events: readonly DomainEvent[]): P
   const stays = ({ followerId, followeeId }: Follow, at: number) =>
     [followerId, followeeId].every((id) => (erasedAt.get(id) ?? -1) < at);
   const changes = declared.flatMap((event, at) => followsOf(event).filter((follow) => stays(follow, at)));
-  await changeFollows(tx, schema, [...(await followsOfErased(tx, schema, [...erasedAt.keys()])), ...changes]);
+  const ended = await followsOfErased(tx, schema, [...erasedAt.keys()]);
+  if (erasedAt.size > 0) await noteFollowersOfErased(tx, schema, ended, declared.flatMap(stepsOf));
+  await changeFollows(tx, schema, [...ended, ...changes]);
+}
+
+function stepsOf(event: Handled): FollowStep[] {
+  return event.type === 'AccountErased'
+    ? [{ erased: event.data.accountId }]
+    : followsOf(event).map((follow) => ({ ...follow, begins: follow.since !== null }));
 }
 
 function followsOf(event: Handled): Follow[] {

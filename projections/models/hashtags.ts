@@ -3,7 +3,7 @@ import { hashtagsOf } from '../../domain/hashtag.ts';
 import { LIMITS } from '../../domain/limits.ts';
 import type { Sql } from '../../infra/postgres.ts';
 import { declaredOf } from './batch.ts';
-import { erasedAccountDdl, erasedAccountTable, rememberErased } from './erasure.ts';
+import { untilErased } from './erasure.ts';
 import { foldRows, writeFolded, type Folded } from './fold.ts';
 import { lifecycleAfter, type PostStatus } from './post-lifecycle.ts';
 import type { PostgresProjection } from '../projection.ts';
@@ -23,7 +23,7 @@ const handles = [
 type Handled = EventOfType<(typeof handles)[number]>;
 
 /** Which published posts carry which hashtag, and how many. What is not published has no hashtags until it is. */
-export const hashtags: PostgresProjection = {
+export const hashtags: PostgresProjection = untilErased({
   store: 'postgres',
   name: 'hashtags',
   version: 2,
@@ -47,16 +47,14 @@ export const hashtags: PostgresProjection = {
     create index on ${schema}.post_hashtag (tag, published_at desc, post_id desc);
     create index on ${schema}.post_hashtag (published_at);
     create table ${schema}.hashtag (tag text collate "C" primary key, posts bigint not null, search_text text collate "C");
-    ${trigramIndex(`${schema}.hashtag`, 'search_text')}
-    ${erasedAccountDdl(schema)}`,
+    ${trigramIndex(`${schema}.hashtag`, 'search_text')}`,
   apply,
   tables: [
     { table: 'tagged_post', key: ['post_id'], columns: ['author_id', 'tags', 'status', 'published_at'] },
     { table: 'post_hashtag', key: ['post_id', 'tag'], columns: ['author_id', 'published_at'] },
     { table: 'hashtag', key: ['tag'], columns: ['posts', 'search_text'] },
-    erasedAccountTable,
   ],
-};
+});
 
 type TaggedPost = {
   post_id: string;
@@ -81,16 +79,10 @@ async function apply(tx: Sql, schema: string, events: readonly DomainEvent[]): P
     schema,
     folded.filter(({ before, after }) => shownTags(before).length + shownTags(after).length > 0),
   );
-  const erasedNow = declared.flatMap((event) => (event.type === 'AccountErased' ? event.data.accountId : []));
   await erase(
     tx,
     schema,
-    await rememberErased(
-      tx,
-      schema,
-      erasedNow,
-      folded.map(({ after }) => after.author_id),
-    ),
+    declared.flatMap((event) => (event.type === 'AccountErased' ? event.data.accountId : [])),
   );
 }
 

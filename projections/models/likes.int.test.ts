@@ -29,6 +29,7 @@ describe('likes', () => {
 
   it('takes a like back without a trace, and remembers when it was given again', async () => {
     expect((await spec.project([liked(post, ann), unliked(post, ann)])).tables).toEqual({
+      erased_account: [],
       post_like: [],
       like_count: [],
     });

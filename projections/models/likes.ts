@@ -1,6 +1,7 @@
 import type { EventOfType } from '../../domain/event-log.ts';
 import type { PostId } from '../../domain/ids.ts';
 import { declaredOf, unreachable } from './batch.ts';
+import { untilErased } from './erasure.ts';
 import { applyPairFacts, type PairFact, type PairTable } from './pairs.ts';
 import type { PostgresProjection, ReadContext } from '../projection.ts';
 import { countTable } from './rows.ts';
@@ -9,10 +10,10 @@ const handles = ['PostLiked', 'PostUnliked', 'PostDeleted', 'AccountErased'] as 
 type Handled = EventOfType<(typeof handles)[number]>;
 
 /** Who likes which post, and how many. A deleted post loses its likes; an erased account takes back those it gave. */
-export const likes: PostgresProjection = {
+export const likes: PostgresProjection = untilErased({
   store: 'postgres',
   name: 'likes',
-  version: 1,
+  version: 2,
   handles,
   ddl: (schema) => `
     create table ${schema}.post_like (
@@ -29,7 +30,7 @@ export const likes: PostgresProjection = {
     { table: 'post_like', key: ['post_id', 'account_id'], columns: ['liked_at'] },
     { table: 'like_count', key: ['post_id'], columns: ['likes'] },
   ],
-};
+});
 
 const countsIn = (schema: string) => ({ table: `${schema}.like_count`, key: 'post_id', count: 'likes' });
 const tableIn = (schema: string): PairTable => ({

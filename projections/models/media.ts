@@ -2,6 +2,7 @@ import type { DomainEvent, EventOfType } from '../../domain/event-log.ts';
 import type { Variant } from '../../domain/media-file.ts';
 import type { Sql } from '../../infra/postgres.ts';
 import { declaredOf, runsOf, unreachable } from './batch.ts';
+import { untilErased } from './erasure.ts';
 import { foldRows, writeFolded } from './fold.ts';
 import type { PostgresProjection } from '../projection.ts';
 
@@ -22,10 +23,10 @@ type Handled = EventOfType<(typeof handles)[number]>;
  * Uploaded files and the sizes that are served. What the camera wrote is never kept here. A deleted medium, and every
  * medium of an erased account, keeps a row without anything that leads to a file.
  */
-export const media: PostgresProjection = {
+export const media: PostgresProjection = untilErased({
   store: 'postgres',
   name: 'media',
-  version: 3,
+  version: 4,
   handles,
   ddl: (schema) => `
     create table ${schema}.media (
@@ -67,7 +68,7 @@ export const media: PostgresProjection = {
       ],
     },
   ],
-};
+});
 
 type MediaRow = {
   media_id: string;

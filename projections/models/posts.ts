@@ -1,7 +1,7 @@
 import type { DomainEvent, EventOfType } from '../../domain/event-log.ts';
 import type { Sql } from '../../infra/postgres.ts';
 import { declaredOf, unreachable } from './batch.ts';
-import { erasedAccountDdl, erasedAccountTable, rememberErased } from './erasure.ts';
+import { untilErased } from './erasure.ts';
 import { foldRows, writeFolded, type Folded } from './fold.ts';
 import { locationIdOf } from './post-locations.ts';
 import { lifecycleAfter, type PostStatus } from './post-lifecycle.ts';
@@ -26,7 +26,7 @@ type Handled = EventOfType<(typeof handles)[number]>;
  * without anything its author wrote; the erasure of an account deletes its posts in the same way. Other models drop
  * what hangs on a post (likes, saves, comments, hashtags) at the same event.
  */
-export const posts: PostgresProjection = {
+export const posts: PostgresProjection = untilErased({
   store: 'postgres',
   name: 'posts',
   version: 3,
@@ -65,8 +65,7 @@ export const posts: PostgresProjection = {
       primary key (post_id, ordinal)
     );
     create index on ${schema}.post_media (media_id);
-    ${countTable(countsIn(schema))}
-    ${erasedAccountDdl(schema)}`,
+    ${countTable(countsIn(schema))}`,
   apply,
   tables: [
     {
@@ -92,9 +91,8 @@ export const posts: PostgresProjection = {
     },
     { table: 'post_media', key: ['post_id', 'ordinal'], columns: ['media_id', 'alt_text'] },
     { table: 'post_count', key: ['account_id'], columns: ['posts'] },
-    erasedAccountTable,
   ],
-};
+});
 
 type PostRow = {
   post_id: string;
@@ -137,16 +135,10 @@ async function apply(tx: Sql, schema: string, events: readonly DomainEvent[]): P
     countsIn(schema),
     sumByKey(folded.map(({ before, after }) => [after.author_id, isPublished(after) - isPublished(before)] as const)),
   );
-  const erasedNow = declared.flatMap((event) => (event.type === 'AccountErased' ? event.data.accountId : []));
   await erase(
     tx,
     schema,
-    await rememberErased(
-      tx,
-      schema,
-      erasedNow,
-      folded.map(({ after }) => after.author_id),
-    ),
+    declared.flatMap((event) => (event.type === 'AccountErased' ? event.data.accountId : [])),
   );
 }
 

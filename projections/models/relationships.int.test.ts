@@ -35,7 +35,7 @@ describe('relationships', () => {
       happened('AccountUnmuted', { muterId: ann, mutedId: ben }),
       happened('CloseFriendRemoved', { accountId: ann, friendId: cat }),
     ]);
-    expect(tables).toEqual({ block: [], mute: [], close_friend: [] });
+    expect(tables).toEqual({ erased_account: [], block: [], mute: [], close_friend: [] });
   });
 
   it('forgets an erased account on either side', async () => {

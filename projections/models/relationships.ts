@@ -1,5 +1,6 @@
 import type { EventOfType } from '../../domain/event-log.ts';
 import { declaredOf, unreachable } from './batch.ts';
+import { untilErased } from './erasure.ts';
 import { applyPairFacts, type PairFact, type PairTable } from './pairs.ts';
 import type { PostgresProjection } from '../projection.ts';
 
@@ -21,10 +22,10 @@ const kinds = [
 ] as const;
 
 /** Who blocks, mutes or counts whom among the close friends. Both sides of a pair leave with an erased account. */
-export const relationships: PostgresProjection = {
+export const relationships: PostgresProjection = untilErased({
   store: 'postgres',
   name: 'relationships',
-  version: 1,
+  version: 2,
   handles,
   ddl: (schema) =>
     kinds
@@ -51,7 +52,7 @@ export const relationships: PostgresProjection = {
     }
   },
   tables: kinds.map(({ table, left, right }) => ({ table, key: [left, right], columns: ['since'] })),
-};
+});
 
 type FactOfTable = { readonly table: (typeof kinds)[number]['table']; readonly fact: PairFact };
 

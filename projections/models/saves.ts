@@ -1,5 +1,6 @@
 import type { EventOfType } from '../../domain/event-log.ts';
 import { declaredOf, unreachable } from './batch.ts';
+import { untilErased } from './erasure.ts';
 import { applyPairFacts, type PairFact, type PairTable } from './pairs.ts';
 import type { PostgresProjection } from '../projection.ts';
 import { countTable } from './rows.ts';
@@ -10,10 +11,10 @@ type Handled = EventOfType<(typeof handles)[number]>;
 /**
  * Who keeps which post, and how many do. A deleted post leaves every collection; an erased account's collection goes.
  */
-export const saves: PostgresProjection = {
+export const saves: PostgresProjection = untilErased({
   store: 'postgres',
   name: 'saves',
-  version: 1,
+  version: 2,
   handles,
   ddl: (schema) => `
     create table ${schema}.post_save (
@@ -29,7 +30,7 @@ export const saves: PostgresProjection = {
     { table: 'post_save', key: ['post_id', 'account_id'], columns: ['saved_at'] },
     { table: 'save_count', key: ['post_id'], columns: ['saves'] },
   ],
-};
+});
 
 const countsIn = (schema: string) => ({ table: `${schema}.save_count`, key: 'post_id', count: 'saves' });
 const tableIn = (schema: string): PairTable => ({

@@ -1,6 +1,7 @@
 import type { DomainEvent, EventOfType } from '../../domain/event-log.ts';
 import type { Sql } from '../../infra/postgres.ts';
 import { declaredOf, runsOf, unreachable } from './batch.ts';
+import { untilErased } from './erasure.ts';
 import { foldRows, writeFolded } from './fold.ts';
 import type { PostgresProjection } from '../projection.ts';
 
@@ -10,10 +11,10 @@ type Handled = EventOfType<(typeof handles)[number]>;
 /**
  * Stories with the time they expire at (readers compare it with the clock). An erased account's stories are deleted.
  */
-export const stories: PostgresProjection = {
+export const stories: PostgresProjection = untilErased({
   store: 'postgres',
   name: 'stories',
-  version: 1,
+  version: 2,
   handles,
   ddl: (schema) => `
     create table ${schema}.story (
@@ -50,7 +51,7 @@ export const stories: PostgresProjection = {
       ],
     },
   ],
-};
+});
 
 type StoryRow = {
   story_id: string;

@@ -1,6 +1,7 @@
 import type { EventOfType } from '../../domain/event-log.ts';
 import type { StoryId } from '../../domain/ids.ts';
 import { declaredOf, unreachable } from './batch.ts';
+import { untilErased } from './erasure.ts';
 import { applyPairFacts, type PairFact, type PairTable } from './pairs.ts';
 import type { PostgresProjection, ReadContext } from '../projection.ts';
 import { countTable } from './rows.ts';
@@ -11,10 +12,10 @@ type Handled = EventOfType<(typeof handles)[number]>;
 /**
  * Who saw which story, and how many did. A deleted story loses its viewers; an erased account is no viewer any more.
  */
-export const storyViews: PostgresProjection = {
+export const storyViews: PostgresProjection = untilErased({
   store: 'postgres',
   name: 'story-views',
-  version: 1,
+  version: 2,
   handles,
   ddl: (schema) => `
     create table ${schema}.story_view (
@@ -31,7 +32,7 @@ export const storyViews: PostgresProjection = {
     { table: 'story_view', key: ['story_id', 'account_id'], columns: ['viewed_at'] },
     { table: 'story_view_count', key: ['story_id'], columns: ['views'] },
   ],
-};
+});
 
 const countsIn = (schema: string) => ({ table: `${schema}.story_view_count`, key: 'story_id', count: 'views' });
 const tableIn = (schema: string): PairTable => ({
