@@ -12,7 +12,7 @@ import { createLimits, limitsOf, noLimits } from '../infra/redis/rate-limit.ts';
 import { openRedis } from '../infra/redis/redis.ts';
 import { watchSaturation } from '../infra/process/saturation.ts';
 import { startTelemetry } from '../infra/process/telemetry.ts';
-import { createSessions } from '../infra/vault/vault-sessions.ts';
+import { createSessions, SESSIONS_ENDED } from '../infra/vault/vault-sessions.ts';
 import { createWishList } from '../infra/redis/work-queue.ts';
 import { createBuildResolver } from '../projections/builds/builds.ts';
 import { codeVersions, lanedModels } from '../projections/catalog.ts';
@@ -85,6 +85,8 @@ await runProcess(log, async (own) => {
     }),
     now: () => new Date(),
   });
+  const ended = own(new ChangesListener(config.DATABASE_URL, SESSIONS_ENDED), (one) => one.close());
+  ended.start();
   const formatWishes = createWishList(redis, { name: FORMAT_WISHES });
   const app = createReadApi({
     reader,
@@ -95,7 +97,7 @@ await runProcess(log, async (own) => {
       formatWishes.add(wish).catch(() => undefined);
     },
     addresses,
-    authenticator: createAuthenticator(createTokens(config.JWT_SECRET), createSessions(primary)),
+    authenticator: createAuthenticator(createTokens(config.JWT_SECRET), createSessions(primary), { ended }),
     rateLimiter: config.RATE_LIMITS === 'off' ? noLimits() : createLimits({ redis, limits: limitsOf(config) }),
     feedRoutes: feeds,
     log,

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { TOKEN_SECONDS, type Tokens } from '../infra/auth/jwt.ts';
+import type { IssuedToken } from '../infra/vault/vault-refresh.ts';
 import type { Sessions } from '../infra/vault/vault-sessions.ts';
 
 /** What a client gets to log in with. */
@@ -14,20 +15,45 @@ export const TokenFields = z.object({
 export function freshTokens(tokens: Tokens, sessions: Sessions) {
   return {
     fields: TokenFields,
-    issue: async (sessionId: string, now: Date) => {
-      const issued = await sessions.issue(sessionId, now);
-      if (issued === undefined)
-        return { ok: false as const, refusal: { code: 'session_ended' as const, detail: 'log in again' } };
-      const accessToken = await tokens.forAccount(issued.accountId, sessionId, now);
-      return {
-        ok: true as const,
-        fields: {
-          access_token: accessToken,
-          refresh_token: issued.refreshToken,
-          token_type: 'Bearer',
-          expires_in: TOKEN_SECONDS,
-        },
-      };
+    issue: async (sessionId: string, now: Date) =>
+      told(tokens, sessionId, { issued: await sessions.issue(sessionId, now), now }),
+  };
+}
+
+/**
+ * Gives the tokens that a refresh made. For ten seconds everybody who sends the same refresh token gets the same ones,
+ * so that two tabs do not end each other's session; a later repeat under the same Idempotency-Key gets others. The seed
+ * is the session's id and the token that was sent.
+ */
+export function refreshedTokens(tokens: Tokens, sessions: Sessions) {
+  return {
+    fields: TokenFields,
+    issue: async (seed: string, now: Date) => {
+      const [sessionId = '', refreshToken = ''] = seed.split(' ');
+      return told(tokens, sessionId, {
+        issued: (await sessions.successorOf(refreshToken, now)) ?? (await sessions.issue(sessionId, now)),
+        now,
+      });
+    },
+  };
+}
+
+async function told(
+  tokens: Tokens,
+  sessionId: string,
+  { issued, now }: { issued: IssuedToken | undefined; now: Date },
+) {
+  if (issued === undefined)
+    return { ok: false as const, refusal: { code: 'session_ended' as const, detail: 'log in again' } };
+  const accessToken = await tokens.forAccount(issued.accountId, sessionId, issued.issuedAt);
+  const spent = Math.max(0, Math.floor((now.getTime() - issued.issuedAt.getTime()) / 1_000));
+  return {
+    ok: true as const,
+    fields: {
+      access_token: accessToken,
+      refresh_token: issued.refreshToken,
+      token_type: 'Bearer',
+      expires_in: TOKEN_SECONDS - spent,
     },
   };
 }

@@ -200,10 +200,28 @@ describe('sessions', () => {
     expect(same(unknown)).toEqual(same(wrong));
   });
 
+  // As if the time in which two tabs may refresh at once had passed.
+  const graceOver = () => world.pool.query("update vault.refresh_token set used_at = used_at - interval '10 seconds'");
+
+  it('give two tabs that refresh at once the same tokens, and end with a later reuse alone', async () => {
+    const ann = await person();
+    const refresh = () => api('/v1/users/refresh', { json: { refresh_token: ann.refresh } });
+    const answers = await Promise.all([refresh(), refresh(), refresh()]);
+    const tokens = answers.map((answer) => ({
+      access: textAt(answer, 'access_token'),
+      refresh: textAt(answer, 'refresh_token'),
+    }));
+    expect(new Set(tokens.map((each) => JSON.stringify(each))).size).toBe(1);
+    expect((await api('/v1/users/refresh', { json: { refresh_token: tokens[0]!.refresh } })).status).toBe(200);
+    await graceOver();
+    expect(statusAndCode(await refresh())).toBe('401 refresh_token_reused');
+  });
+
   it('rotate refresh tokens and end when an old one comes again', async () => {
     const ann = await person();
     const refresh = (token: string) => api('/v1/users/refresh', { json: { refresh_token: token } });
     const second = textAt(await refresh(ann.refresh), 'refresh_token');
+    await graceOver();
     expect(statusAndCode(await refresh(ann.refresh))).toBe('401 refresh_token_reused');
     expect(statusAndCode(await refresh(second))).toBe('401 session_ended');
     expect(statusAndCode(await refresh('made up'))).toBe('401 refresh_token_invalid');

@@ -16,8 +16,10 @@ import { createLimits, limitsOf, noLimits } from '../infra/redis/rate-limit.ts';
 import { openRedis } from '../infra/redis/redis.ts';
 import { startTelemetry } from '../infra/process/telemetry.ts';
 import { openVault } from '../infra/vault/vault.ts';
+import { SESSIONS_ENDED } from '../infra/vault/vault-sessions.ts';
 import { createBuildResolver } from '../projections/builds/builds.ts';
 import { codeVersions } from '../projections/catalog.ts';
+import { ChangesListener } from '../projections/runner/invalidation-listener.ts';
 import { createPoolFreshness } from '../projections/builds/consistency.ts';
 import { createWriteApi } from './app.ts';
 import { contentRoutes } from './content-routes.ts';
@@ -55,6 +57,8 @@ await runProcess(log, async (own) => {
   });
   const tokens = createTokens(config.JWT_SECRET);
   const passwords = await createPasswords();
+  const ended = own(new ChangesListener(config.DATABASE_URL, SESSIONS_ENDED), (each) => each.close());
+  ended.start();
   const app = createWriteApi({
     routes: [
       ...identityRoutes({ ...vault, store, passwords, tokens, limits, holders: new LRUCache({ max: 100_000 }) }),
@@ -72,7 +76,7 @@ await runProcess(log, async (own) => {
       }),
     ],
     extras: media.kind === 'files' ? [uploadHandler(media.objects)] : [],
-    authenticator: createAuthenticator(tokens, vault.sessions),
+    authenticator: createAuthenticator(tokens, vault.sessions, { ended }),
     rateLimiter: limits,
     idempotency: vault.idempotency(isWriteRefusal),
     storeId: store.storeId,

@@ -6,7 +6,10 @@ import type { CommandContext } from '../handle.ts';
 export const RefreshSessionInput = z.object({ refreshToken: z.string().min(1).max(200) });
 export type RefreshSessionInput = z.infer<typeof RefreshSessionInput>;
 
-/** Uses a refresh token up. One that was used before ends the whole session: somebody else may hold a copy. */
+/**
+ * Uses a refresh token up. One that was used more than ten seconds before ends the whole session: somebody else may
+ * hold a copy.
+ */
 export async function refreshSession(
   deps: { readonly sessions: Sessions },
   context: CommandContext,

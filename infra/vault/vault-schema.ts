@@ -45,6 +45,9 @@ const MIGRATIONS: readonly string[] = [
      created_at timestamptz not null,
      primary key (scope, route, key));
    create index idempotency_age on vault.idempotency (created_at)`,
+  // Who comes with a token that was just used is given its successor again.
+  `alter table vault.refresh_token add column used_at timestamptz, add column successor bytea;
+   create index refresh_token_successor on vault.refresh_token (used_at) where successor is not null`,
 ];
 
 const Applied = z.array(z.object({ number: z.int(), digest: z.string() }));

@@ -5,7 +5,7 @@ import { newId } from '../ids.ts';
 import type { IdempotencyVerdict } from '../http/services.ts';
 import { openPool, type Pool } from '../postgres.ts';
 import { openVault, WrongMasterKeyError, type Vault } from './vault.ts';
-import { REFRESH_TOKEN_MS } from './vault-sessions.ts';
+import { REFRESH_GRACE_MS, REFRESH_TOKEN_MS } from './vault-refresh.ts';
 
 const masterKey = randomBytes(32).toString('base64');
 const now = new Date('2026-01-01T00:00:00Z');
@@ -114,35 +114,53 @@ describe('sessions', () => {
       sessionId: id,
       accountId: account,
     });
-    const next = await vault.sessions.issue(id, now);
+    const next = await vault.sessions.successorOf(token, now);
     expect(next?.refreshToken).not.toBe(token);
     expect((await vault.sessions.rotate(next!.refreshToken, randomUUID(), now)).kind).toBe('rotated');
   });
 
+  const afterGrace = new Date(now.getTime() + REFRESH_GRACE_MS);
+
   it('end, with all their tokens, when an old token comes again', async () => {
     const { id, token } = await begin();
     await vault.sessions.rotate(token, randomUUID(), now);
-    const next = await vault.sessions.issue(id, now);
-    expect(await vault.sessions.rotate(token, randomUUID(), now)).toEqual({ kind: 'reused' });
+    const next = await vault.sessions.successorOf(token, now);
+    expect(await vault.sessions.rotate(token, randomUUID(), afterGrace)).toEqual({ kind: 'reused', sessionId: id });
     expect(await vault.sessions.rotate(next!.refreshToken, randomUUID(), now)).toEqual({ kind: 'ended' });
     expect(await vault.sessions.issue(id, now)).toBeUndefined();
     expect(await vault.sessions.isAlive(id, now)).toBe(false);
   });
 
-  it('let one of many concurrent users of a token through, and then end', async () => {
+  it('give all users of a token the same successor for ten seconds, and go on', async () => {
+    const { id, account, token } = await begin();
+    const rotated = await Promise.all(Array.from({ length: 8 }, () => vault.sessions.rotate(token, randomUUID(), now)));
+    expect(rotated).toEqual(Array.from({ length: 8 }, () => ({ kind: 'rotated', sessionId: id, accountId: account })));
+    const soon = new Date(afterGrace.getTime() - 1);
+    const next = await vault.sessions.successorOf(token, now);
+    expect(next).toMatchObject({ accountId: account, issuedAt: now });
+    expect(await vault.sessions.successorOf(token, soon)).toEqual(next);
+    // Also when one of them has gone on by then.
+    expect((await vault.sessions.rotate(next!.refreshToken, randomUUID(), now)).kind).toBe('rotated');
+    expect((await vault.sessions.rotate(token, randomUUID(), soon)).kind).toBe('rotated');
+    expect(await vault.sessions.isAlive(id, now)).toBe(true);
+    expect(await vault.sessions.successorOf(token, afterGrace)).toBeUndefined();
+    expect((await pool.query('select 1 from vault.refresh_token where session_id = $1', [id])).rowCount).toBe(3);
+  });
+
+  it('give no successor once they have ended, nor to a token that was not used', async () => {
     const { id, token } = await begin();
-    const kinds = await Promise.all(
-      Array.from({ length: 8 }, async () => (await vault.sessions.rotate(token, randomUUID(), now)).kind),
-    );
-    expect(kinds.filter((kind) => kind === 'rotated')).toHaveLength(1);
-    expect(await vault.sessions.isAlive(id, now)).toBe(false);
+    expect(await vault.sessions.successorOf(token, now)).toBeUndefined();
+    await vault.sessions.rotate(token, randomUUID(), now);
+    await vault.sessions.end(id, now);
+    expect(await vault.sessions.successorOf(token, now)).toBeUndefined();
+    expect(await vault.sessions.rotate(token, randomUUID(), now)).toEqual({ kind: 'ended' });
   });
 
   it('let the same command use a token again, so that a lost answer can be fetched', async () => {
     const { id, token } = await begin();
     const command = randomUUID();
     await vault.sessions.rotate(token, command, now);
-    expect((await vault.sessions.rotate(token, command, now)).kind).toBe('rotated');
+    expect((await vault.sessions.rotate(token, command, afterGrace)).kind).toBe('rotated');
     expect(await vault.sessions.isAlive(id, now)).toBe(true);
   });
 
@@ -174,8 +192,25 @@ describe('sessions', () => {
 
   it('keep no refresh token in the clear', async () => {
     const { token } = await begin();
-    const { rows } = await pool.query<{ row: string }>('select t::text as row from vault.refresh_token t');
-    expect(rows.some(({ row }) => row.includes(token))).toBe(false);
+    await vault.sessions.rotate(token, randomUUID(), now);
+    const { refreshToken } = (await vault.sessions.successorOf(token, now))!;
+    const { rows } = await pool.query<{ row: string }>(
+      "select t::text || coalesce(encode(t.successor, 'escape'), '') || coalesce(encode(t.successor, 'base64'), '') as row from vault.refresh_token t",
+    );
+    for (const secret of [token, refreshToken])
+      expect(rows.some(({ row }) => row.includes(secret) || row.includes(Buffer.from(secret).toString('hex')))).toBe(
+        false,
+      );
+  });
+
+  it('forget a successor when its time of grace is over', async () => {
+    const { token } = await begin();
+    await vault.sessions.rotate(token, randomUUID(), new Date(Date.now() - REFRESH_GRACE_MS));
+    await vault.sweep();
+    const { rows } = await pool.query(
+      "select 1 from vault.refresh_token where successor is not null and used_at < now() - interval '10 seconds'",
+    );
+    expect(rows).toEqual([]);
   });
 });
 

@@ -6,6 +6,7 @@ import { createDataKeys, type DataKeyStore } from './vault-data-keys.ts';
 import { createIdempotencyStore, type IdempotencyStore } from './vault-idempotency.ts';
 import { nameHashes, type NameHashes } from './vault-names.ts';
 import { migrateVault } from './vault-schema.ts';
+import { forgetSuccessors } from './vault-refresh.ts';
 import { createSessions, type Sessions } from './vault-sessions.ts';
 import { masterKeyWrapping, type Wrapping } from './vault-wrapping.ts';
 
@@ -50,6 +51,7 @@ export async function openVault({ pool, masterKey }: { pool: Pool; masterKey: st
     async sweep() {
       await pool.query('delete from vault.session where expires_at < now()');
       await pool.query(`delete from vault.refresh_token where expires_at < now()`);
+      await forgetSuccessors(pool, new Date());
       await pool.query(`delete from vault.idempotency where created_at < now() - interval '24 hours'`);
     },
   };

@@ -4,28 +4,35 @@ import pg from 'pg';
 import type { Changes, ChangesHeard } from '../../infra/process/invalidation-source.ts';
 import { CHANGES_CHANNEL, readAnnouncement } from './invalidation.ts';
 
-const BEAT_MS = 1_000;
-/** A connection that has not answered for so long may have lost announcements. */
-const SILENT_MS = 3_000;
+/**
+ * What is listened to: how often it is tried whether announcements come, and after how long without one some may be
+ * lost.
+ */
+export type Listening = { readonly channel: string; readonly beatMs: number; readonly silentMs: number };
+
+const TO_MODELS: Listening = { channel: CHANGES_CHANNEL, beatMs: 1_000, silentMs: 3_000 };
 const LONGEST_PAUSE_MS = 5_000;
 
 /**
- * Listens on a connection of its own to the server that the models are written on, and connects again when it is lost.
+ * Listens on a connection of its own to the server that announces, by default what changed in the models, and connects
+ * again when it is lost.
  */
 export class ChangesListener implements ChangesHeard {
   readonly #url: string;
+  readonly #listening: Listening;
   readonly #listeners: ((changes: Changes) => void)[] = [];
   readonly #closing = new AbortController();
   #client: pg.Client | undefined;
   #heardAt = -Infinity;
   #running: Promise<void> | undefined;
 
-  constructor(url: string) {
+  constructor(url: string, listening: Listening = TO_MODELS) {
     this.#url = url;
+    this.#listening = listening;
   }
 
   get complete(): boolean {
-    return performance.now() - this.#heardAt < SILENT_MS;
+    return performance.now() - this.#heardAt < this.#listening.silentMs;
   }
 
   onChanges(listener: (changes: Changes) => void): void {
@@ -77,7 +84,7 @@ export class ChangesListener implements ChangesHeard {
     this.#client = client;
     try {
       await client.connect();
-      await client.query(`listen ${CHANGES_CHANNEL}; listen ${beat}`);
+      await client.query(`listen ${this.#listening.channel}; listen ${beat}`);
       this.#tell('all');
       let lost = false;
       void gone.then(() => {
@@ -88,7 +95,7 @@ export class ChangesListener implements ChangesHeard {
         asked = performance.now();
         await client.query(`notify ${beat}`);
         if (lost || this.#closing.signal.aborted) return true;
-        await Promise.race([this.#pause(BEAT_MS), gone]);
+        await Promise.race([this.#pause(this.#listening.beatMs), gone]);
       }
     } finally {
       this.#heardAt = -Infinity;

@@ -6,7 +6,7 @@ import { AccountId } from '../../domain/ids.ts';
 import { defineRoute, type Route } from '../../infra/http/route.ts';
 import type { Tokens } from '../../infra/auth/jwt.ts';
 import type { Limits } from '../../infra/redis/rate-limit.ts';
-import { freshTokens } from '../auth.ts';
+import { freshTokens, refreshedTokens } from '../auth.ts';
 import { guardLogin } from '../login-guard.ts';
 import type { WriteRefusal } from '../problem.ts';
 
@@ -44,11 +44,15 @@ export function sessionRoutes(deps: SessionRouteDeps): Route<WriteRefusal>[] {
       auth: 'none',
       body: z.object({ refresh_token: RefreshSessionInput.shape.refreshToken }),
       responses: { 200: z.object({ user_id: AccountId }) },
-      fresh,
+      fresh: refreshedTokens(deps.tokens, deps.sessions),
       handler: async ({ body, context }) => {
         const refreshed = await refreshSession(deps, context, { refreshToken: body.refresh_token });
         return refreshed.ok
-          ? { status: 200, body: { user_id: refreshed.accountId }, seed: refreshed.sessionId }
+          ? {
+              status: 200,
+              body: { user_id: refreshed.accountId },
+              seed: `${refreshed.sessionId} ${body.refresh_token}`,
+            }
           : refreshed;
       },
     }),
