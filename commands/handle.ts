@@ -1,10 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
-import type { Decider, Refusal } from '../domain/decider.ts';
+import { refuse, type Decider, type Refusal } from '../domain/decider.ts';
 import { definitionOf, isOneOf, parseEvent, type AnyEvent, type DomainEvent } from '../domain/event-log.ts';
-import type { OwnerId } from '../domain/ids.ts';
+import type { AccountId, OwnerId } from '../domain/ids.ts';
 import type { Actor } from '../domain/metadata.ts';
 import type { Position } from '../domain/position.ts';
+import { streamOf } from '../domain/streams.ts';
 import {
   OutcomeUnknownError,
   VersionConflictError,
@@ -60,6 +61,10 @@ export type Handling<State, Command, Event extends AnyEvent, Code extends string
   readonly opens?: boolean;
 };
 
+/** Why `handle` refuses whatever the decider says: the account that commands is erased. */
+export type ActorRefusal = 'actor_erased';
+type Outcome<State, Event, Code extends string> = Promise<Handled<State, Event, Code | ActorRefusal>>;
+
 type Evolving<State, Event extends AnyEvent> = Pick<
   Decider<State, never, Event, string>,
   'eventTypes' | 'initial' | 'evolve'
@@ -99,12 +104,14 @@ export async function loadState<State, Event extends AnyEvent>(
  * Load, evolve, decide, append at the revision that was read. After a version conflict it decides again; after an
  * unknown outcome it looks whether its events are there; each at most three more times with a growing pause, then the
  * error is the caller's. A command id that the stream already carries appends nothing and answers as the first time.
+ * Refuses with `actor_erased` what an erased account commands, by its stream as it is right before the append. An
+ * erasure in between is possible; what comes behind it in the log has no effect (ADR 18).
  */
 export async function handle<State, Command, Event extends AnyEvent, Code extends string>(
   log: Log,
   context: CommandContext,
   handling: Handling<State, Command, Event, Code>,
-): Promise<Handled<State, Event, Code>> {
+): Outcome<State, Event, Code> {
   const opened = handling.opens === true ? await openStream(log, context, handling) : undefined;
   if (opened !== undefined) return opened;
   for (let attempt = 1; ; attempt += 1) {
@@ -124,9 +131,10 @@ async function openStream<State, Command, Event extends AnyEvent, Code extends s
   log: Log,
   context: CommandContext,
   handling: Handling<State, Command, Event, Code>,
-): Promise<Handled<State, Event, Code> | undefined> {
+): Promise<Handled<State, Event, Code | ActorRefusal> | undefined> {
   const decision = handling.decider.decide(handling.command, handling.decider.initial);
   if (!decision.ok || decision.events.length === 0) return undefined;
+  if (await isActorErased(log, context, handling.streamId)) return refuse('actor_erased');
   try {
     return await appendDecided(log, context, handling, {
       state: handling.decider.initial,
@@ -143,9 +151,13 @@ async function attemptOnce<State, Command, Event extends AnyEvent, Code extends 
   log: Log,
   context: CommandContext,
   handling: Handling<State, Command, Event, Code>,
-): Promise<Handled<State, Event, Code>> {
+): Outcome<State, Event, Code> {
   const { decider, streamId, owners } = handling;
-  const past = await loadEvents(log, decider.eventTypes, streamId);
+  const [past, actorErased] = await Promise.all([
+    loadEvents(log, decider.eventTypes, streamId),
+    isActorErased(log, context, streamId),
+  ]);
+  if (actorErased) return refuse('actor_erased');
   const state = fold(decider, past);
   const earlier = past.filter((event) => event.meta.commandId === context.commandId);
   const lastEarlier = earlier.at(-1);
@@ -169,6 +181,16 @@ async function attemptOnce<State, Command, Event extends AnyEvent, Code extends 
       written: last === undefined ? undefined : { position: last.position, owners: last.meta.owners },
     };
   return appendDecided(log, context, handling, { state, events, at: last?.revision ?? 'no_stream' });
+}
+
+/** Whether an account is erased, by the newest event of its stream: nothing comes after that one. */
+export async function isErased(log: Pick<Log, 'store'>, accountId: AccountId): Promise<boolean> {
+  return (await log.store.lastOf(streamOf.account(accountId)))?.type === 'AccountErased';
+}
+
+// On its own stream an account's state is what the decision is made on.
+async function isActorErased(log: Log, { actorId }: CommandContext, streamId: string): Promise<boolean> {
+  return actorId !== 'system' && streamId !== streamOf.account(actorId) && isErased(log, actorId);
 }
 
 type Decided<State, Event> = {

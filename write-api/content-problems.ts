@@ -1,16 +1,20 @@
+import type { ActorRefusal } from '../commands/handle.ts';
 import type { CommentRefusal } from '../domain/comment.ts';
 import type { MediaRefusal } from '../domain/media.ts';
 import type { PostRefusal } from '../domain/post.ts';
 import type { StoryRefusal } from '../domain/story.ts';
 
 /** Why a command about media, posts, comments or stories is refused. */
-export type ContentRefusal = MediaRefusal | PostRefusal | CommentRefusal | StoryRefusal | 'no_files';
+export type ContentRefusal = MediaRefusal | PostRefusal | CommentRefusal | StoryRefusal | ActorRefusal | 'no_files';
 
 /**
  * How each of these refusals is told over HTTP. What is hidden from the account is refused exactly as what does not
  * exist.
  */
-export const contentProblems: Readonly<Record<ContentRefusal, { readonly status: number; readonly title: string }>> = {
+export const contentProblems: Readonly<
+  Record<ContentRefusal, { readonly status: number; readonly title: string; readonly code?: string }>
+> = {
+  actor_erased: { status: 401, code: 'session_ended', title: 'The session has ended' },
   media_type_unsupported: { status: 415, title: 'Files of this type cannot be uploaded' },
   media_video_unavailable: { status: 415, title: 'This server cannot process videos' },
   media_too_large: { status: 413, title: 'The file is larger than allowed' },

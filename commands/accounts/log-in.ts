@@ -8,7 +8,7 @@ import type { Passwords } from '../../infra/auth/passwords.ts';
 import type { Credentials } from '../../infra/vault/vault-credentials.ts';
 import type { Sessions } from '../../infra/vault/vault-sessions.ts';
 import { activeAccount, type AccountFinder } from './find-account.ts';
-import { loadState, type CommandContext } from '../handle.ts';
+import { isErased, loadState, type CommandContext } from '../handle.ts';
 
 export const LogInInput = z.object({ username: z.string().max(200), password: z.string().max(200) });
 export type LogInInput = z.infer<typeof LogInInput>;
@@ -35,6 +35,12 @@ export async function logIn(deps: LogInDeps, context: CommandContext, { username
   const fits = await deps.passwords.verify(account === undefined ? undefined : passwordHash, password);
   if (account === undefined || !fits) return refuse('invalid_credentials', 'the username or the password is wrong');
   await deps.sessions.begin(context.commandId, account.accountId, context.now);
+  // An erasure ends the sessions that it finds: one that came in meanwhile, while the password was hashed, did not see
+  // this one.
+  if (await isErased(deps, account.accountId)) {
+    await deps.sessions.end(context.commandId, context.now);
+    return refuse('invalid_credentials', 'the username or the password is wrong');
+  }
   return {
     ok: true as const,
     accountId: account.accountId,

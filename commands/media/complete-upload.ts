@@ -7,7 +7,7 @@ import { mediaDecider, type Arrived, type MediaRefusal } from '../../domain/medi
 import { streamOf } from '../../domain/streams.ts';
 import type { ObjectStore } from '../../infra/object-store/object-store.ts';
 import { sniff, SNIFF_BYTES } from '../../media/sniff.ts';
-import { handle, loadState, type CommandContext, type Log } from '../handle.ts';
+import { handle, loadState, type ActorRefusal, type CommandContext, type Log } from '../handle.ts';
 
 export const CompleteUploadInput = z.object({ accountId: AccountId, mediaId: MediaId });
 export type CompleteUploadInput = z.infer<typeof CompleteUploadInput>;
@@ -35,7 +35,7 @@ export async function completeUpload(
   return handled;
 }
 
-function meansOtherBytes(code: MediaRefusal): boolean {
+function meansOtherBytes(code: MediaRefusal | ActorRefusal): boolean {
   return code === 'upload_size_mismatch' || code === 'upload_type_mismatch' || code === 'upload_checksum_mismatch';
 }
 

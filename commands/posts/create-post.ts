@@ -39,7 +39,10 @@ export async function createPost(log: Log, context: CommandContext, input: Creat
   // A post that will be refused leaves no filtered media behind.
   const mayBegin = postDecider.decide(command, postDecider.initial).ok;
   const shown =
-    filter === null || !mayBegin ? { ids: input.mediaIds, states: media } : await filtered(log, context, media, filter);
+    filter === null || !mayBegin
+      ? { ok: true as const, ids: input.mediaIds, states: media }
+      : await filtered(log, context, media, filter);
+  if (!shown.ok) return shown;
   const handled = await handle(log, context, {
     decider: postDecider,
     streamId: streamOf.post(postId),
@@ -50,35 +53,32 @@ export async function createPost(log: Log, context: CommandContext, input: Creat
   return handled.ok ? { ok: true as const, postId, state: handled.state, written: handled.written } : handled;
 }
 
-async function filtered(
-  log: Log,
-  context: CommandContext,
-  media: readonly MediaState[],
-  filter: Filter,
-): Promise<{ ids: MediaId[]; states: MediaState[] }> {
+async function filtered(log: Log, context: CommandContext, media: readonly MediaState[], filter: Filter) {
   const [ids, states]: [MediaId[], MediaState[]] = [[], []];
   for (const [ordinal, from] of media.entries()) {
-    const state =
-      from.status === 'absent' || from.kind === 'video' ? from : await derive(log, context, { from, ordinal, filter });
+    const derived =
+      from.status === 'absent' || from.kind === 'video'
+        ? { ok: true as const, state: from }
+        : await derive(log, context, { from, ordinal, filter });
+    if (!derived.ok) return derived;
+    const { state } = derived;
     if (state.status === 'absent') throw new Error('a medium that was there is gone');
     ids.push(state.mediaId);
     states.push(state);
   }
-  return { ids, states };
+  return { ok: true as const, ids, states };
 }
 
 async function derive(
   log: Log,
   context: CommandContext,
   { from, ordinal, filter }: { from: Exclude<MediaState, { status: 'absent' }>; ordinal: number; filter: Filter },
-): Promise<MediaState> {
+) {
   const mediaId = idFromCommand.derivedMedia(context.commandId, ordinal);
-  const handled = await handle(log, context, {
+  return handle(log, context, {
     decider: mediaDecider,
     streamId: streamOf.media(mediaId),
     command: { type: 'DeriveMedia', mediaId, ownerId: from.ownerId, from, filter },
     owners: () => [from.ownerId],
   });
-  if (!handled.ok) throw new Error(`${mediaId}: ${handled.refusal.code}`);
-  return handled.state;
 }

@@ -1,4 +1,13 @@
-import { EventStoreDBClient, FORWARDS, START, StreamNotFoundError, type ResolvedEvent } from '@eventstore/db-client';
+import {
+  BACKWARDS,
+  END,
+  EventStoreDBClient,
+  FORWARDS,
+  START,
+  StreamNotFoundError,
+  type ReadStreamOptions,
+  type ResolvedEvent,
+} from '@eventstore/db-client';
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import type { Position } from '../../domain/position.ts';
@@ -38,6 +47,8 @@ export type EventStore = {
    * connection is lost.
    */
   readStream(streamId: string): Promise<RecordedEvent[]>;
+  /** The newest event of a stream; undefined when it is missing or deleted. Throws likewise. */
+  lastOf(streamId: string): Promise<RecordedEvent | undefined>;
   /**
    * Appends all events or none, and resolves once they are durable. Throws VersionConflictError, or OutcomeUnknownError
    * after `appendLimitMs` or a lost connection.
@@ -99,7 +110,9 @@ export async function openEventStore(url: string, options: { appendLimitMs?: num
   });
   return {
     storeId,
-    readStream: (streamId) => readWholeStream(client, streamId),
+    readStream: (streamId) => readFromStream(client, streamId, { direction: FORWARDS, fromRevision: START }),
+    lastOf: async (streamId) =>
+      (await readFromStream(client, streamId, { direction: BACKWARDS, fromRevision: END, maxCount: 1 }))[0],
     append: (streamId, expected, events) => appender.append(streamId, expected, events),
     readAll: (range) => readAll(client, range ?? {}),
     subscribe: shareSubscriptions((from) => follow(client, from)),
@@ -111,7 +124,8 @@ export async function openEventStore(url: string, options: { appendLimitMs?: num
 }
 
 async function identify(client: EventStoreDBClient, appender: Appender): Promise<string> {
-  const known = async () => (await readWholeStream(client, STORE_STREAM))[0];
+  const known = async () =>
+    (await readFromStream(client, STORE_STREAM, { direction: FORWARDS, fromRevision: START }))[0];
   let first = await known();
   if (first === undefined) {
     const created: NewEvent = { id: randomUUID(), type: 'StoreCreated', data: { storeId: randomUUID() }, metadata: {} };
@@ -126,11 +140,15 @@ async function identify(client: EventStoreDBClient, appender: Appender): Promise
 
 // By listening, which costs half of what iterating does (a stream that is not there then makes and destroys a chain of
 // errors), and a command reads several streams. What is heard is converted afterwards, where a throw has a caller.
-async function readWholeStream(client: EventStoreDBClient, streamId: string): Promise<RecordedEvent[]> {
+async function readFromStream(
+  client: EventStoreDBClient,
+  streamId: string,
+  which: ReadStreamOptions,
+): Promise<RecordedEvent[]> {
   const heard: ResolvedEvent[] = [];
   await new Promise<void>((resolve, reject) => {
     client
-      .readStream(streamId, { direction: FORWARDS, fromRevision: START })
+      .readStream(streamId, which)
       .on('data', (resolved: ResolvedEvent) => {
         heard.push(resolved);
       })

@@ -3,7 +3,7 @@ import type { MediaId } from '../../../domain/ids.ts';
 import { mediaDecider } from '../../../domain/media.ts';
 import { streamOf } from '../../../domain/streams.ts';
 import type { Pool } from '../../../infra/postgres.ts';
-import { handle, type CommandContext, type Log } from '../../handle.ts';
+import { handle, isErased, type CommandContext, type Log } from '../../handle.ts';
 import {
   endUse,
   filesOf,
@@ -49,6 +49,7 @@ export function deleteMedia(deps: DeleteMediaDeps): Reaction {
     react: async (event, context) => {
       await noteFile(deps.pool, event);
       await noteUse(deps.pool, event);
+      await dropLate(deps, context, event);
       await noteEnd(deps, context, event);
     },
   };
@@ -72,6 +73,12 @@ async function noteFile(pool: Pool, event: DomainEvent): Promise<void> {
     default:
       return;
   }
+}
+
+// An upload that was asked for while its owner was being erased comes behind the erasure, which did not find it.
+async function dropLate(deps: DeleteMediaDeps, context: CommandContext, event: DomainEvent): Promise<void> {
+  if (event.type !== 'UploadRequested' && event.type !== 'UploadCompleted' && event.type !== 'MediaDerived') return;
+  if (await isErased(deps, event.data.ownerId)) await deleteOne(deps, context, event.data.mediaId);
 }
 
 async function noteUse(pool: Pool, event: DomainEvent): Promise<void> {

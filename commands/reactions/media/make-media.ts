@@ -6,7 +6,7 @@ import type { CameraConsent, CameraData, Variant } from '../../../domain/media-f
 import { streamOf } from '../../../domain/streams.ts';
 import type { PhotoMetadata } from '../../../media/photo-metadata.ts';
 import type { ImageOptions, ProcessedImage } from '../../../media/process-image.ts';
-import { handle, loadState, type CommandContext, type Log } from '../../handle.ts';
+import { handle, isErased, loadState, type CommandContext, type Log } from '../../handle.ts';
 import { makeVideo, type MakeVideoDeps } from './make-video.ts';
 import { storeVariant } from './media-objects.ts';
 
@@ -30,7 +30,8 @@ export async function makeMedia(
   job: { mediaId: MediaId; options?: ImageOptions },
 ): Promise<Made> {
   const media = await loadState(deps, mediaDecider, streamOf.media(job.mediaId));
-  if (media.status !== 'uploaded') return 'nothing';
+  // Of an erased account nothing can be kept any more: what its camera wrote could not even be sealed.
+  if (media.status !== 'uploaded' || (await isErased(deps, media.ownerId))) return 'nothing';
   await deps.replicate?.(media.key);
   const command =
     media.kind === 'video' ? await makeVideo(deps, media) : await makePicture(deps, media, job.options ?? {});
