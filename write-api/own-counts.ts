@@ -1,4 +1,4 @@
-import type { CommentId, PostId, StoryId } from '../domain/ids.ts';
+import type { AccountId, CommentId, PostId, StoryId } from '../domain/ids.ts';
 import type { Written } from '../commands/handle.ts';
 import type { ConsistencyToken } from '../infra/event-store/consistency-token.ts';
 import type { Sql } from '../infra/postgres.ts';
@@ -10,13 +10,13 @@ import type { ReadContext } from '../projections/projection.ts';
 import { storyViewCount } from '../projections/models/story-views.ts';
 
 /**
- * Counts for the answer to a write, with the write itself in them: each waits a moment for its model. null when the
- * count cannot be told now, since the write has succeeded all the same.
+ * Counts for the answer to a viewer's write, with the write itself in them: each waits a moment for its model. null
+ * when the count cannot be told now, since the write has succeeded all the same.
  */
 export type OwnCounts = {
-  likes(postId: PostId, written: Written | undefined): Promise<number | null>;
-  commentLikes(commentId: CommentId, written: Written | undefined): Promise<number | null>;
-  storyViews(storyId: StoryId, written: Written | undefined): Promise<number | null>;
+  likes(viewer: AccountId, postId: PostId, written: Written | undefined): Promise<number | null>;
+  commentLikes(viewer: AccountId, commentId: CommentId, written: Written | undefined): Promise<number | null>;
+  storyViews(viewer: AccountId, storyId: StoryId, written: Written | undefined): Promise<number | null>;
 };
 
 const WAIT_MS = 1_000;
@@ -42,9 +42,11 @@ export function createOwnCounts(deps: {
     }
   };
   return {
-    likes: (postId, written) => count('likes', written, (read) => likeCount(read, postId)),
-    commentLikes: (commentId, written) => count('comments', written, (read) => commentLikeCount(read, commentId)),
-    storyViews: (storyId, written) => count('story-views', written, (read) => storyViewCount(read, storyId)),
+    likes: (viewer, postId, written) => count('likes', written, (read) => likeCount(read, viewer, postId)),
+    commentLikes: (viewer, commentId, written) =>
+      count('comments', written, (read) => commentLikeCount(read, viewer, commentId)),
+    storyViews: (viewer, storyId, written) =>
+      count('story-views', written, (read) => storyViewCount(read, viewer, storyId)),
   };
 }
 

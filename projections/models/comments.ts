@@ -1,11 +1,12 @@
 import type { DomainEvent, EventOfType } from '../../domain/event-log.ts';
-import type { CommentId } from '../../domain/ids.ts';
+import type { AccountId, CommentId } from '../../domain/ids.ts';
 import type { Sql } from '../../infra/postgres.ts';
 import { declaredOf, unreachable } from './batch.ts';
 import { untilErased } from './erasure.ts';
 import { applyPairFacts, type PairFact, type PairTable } from './pairs.ts';
 import type { PostgresProjection, ReadContext } from '../projection.ts';
 import { addToCounts, countTable, sumByKey } from './rows.ts';
+import { countFor } from '../queries/viewer-counts.ts';
 
 const handles = [
   'CommentAdded',
@@ -37,7 +38,7 @@ export const comments: PostgresProjection = untilErased({
       created_at timestamptz not null
     );
     create index on ${schema}.comment (post_id, created_at desc, comment_id desc) where parent_comment_id is null;
-    create index on ${schema}.comment (post_id);
+    create index on ${schema}.comment (post_id, account_id);
     create index on ${schema}.comment (parent_comment_id, created_at, comment_id) where parent_comment_id is not null;
     create index on ${schema}.comment (account_id, created_at desc);
     ${countTable(countsIn(schema))}
@@ -222,11 +223,15 @@ async function like(tx: Sql, schema: string, facts: readonly PairFact[]): Promis
   );
 }
 
-/** How many accounts like a comment. */
-export async function commentLikeCount({ sql, builds }: ReadContext, commentId: CommentId): Promise<number> {
-  const { rows } = await sql.query<{ likes: string }>(
-    `select likes from ${builds.schema('comments')}.comment_like_count where comment_id = $1`,
-    [commentId],
-  );
+/** How many accounts like a comment, to a viewer. */
+export async function commentLikeCount(
+  { sql, builds }: ReadContext,
+  viewer: AccountId,
+  commentId: CommentId,
+): Promise<number> {
+  const { rows } = await sql.query<{ likes: string }>(`select ${countFor.commentLikes(builds, '$1', '$2')} as likes`, [
+    viewer,
+    commentId,
+  ]);
   return Number(rows[0]?.likes ?? 0);
 }

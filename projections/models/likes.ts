@@ -1,10 +1,11 @@
 import type { EventOfType } from '../../domain/event-log.ts';
-import type { PostId } from '../../domain/ids.ts';
+import type { AccountId, PostId } from '../../domain/ids.ts';
 import { declaredOf, unreachable } from './batch.ts';
 import { untilErased } from './erasure.ts';
 import { applyPairFacts, type PairFact, type PairTable } from './pairs.ts';
 import type { PostgresProjection, ReadContext } from '../projection.ts';
 import { countTable } from './rows.ts';
+import { countFor } from '../queries/viewer-counts.ts';
 
 const handles = ['PostLiked', 'PostUnliked', 'PostDeleted', 'AccountErased'] as const;
 type Handled = EventOfType<(typeof handles)[number]>;
@@ -54,11 +55,11 @@ function factOf(event: Handled): PairFact {
   }
 }
 
-/** How many accounts like a post. */
-export async function likeCount({ sql, builds }: ReadContext, postId: PostId): Promise<number> {
-  const { rows } = await sql.query<{ likes: string }>(
-    `select likes from ${builds.schema('likes')}.like_count where post_id = $1`,
-    [postId],
-  );
+/** How many accounts like a post, to a viewer. */
+export async function likeCount({ sql, builds }: ReadContext, viewer: AccountId, postId: PostId): Promise<number> {
+  const { rows } = await sql.query<{ likes: string }>(`select ${countFor.likes(builds, '$1', '$2')} as likes`, [
+    viewer,
+    postId,
+  ]);
   return Number(rows[0]?.likes ?? 0);
 }

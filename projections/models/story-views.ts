@@ -1,10 +1,11 @@
 import type { EventOfType } from '../../domain/event-log.ts';
-import type { StoryId } from '../../domain/ids.ts';
+import type { AccountId, StoryId } from '../../domain/ids.ts';
 import { declaredOf, unreachable } from './batch.ts';
 import { untilErased } from './erasure.ts';
 import { applyPairFacts, type PairFact, type PairTable } from './pairs.ts';
 import type { PostgresProjection, ReadContext } from '../projection.ts';
 import { countTable } from './rows.ts';
+import { countFor } from '../queries/viewer-counts.ts';
 
 const handles = ['StoryViewed', 'StoryDeleted', 'AccountErased'] as const;
 type Handled = EventOfType<(typeof handles)[number]>;
@@ -54,11 +55,15 @@ function factOf(event: Handled): PairFact {
   }
 }
 
-/** How many accounts saw a story. */
-export async function storyViewCount({ sql, builds }: ReadContext, storyId: StoryId): Promise<number> {
-  const { rows } = await sql.query<{ views: string }>(
-    `select views from ${builds.schema('story-views')}.story_view_count where story_id = $1`,
-    [storyId],
-  );
+/** How many accounts saw a story, to a viewer. */
+export async function storyViewCount(
+  { sql, builds }: ReadContext,
+  viewer: AccountId,
+  storyId: StoryId,
+): Promise<number> {
+  const { rows } = await sql.query<{ views: string }>(`select ${countFor.storyViews(builds, '$1', '$2')} as views`, [
+    viewer,
+    storyId,
+  ]);
   return Number(rows[0]?.views ?? 0);
 }

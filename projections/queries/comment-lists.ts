@@ -2,6 +2,7 @@ import type { AccountId, CommentId, PostId } from '../../domain/ids.ts';
 import { before, behind, type Page, type TimePlace } from './page.ts';
 import type { Builds, ReadContext } from '../projection.ts';
 import { userColumns, type UserCard } from './user-cards.ts';
+import { countFor } from './viewer-counts.ts';
 import { isThere, mayMeet, maySeePost } from './viewer-rules.ts';
 
 /** A comment or reply as a reader sees it. */
@@ -69,8 +70,8 @@ async function list(
 function selectComments(builds: Builds): string {
   const comments = builds.schema('comments');
   return `
-    select c.comment_id, c.post_id, c.parent_comment_id, coalesce(c.text, '') as text, c.created_at, c.replies as reply_count, ${userColumns(builds, 'a')},
-      coalesce((select n.likes from ${comments}.comment_like_count n where n.comment_id = c.comment_id), 0) as like_count,
+    select c.comment_id, c.post_id, c.parent_comment_id, coalesce(c.text, '') as text, c.created_at, ${countFor.replies(builds, '$1', 'c')} as reply_count, ${userColumns(builds, 'a')},
+      ${countFor.commentLikes(builds, '$1', 'c.comment_id')} as like_count,
       ${isThere(`${comments}.comment_like l where l.comment_id = c.comment_id and l.account_id = $1`)} as is_liked
     from ${comments}.comment c join ${builds.schema('accounts')}.account a on a.account_id = c.account_id`;
 }

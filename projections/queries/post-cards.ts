@@ -3,6 +3,7 @@ import type { MediaKeys } from '../models/media.ts';
 import { queryPrepared, statementFor } from '../models/prepared.ts';
 import type { Builds, ReadContext } from '../projection.ts';
 import { userColumns, type UserCard } from './user-cards.ts';
+import { countFor } from './viewer-counts.ts';
 import { isThere, maySeePost } from './viewer-rules.ts';
 
 /** A medium of a post, in its post's order. */
@@ -93,8 +94,8 @@ function textOf(builds: Builds): string {
     select p.post_id, p.status, p.caption, p.filter, p.location_id, p.location_name, p.location_lat, p.location_lng,
       p.comments_disabled, p.created_at, p.published_at, p.edited_at, ${userColumns(builds, 'a')},
       case when ${isWhole(builds)} then ${cardVersion('p', 'a')} end as version,
-      coalesce((select c.likes from ${likes}.like_count c where c.post_id = p.post_id), 0) as like_count,
-      coalesce((select c.comments from ${builds.schema('comments')}.comment_count c where c.post_id = p.post_id), 0) as comment_count,
+      ${countFor.likes(builds, '$1', 'p.post_id')} as like_count,
+      ${countFor.comments(builds, '$1', 'p.post_id')} as comment_count,
       ${isThere(`${likes}.post_like l where l.post_id = p.post_id and l.account_id = $1`)} as is_liked,
       ${isThere(`${saves}.post_save s where s.post_id = p.post_id and s.account_id = $1`)} as is_saved,
       coalesce((

@@ -2,6 +2,7 @@ import type { AccountId } from '../../domain/ids.ts';
 import { cardVersion } from './post-cards.ts';
 import { queryPrepared, statementFor } from '../models/prepared.ts';
 import type { Builds, ReadContext } from '../projection.ts';
+import { hasBlocks } from './viewer-counts.ts';
 import { follows, isThere } from './viewer-rules.ts';
 
 /** What a post's card says to one viewer at this moment, and the version of everything else on it. */
@@ -13,6 +14,8 @@ export type PostView = {
   readonly is_saved: boolean;
   /** Whether the viewer follows the author; a post by somebody else is one to recommend. */
   readonly followed: boolean;
+  /** Whether the counts may have somebody in them whom a block hides from the viewer: see `hiddenCounts`. */
+  readonly blocks: boolean;
 };
 
 /**
@@ -29,8 +32,11 @@ export type PostFacts = {
   readonly author: { readonly row: string; readonly isPrivate: boolean; readonly isActive: boolean };
   /** Whether the viewer likes and keeps the post. */
   readonly marks: { readonly liked: boolean; readonly saved: boolean };
-  /** Whether the viewer follows the author, and whether one has blocked the other or the viewer muted the author. */
-  readonly ties: { readonly followed: boolean; readonly hidden: boolean };
+  /**
+   * Whether the viewer follows the author, whether one has blocked the other or the viewer muted the author, and
+   * whether the viewer has a block with anybody.
+   */
+  readonly ties: { readonly followed: boolean; readonly hidden: boolean; readonly blocks: boolean };
 };
 
 /** The models that `postFacts` reads. */
@@ -57,7 +63,8 @@ const statement = statementFor('post_facts', (builds: Builds) => {
       ${flag(isThere(`${likes}.post_like l where l.post_id = p.post_id and l.account_id = $1`))},
       ${flag(isThere(`${saves}.post_save s where s.post_id = p.post_id and s.account_id = $1`))},
       ${flag(follows(builds, '$1', 'p.author_id'))},
-      ${flag(`${blocks('$1', 'p.author_id')} or ${blocks('p.author_id', '$1')} or ${isThere(`${builds.schema('relationships')}.mute m where m.muter_id = $1 and m.muted_id = p.author_id`)}`)}), E'\\n') as facts
+      ${flag(`${blocks('$1', 'p.author_id')} or ${blocks('p.author_id', '$1')} or ${isThere(`${builds.schema('relationships')}.mute m where m.muter_id = $1 and m.muted_id = p.author_id`)}`)},
+      ${flag(hasBlocks(builds, '$1'))}), E'\\n') as facts
     from unnest($2::text[]) as wanted (post_id)
     join ${builds.schema('posts')}.post p on p.post_id = wanted.post_id and p.status = 'published'
     join ${builds.schema('accounts')}.account a on a.account_id = p.author_id`;
@@ -81,8 +88,20 @@ export async function postFacts(
 }
 
 function factsOf(line: string): PostFacts {
-  const [id = '', author = '', version = '', likes, comments, isPrivate, isActive, liked, saved, followed, hidden] =
-    line.split(' ');
+  const [
+    id = '',
+    author = '',
+    version = '',
+    likes,
+    comments,
+    isPrivate,
+    isActive,
+    liked,
+    saved,
+    followed,
+    hidden,
+    blocks,
+  ] = line.split(' ');
   const [postRow = '', authorRow = ''] = version.split('/');
   return {
     post: {
@@ -94,7 +113,7 @@ function factsOf(line: string): PostFacts {
     },
     author: { row: apart(authorRow), isPrivate: isPrivate === '1', isActive: isActive === '1' },
     marks: { liked: liked === '1', saved: saved === '1' },
-    ties: { followed: followed === '1', hidden: hidden === '1' },
+    ties: { followed: followed === '1', hidden: hidden === '1', blocks: blocks === '1' },
   };
 }
 
@@ -117,5 +136,6 @@ export function viewOf(viewer: AccountId, { post, author, marks, ties }: PostFac
     is_liked: marks.liked,
     is_saved: marks.saved,
     followed: ties.followed,
+    blocks: ties.blocks,
   };
 }

@@ -1,6 +1,7 @@
 import type { AccountId } from '../../domain/ids.ts';
 import type { ReadContext } from '../projection.ts';
 import { userColumns, type UserCard } from './user-cards.ts';
+import { countFor } from './viewer-counts.ts';
 import { follows, isThere, mayMeet, maySee } from './viewer-rules.ts';
 
 /** A profile page's head. `may_see`: whether the viewer may also see what the account shares. */
@@ -29,12 +30,11 @@ export async function profileByUsername(
     Omit<Profile, 'followers' | 'following' | 'posts'> & { followers: string; following: string; posts: string }
   >(
     `select ${userColumns(builds, 'a')}, a.bio, a.website,
-       coalesce(c.followers, 0) as followers, coalesce(c.following, 0) as following, coalesce(n.posts, 0) as posts,
+       ${countFor.followers(builds, '$1', 'a.account_id')} as followers, ${countFor.following(builds, '$1', 'a.account_id')} as following, coalesce(n.posts, 0) as posts,
        ${follows(builds, '$1', 'a.account_id')} as is_following, ${follows(builds, 'a.account_id', '$1')} as is_followed_by,
        ${isThere(`${builds.schema('follows')}.follow_request r where r.follower_id = $1 and r.followee_id = a.account_id`)} as has_requested,
        ${maySee(builds, '$1', 'a')} as may_see
      from ${builds.schema('accounts')}.account a
-     left join ${builds.schema('follows')}.follow_count c on c.account_id = a.account_id
      left join ${builds.schema('posts')}.post_count n on n.account_id = a.account_id
      where a.username = $2 and a.status = 'active' and ${mayMeet(builds, '$1', 'a')}`,
     [viewer, username],

@@ -2,6 +2,7 @@ import type { AccountId, StoryId } from '../../domain/ids.ts';
 import type { PostMedium } from './post-cards.ts';
 import type { Builds, ReadContext } from '../projection.ts';
 import { userColumns, type UserCard } from './user-cards.ts';
+import { countFor } from './viewer-counts.ts';
 import { isThere, maySeeStory } from './viewer-rules.ts';
 
 /** Everything that a reader sees of a story. `views` is for its author alone to be shown. */
@@ -50,8 +51,7 @@ export async function viewsOfOwnStory(
   storyId: StoryId,
 ): Promise<number | undefined> {
   const { rows } = await sql.query<{ views: string }>(
-    `select coalesce(c.views, 0) as views
-     from ${builds.schema('stories')}.story s left join ${builds.schema('story-views')}.story_view_count c on c.story_id = s.story_id
+    `select ${countFor.storyViews(builds, '$1', 's.story_id')} as views from ${builds.schema('stories')}.story s
      where s.story_id = $2 and s.author_id = $1 and s.status = 'published'`,
     [author, storyId],
   );
@@ -84,7 +84,7 @@ function selectStories(builds: Builds): string {
       json_build_object('media_id', m.media_id, 'kind', m.kind, 'keys', m.keys, 'playlist', m.playlist, 'width', m.width, 'height', m.height,
         'duration_ms', m.duration_ms, 'blurhash', m.blurhash) as medium,
       ${isThere(`${views}.story_view v where v.story_id = s.story_id and v.account_id = $1`)} as is_viewed,
-      coalesce((select c.views from ${views}.story_view_count c where c.story_id = s.story_id), 0) as views
+      ${countFor.storyViews(builds, '$1', 's.story_id')} as views
     from ${builds.schema('stories')}.story s
     join ${builds.schema('accounts')}.account a on a.account_id = s.author_id
     join ${builds.schema('media')}.media m on m.media_id = s.media_id and m.status = 'ready'`;

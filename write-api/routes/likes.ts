@@ -48,7 +48,7 @@ function postLikeRoute({ log, counts }: Deps, method: 'post' | 'delete'): Route<
       return {
         status: 200,
         written: changed.written,
-        body: { liked, like_count: await counts.likes(postId, changed.written) },
+        body: { liked, like_count: await counts.likes(account.id, postId, changed.written) },
       };
     },
   });
@@ -73,7 +73,7 @@ function commentLikeRoute({ log, counts }: Deps, method: 'post' | 'delete'): Rou
       return {
         status: 200,
         written: changed.written,
-        body: { liked, like_count: await counts.commentLikes(commentId, changed.written) },
+        body: { liked, like_count: await counts.commentLikes(account.id, commentId, changed.written) },
       };
     },
   });

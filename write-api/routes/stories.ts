@@ -117,7 +117,7 @@ function viewRoute({ log, counts }: Deps): Route<ContentRefusal> {
       return {
         status: 200,
         written: viewed.written,
-        body: { view_count: await counts.storyViews(storyId, viewed.written) },
+        body: { view_count: await counts.storyViews(account.id, storyId, viewed.written) },
       };
     },
   });

@@ -28,7 +28,7 @@ const LIFETIME_MS = 60_000;
 type KnownAuthor = { readonly facts: PostFacts['author']; changed: boolean };
 type KnownPost = { readonly facts: PostFacts['post']; readonly author: KnownAuthor };
 /** What a viewer has to do with a post and its author, in one number: there are many of these. */
-const OWN = { liked: 1, saved: 2, followed: 4, hidden: 8 } as const;
+const OWN = { liked: 1, saved: 2, followed: 4, hidden: 8, blocks: 16 } as const;
 
 /**
  * Facts of posts, authors and viewers as long as nobody announces that they have changed. While announcements may have
@@ -151,7 +151,8 @@ function packed({ marks, ties }: PostFacts): number {
     (marks.liked ? OWN.liked : 0) |
     (marks.saved ? OWN.saved : 0) |
     (ties.followed ? OWN.followed : 0) |
-    (ties.hidden ? OWN.hidden : 0)
+    (ties.hidden ? OWN.hidden : 0) |
+    (ties.blocks ? OWN.blocks : 0)
   );
 }
 
@@ -159,6 +160,6 @@ function unpacked(own: number): Pick<PostFacts, 'marks' | 'ties'> {
   const has = (flag: number) => (own & flag) !== 0;
   return {
     marks: { liked: has(OWN.liked), saved: has(OWN.saved) },
-    ties: { followed: has(OWN.followed), hidden: has(OWN.hidden) },
+    ties: { followed: has(OWN.followed), hidden: has(OWN.hidden), blocks: has(OWN.blocks) },
   };
 }

@@ -4,6 +4,7 @@ import type { ChangesHeard } from '../../../infra/process/invalidation-source.ts
 import { postCards, type PostCard } from '../../../projections/queries/post-cards.ts';
 import { viewOf, type PostView } from '../../../projections/queries/post-views.ts';
 import type { Builds, ReadContext } from '../../../projections/projection.ts';
+import { hiddenCounts, type HiddenCounts } from '../../../projections/queries/viewer-counts.ts';
 import { askedFacts, type FactsOf } from '../cache/fact-cache.ts';
 import type { Ranked } from '../cache/sessions.ts';
 
@@ -55,8 +56,12 @@ export function createHydration(factsOf: FactsOf = askedFacts, changes?: Changes
       );
       for (const card of asked) if (card.version !== null && now === builds) kept.set(card.post_id, card);
       const added = new Map<string, PostCard>(asked.map((card) => [card.post_id, card]));
+      // What is kept of a post is the same for everybody; few viewers have a block that takes somebody out of its
+      // counts.
+      const among = shown.filter(({ view }) => view.blocks).map(({ id }) => id);
+      const hidden = among.length === 0 ? NOBODY : await hiddenCounts(read, viewer, among);
       return shown.flatMap(({ id, view, card = added.get(id) }) =>
-        card?.status === 'published' ? [withView(card, view)] : [],
+        card?.status === 'published' ? [withView(card, view, hidden.get(id))] : [],
       );
     };
 }
@@ -66,8 +71,20 @@ function currentOf(kept: RecentMap<string, PostCard>, id: string, view: PostView
   return card?.version === view.version ? card : undefined;
 }
 
-function withView(card: PostCard, { like_count, comment_count, is_liked, is_saved }: PostView): PostCard {
-  return { ...card, like_count, comment_count, is_liked, is_saved };
+const NOBODY: ReadonlyMap<string, HiddenCounts> = new Map();
+
+function withView(
+  card: PostCard,
+  { like_count, comment_count, is_liked, is_saved }: PostView,
+  hidden: HiddenCounts = { likes: 0, comments: 0 },
+): PostCard {
+  return {
+    ...card,
+    like_count: Math.max(0, like_count - hidden.likes),
+    comment_count: Math.max(0, comment_count - hidden.comments),
+    is_liked,
+    is_saved,
+  };
 }
 
 function buildsOf(builds: Builds): string {
