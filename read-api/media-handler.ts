@@ -30,9 +30,9 @@ const PRIVATE_CACHE_CONTROL = 'private, max-age=3600';
 const SHORT_CACHE_CONTROL = 'public, max-age=60';
 
 /**
- * Serves GET and HEAD of `/media/<key>`: files of ready media of active accounts, a private account's by signed address
- * alone; everything else is a 404. Names never serve other pictures, so caches may keep them; for a short time only
- * while the format that the client prefers is still to be made.
+ * Serves GET and HEAD of `/media/<key>`: files of ready media of active accounts, a private account's and an archived
+ * post's by signed address alone; everything else is a 404. Names never serve other pictures, so caches may keep them;
+ * for a short time only while the format that the client prefers is still to be made.
  */
 export function mediaHandler(deps: Deps): RequestHandler {
   return async (request, response, next) => {

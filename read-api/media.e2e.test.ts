@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { AccountId, MediaId } from '../domain/ids.ts';
+import { newId } from '../infra/ids.ts';
 import { happened } from '../testing/projection-spec.ts';
 import { openReadWorld, type ReadWorld } from '../testing/read-world.ts';
 
@@ -107,6 +108,47 @@ describe('GET /media', () => {
     ]) {
       expect((await file(path)).status, path).toBe(404);
     }
+  });
+
+  it("serves an archived post's file to its author alone, who is told a signed address, and to everybody again afterwards", async () => {
+    const other = await world.person('curious');
+    const medium = await world.medium(ann);
+    await put(medium);
+    const postId = await world.post(ann, { mediaIds: [medium] });
+    const status = async (path = address(medium)) => (await file(path)).status;
+    expect(await status()).toBe(200);
+    await world.tell(happened('PostArchived', { postId, authorId: ann }));
+    expect(await status()).toBe(404);
+    expect((await world.get(`/v1/posts/${postId}`, other)).status).toBe(404);
+    const { body } = await world.get(`/v1/posts/${postId}`, ann);
+    const [shown] = (body as { media: { urls: { small: string } }[] }).media;
+    const signed = await file(shown!.urls.small);
+    expect([signed.status, signed.headers.get('cache-control')]).toEqual([200, 'private, max-age=3600']);
+    await world.tell(happened('PostUnarchived', { postId, authorId: ann }));
+    expect(await status()).toBe(200);
+  });
+
+  it('serves the file of an archived post as long as something else shows it', async () => {
+    const [inBoth, inStory, asPicture] = [await world.medium(ann), await world.medium(ann), await world.medium(ann)];
+    for (const medium of [inBoth, inStory, asPicture]) await put(medium);
+    await world.post(ann, { mediaIds: [inBoth] });
+    const storyId = newId.story();
+    await world.tell(
+      happened('StoryPosted', { storyId, authorId: ann, mediaId: inStory, durationMs: 5_000, audience: 'all' }),
+      happened('StoryPublished', {
+        storyId,
+        authorId: ann,
+        audience: 'all',
+        publishedAt: '2026-01-01T00:00:00.000Z',
+        expiresAt: '2026-01-02T00:00:00.000Z',
+      }),
+      happened('ProfilePictureChosen', { accountId: ann, mediaId: asPicture }),
+    );
+    for (const medium of [inBoth, inStory, asPicture])
+      await world.tell(
+        happened('PostArchived', { postId: await world.post(ann, { mediaIds: [medium] }), authorId: ann }),
+      );
+    for (const medium of [inBoth, inStory, asPicture]) expect((await file(address(medium))).status).toBe(200);
   });
 
   it("serves a private account's file by its signed address alone", async () => {

@@ -8,7 +8,7 @@ import type { Profile } from '../projections/queries/profiles.ts';
 import type { StoryCard } from '../projections/queries/story-cards.ts';
 import type { ListedUser, UserCard } from '../projections/queries/user-cards.ts';
 import type { CommentBody, ListedUserBody, MediumBody, PostBody, ProfileBody, StoryBody, UserBody } from './bodies.ts';
-import { pictureOf, picturesOf, urlsOf } from './media-urls.ts';
+import { pictureOf, picturesOf, urlsOf, type Access } from './media-urls.ts';
 
 /** Turns cards into what clients get; the only thing that it adds are addresses. */
 export type Presenter = {
@@ -68,7 +68,7 @@ export function createPresenter(addresses: MediaAddresses): Presenter {
     story: ({ author, medium, ...card }, viewer) => ({
       story_id: card.story_id,
       user: user(author),
-      media: presentMedium(addresses, author, { ...medium, alt_text: null }),
+      media: presentMedium(addresses, { isPrivate: author.is_private }, { ...medium, alt_text: null }),
       duration: card.duration_ms / 1000,
       audience: card.audience,
       is_viewed: card.is_viewed,
@@ -91,7 +91,7 @@ function rememberedPosts(addresses: MediaAddresses, user: Presenter['user']): (c
     const part: FixedPart = {
       post_id: card.post_id,
       user: user(card.author),
-      media: card.media.map((medium) => presentMedium(addresses, card.author, medium)),
+      media: card.media.map((medium) => presentMedium(addresses, { isPrivate: isSecret(card) }, medium)),
       caption: card.caption,
       hashtags: card.caption === null ? [] : hashtagsOf(card.caption),
       filter: card.filter,
@@ -105,12 +105,15 @@ function rememberedPosts(addresses: MediaAddresses, user: Presenter['user']): (c
     return { part };
   };
   return (card) => {
-    if (card.author.is_private) return presented(card);
+    if (isSecret(card)) return presented(card);
     const post = known.get(card.media) ?? presented(card);
     known.set(card.media, post);
     return post;
   };
 }
+
+/** Whether a post's files have signed addresses. */
+const isSecret = ({ author, status }: PostCard) => author.is_private || status === 'archived';
 
 const changingPart = ({ like_count, comment_count, is_liked, is_saved }: PostCard) => ({
   like_count,
@@ -119,12 +122,13 @@ const changingPart = ({ like_count, comment_count, is_liked, is_saved }: PostCar
   is_saved,
 });
 
-function presentMedium(addresses: MediaAddresses, owner: UserCard, medium: PostMedium): z.input<typeof MediumBody> {
+
+function presentMedium(addresses: MediaAddresses, access: Access, medium: PostMedium): z.input<typeof MediumBody> {
   const { media_id, kind, width, height, blurhash, duration_ms, alt_text } = medium;
   return {
     media_id,
     type: kind,
-    urls: urlsOf(addresses, owner, medium),
+    urls: urlsOf(addresses, access, medium),
     width,
     height,
     blurhash,

@@ -80,7 +80,11 @@ await runProcess(logger, async (own) => {
     ...identityReactions({ store, vault, pool, builds, freshness }),
     celebrityStatus(celebrities),
   ];
-  const sweeps: readonly Sweep[] = [...mediaSweeps(deps, media), sweepCelebrityStatus(celebrities), ...jobs.sweeps];
+  const sweeps: readonly Sweep[] = [
+    ...mediaSweeps({ ...deps, unusedUploadMs: config.UNUSED_UPLOAD_HOURS * 3_600_000 }, media),
+    sweepCelebrityStatus(celebrities),
+    ...jobs.sweeps,
+  ];
 
   await prepareReactionTables(pool, reactions);
   await plantCheckpoints(pool, store, reactions, config.REACTIONS_FROM);

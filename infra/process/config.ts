@@ -85,6 +85,8 @@ const Environment = z.object({
   FAN_OUT: z.enum(['auto', 'all', 'active', 'none']).default('auto'),
   /** Deliveries a second to the followers of one author beyond the first 10,000. */
   FAN_OUT_BURST_RATE: count(50_000),
+  /** How long a completed upload that nothing shows is kept, and an object that no event names. */
+  UNUSED_UPLOAD_HOURS: count(24),
   /** How long the build that a rebuild replaced stays fed, and a rollback possible. */
   BUILD_GRACE_MINUTES: count(60),
 });

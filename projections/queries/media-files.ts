@@ -1,5 +1,5 @@
 import type { ServedVariant } from '../models/media.ts';
-import type { ReadContext } from '../projection.ts';
+import type { Builds, ReadContext } from '../projection.ts';
 
 /** A file that is served: one representation of one size of a medium. */
 export type MediaFile = {
@@ -13,20 +13,21 @@ export type MediaFile = {
 export const FORMAT_WISHES = 'media-formats';
 
 /** The models that `mediaFiles` reads. */
-export const MEDIA_FILE_MODELS = ['media', 'accounts'] as const;
+export const MEDIA_FILE_MODELS = ['media', 'accounts', 'posts', 'stories'] as const;
 
 // The key of every file that is made of a medium carries the medium's id.
 const ID_IN_KEY = /(?:^|\/)(med_[0-7][0-9a-hjkmnp-tv-z]{25})(?:\/|$)/;
 
 /**
  * All representations of the size that a key belongs to, the key's own first; none when it belongs to no ready medium
- * of an active account, so that uploads and deleted media are never served. `is_private`: an address must be signed.
+ * of an active account, so that uploads and deleted media are never served. `is_private`: an address must be signed,
+ * because the account is private, or because all that shows the medium is archived.
  */
 export async function mediaFiles({ sql, builds }: ReadContext, key: string): Promise<MediaFile[]> {
   const mediaId = ID_IN_KEY.exec(key)?.[1];
   if (mediaId === undefined) return [];
   const { rows } = await sql.query<FilesRow>(
-    `select a.is_private, m.variants, m.playlist
+    `select a.is_private or ${archived(builds, 'm', 'a')} as is_private, m.variants, m.playlist
      from ${builds.schema('media')}.media m
      join ${builds.schema('accounts')}.account a on a.account_id = m.owner_id and a.status = 'active'
      where m.media_id = $1 and m.status = 'ready'`,
@@ -38,6 +39,15 @@ export async function mediaFiles({ sql, builds }: ReadContext, key: string): Pro
       : representationsOf(variants, key);
     return files.map((file) => ({ media_id: mediaId, key: file.key, content_type: file.contentType, is_private }));
   });
+}
+
+// SQL: an archived post shows the medium, and nothing that others may see does.
+function archived(builds: Builds, medium: string, owner: string): string {
+  const posts = builds.schema('posts');
+  const shownBy = (status: string) =>
+    `exists (select from ${posts}.post_media x join ${posts}.post p on p.post_id = x.post_id where x.media_id = ${medium}.media_id and p.status = '${status}')`;
+  const story = `exists (select from ${builds.schema('stories')}.story s where s.media_id = ${medium}.media_id and s.status = 'published')`;
+  return `(${owner}.profile_media_id is distinct from ${medium}.media_id and ${shownBy('archived')} and not ${shownBy('published')} and not ${story})`;
 }
 
 type FilesRow = { readonly is_private: boolean; readonly variants: ServedVariant[]; readonly playlist: string | null };

@@ -5,6 +5,7 @@ import { streamOf } from '../../../domain/streams.ts';
 import { aPhoto, openContentWorld, type ContentWorld } from '../../../testing/content-world.ts';
 import { eventually } from '../../../testing/projector-world.ts';
 import { forgetProgress, startReactor, type TestReactor } from '../../../testing/reactor.ts';
+import { archivePost } from '../../posts/archive-post.ts';
 import { completeUpload } from '../../media/complete-upload.ts';
 import { deletePost } from '../../posts/delete-post.ts';
 import { deleteStory } from '../../stories/delete-story.ts';
@@ -138,6 +139,17 @@ describe('caches', () => {
     await caughtUp();
     await eventually('the caches have forgotten it', () => purged.includes(pathOf(mediaId)));
     expect(purged).not.toContain(pathOf(kept));
+  });
+
+  it('forget what an archived post showed, and not what another shows', async () => {
+    const [mediaId, kept] = [await world.ready(ann), await world.ready(ann)];
+    const postId = await world.post(ann, [mediaId]);
+    await world.post(ann, [kept]);
+    await archivePost(world, world.as(ann), { accountId: ann, postId });
+    await caughtUp();
+    expect(purged).toContain(pathOf(mediaId));
+    expect(purged).not.toContain(pathOf(kept));
+    expect(await statusOf(mediaId)).toBe('processed');
   });
 
   it('forget what everybody could see once the account is private', async () => {

@@ -20,15 +20,18 @@ import {
 import { OWED_PURGES_DDL, purgeForGood, type PurgeDeps } from './purge-cdn.ts';
 import type { Reaction } from '../reaction.ts';
 
+/** The name of the reaction, and of its checkpoint. */
+export const DELETE_MEDIA = 'delete-media';
+
 export type DeleteMediaDeps = Log & PurgeDeps;
 
 /**
  * Deletes media once nothing shows them: their post or story is gone, another profile picture is chosen, the account is
- * erased. Caches forget what is deleted, and what a private account had shown to everybody.
+ * erased. Caches forget what is deleted or archived, and what a private account had shown to everybody.
  */
 export function deleteMedia(deps: DeleteMediaDeps): Reaction {
   return {
-    name: 'delete-media',
+    name: DELETE_MEDIA,
     handles: [
       'UploadRequested',
       'UploadCompleted',
@@ -36,6 +39,7 @@ export function deleteMedia(deps: DeleteMediaDeps): Reaction {
       'UploadAbandoned',
       'MediaDeleted',
       'PostCreated',
+      'PostArchived',
       'PostDeleted',
       'StoryPosted',
       'StoryPublished',
@@ -62,11 +66,11 @@ async function noteFile(pool: Pool, event: DomainEvent): Promise<void> {
       return noteUpload(pool, { mediaId, ownerId, uploadKey: key, expiresAt });
     }
     case 'UploadCompleted':
-      return noteArrival(pool, event.data.mediaId);
+      return noteArrival(pool, event.data.mediaId, event.meta.occurredAt);
     case 'MediaDerived':
       // The file belongs to the medium that it is made of, which may not go before.
       await useMedia(pool, event.data.mediaId, [event.data.fromMediaId]);
-      return noteDerived(pool, event.data);
+      return noteDerived(pool, event.data, event.meta.occurredAt);
     case 'UploadAbandoned':
     case 'MediaDeleted':
       return noteDeletion(pool, event.data.mediaId, event.meta.occurredAt);
@@ -108,6 +112,8 @@ async function noteEnd(deps: DeleteMediaDeps, context: CommandContext, event: Do
       return release(deps, context, event.data.storyId);
     case 'ProfilePictureChosen':
       return release(deps, context, event.data.accountId, event.data.mediaId);
+    case 'PostArchived':
+      return purgeForGood(deps, event.position, await mediaUsedBy(deps.pool, event.data.postId));
     case 'AccountMadePrivate':
       return purgeForGood(deps, event.position, await filesOf(deps.pool, event.data.accountId));
     case 'AccountErased':
@@ -132,7 +138,8 @@ export async function release(
   await endUse(deps.pool, usedBy, used);
 }
 
-async function deleteOne(deps: Log, context: CommandContext, mediaId: MediaId): Promise<void> {
+/** Deletes a medium, whoever shows it; its objects stay for their time of grace. */
+export async function deleteOne(deps: Log, context: CommandContext, mediaId: MediaId): Promise<void> {
   await handle(deps, context, {
     decider: mediaDecider,
     streamId: streamOf.media(mediaId),

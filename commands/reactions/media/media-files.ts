@@ -24,7 +24,18 @@ create table if not exists reactions.media_use (
   primary key (media_id, used_by)
 );
 create index if not exists media_use_user on reactions.media_use (used_by);
-create index if not exists media_use_until on reactions.media_use (until) where until is not null;`;
+create index if not exists media_use_until on reactions.media_use (until) where until is not null;
+do $$ begin
+  if not exists (select from information_schema.columns where table_schema = 'reactions' and table_name = 'media_file' and column_name = 'unused_since') then
+    -- Since when a file is there that nothing has shown yet. What is found so at the upgrade begins then.
+    alter table reactions.media_file add column unused_since timestamptz;
+    update reactions.media_file f set unused_since = now()
+    where upload_expires_at is null and deleted_at is null and not exists (select from reactions.media_use u where u.media_id = f.media_id);
+  end if;
+end $$;
+create index if not exists media_file_unused on reactions.media_file (unused_since) where unused_since is not null;
+-- Where a sweep that takes several rounds goes on.
+create table if not exists reactions.sweep_place (sweep text collate "C" primary key, place text collate "C" not null);`;
 
 export type MediaFile = { readonly mediaId: MediaId; readonly uploadKey: string | null };
 
@@ -41,28 +52,34 @@ export async function noteUpload(sql: Sql, file: MediaFile & { ownerId: AccountI
   );
 }
 
-/** Notes a medium that is made of another one's file. */
+/** Notes a medium that is made of another one's file, and since when. */
 export async function noteDerived(
   sql: Sql,
   { mediaId, ownerId }: { mediaId: MediaId; ownerId: AccountId },
+  at: Date,
 ): Promise<void> {
-  await sql.query('insert into reactions.media_file (media_id, owner_id) values ($1, $2) on conflict do nothing', [
-    mediaId,
-    ownerId,
-  ]);
+  await sql.query(
+    'insert into reactions.media_file (media_id, owner_id, unused_since) values ($1, $2, $3) on conflict do nothing',
+    [mediaId, ownerId, at],
+  );
 }
 
-/** Notes that an upload is no longer awaited. */
-export async function noteArrival(sql: Sql, mediaId: MediaId): Promise<void> {
-  await sql.query('update reactions.media_file set upload_expires_at = null where media_id = $1', [mediaId]);
+/** Notes that an upload is no longer awaited: it is there, and waits to be used. */
+export async function noteArrival(sql: Sql, mediaId: MediaId, at: Date): Promise<void> {
+  await sql.query(
+    `update reactions.media_file f set upload_expires_at = null,
+       unused_since = case when deleted_at is null and not exists (select from reactions.media_use u where u.media_id = f.media_id) then coalesce(unused_since, $2) end
+     where media_id = $1`,
+    [mediaId, at],
+  );
 }
 
 /** Notes since when a file is deleted. */
 export async function noteDeletion(sql: Sql, mediaId: MediaId, at: Date): Promise<void> {
-  await sql.query('update reactions.media_file set deleted_at = coalesce(deleted_at, $2) where media_id = $1', [
-    mediaId,
-    at,
-  ]);
+  await sql.query(
+    'update reactions.media_file set deleted_at = coalesce(deleted_at, $2), unused_since = null where media_id = $1',
+    [mediaId, at],
+  );
 }
 
 /** Forgets a file for good. */
@@ -73,7 +90,8 @@ export async function forgetFile(sql: Sql, mediaId: MediaId): Promise<void> {
 /** Notes that a post, a story or a profile shows media. */
 export async function useMedia(sql: Sql, usedBy: string, mediaIds: readonly MediaId[]): Promise<void> {
   await sql.query(
-    'insert into reactions.media_use (used_by, media_id) select $1, id from unnest($2::text[]) as id on conflict do nothing',
+    `with used as (update reactions.media_file set unused_since = null where media_id = any($2::text[]))
+     insert into reactions.media_use (used_by, media_id) select $1, id from unnest($2::text[]) as id on conflict do nothing`,
     [usedBy, mediaIds],
   );
 }
@@ -125,6 +143,24 @@ export async function overdueUploads(sql: Sql, before: Date, limit: number): Pro
     [before, limit],
   );
   return rows.map((row) => FileRow.parse(row));
+}
+
+/** Files that nothing has shown since they came before `before`, at most `limit`. */
+export async function unusedFiles(sql: Sql, before: Date, limit: number): Promise<MediaFile[]> {
+  const { rows } = await sql.query<Record<string, unknown>>(
+    'select * from reactions.media_file where unused_since < $1 order by unused_since, media_id limit $2',
+    [before, limit],
+  );
+  return rows.map((row) => FileRow.parse(row));
+}
+
+/** Those of some media of which there is a note: they are in use, or their own sweep removes them. */
+export async function notedFiles(sql: Sql, mediaIds: readonly MediaId[]): Promise<Set<MediaId>> {
+  const { rows } = await sql.query<Record<string, unknown>>(
+    'select media_id from reactions.media_file where media_id = any($1::text[])',
+    [mediaIds],
+  );
+  return new Set(rows.map((row) => IdRow.parse(row)));
 }
 
 /** What showed its media only until before `before`, at most `limit`. */

@@ -9,7 +9,9 @@ import { codeVersions } from '../../../projections/catalog.ts';
 import { createFreshness } from '../../../projections/builds/consistency.ts';
 import { media } from '../../../projections/models/media.ts';
 import { MEDIA_FILE_MODELS, mediaFiles } from '../../../projections/queries/media-files.ts';
+import { posts } from '../../../projections/models/posts.ts';
 import { Runner } from '../../../projections/runner/runner.ts';
+import { stories } from '../../../projections/models/stories.ts';
 import { Supervisor } from '../../../projections/runner/supervisor.ts';
 import { openContentWorld, type ContentWorld } from '../../../testing/content-world.ts';
 import { eventually } from '../../../testing/projector-world.ts';
@@ -64,7 +66,14 @@ async function openFeed(): Promise<Feed> {
     firstDelayMs: 1,
     onPoison: async () => 'stop',
   });
-  const supervisor = new Supervisor({ pool, databaseUrl, store, log, projections: [accounts, media], runner });
+  const supervisor = new Supervisor({
+    pool,
+    databaseUrl,
+    store,
+    log,
+    projections: [accounts, media, posts, stories],
+    runner,
+  });
   await supervisor.start();
   return { close: () => supervisor.close() };
 }

@@ -77,20 +77,24 @@ export function sweepDeletedMedia(deps: SweepDeps): Sweep {
   };
 }
 
-async function removeObjects(objects: ObjectStore, mediaId: MediaId, uploadKey: string | null): Promise<void> {
+/** Removes all that is stored of a medium. */
+export async function removeObjects(objects: ObjectStore, mediaId: MediaId, uploadKey: string | null): Promise<void> {
   for await (const { key } of objects.list(`media/${mediaId}/`)) await objects.delete(key);
   if (uploadKey !== null) await objects.delete(uploadKey);
 }
 
-// Each thing leaves the list when it is done, so the next page is read from the start again.
-async function page<T>(
-  read: () => Promise<T[]>,
+/**
+ * Works through a list page by page. Each thing leaves it when it is done, so the next page is read from the start
+ * again.
+ */
+export async function page<T>(
+  read: (limit: number) => Promise<T[]>,
   signal: AbortSignal,
   work: (thing: T) => Promise<void>,
 ): Promise<number> {
   let done = 0;
   for (;;) {
-    const things = await read();
+    const things = await read(PAGE);
     for (const thing of things) {
       if (signal.aborted) return done;
       await work(thing);
@@ -100,7 +104,8 @@ async function page<T>(
   }
 }
 
-function systemContext(id: string, sweep: string, now: Date): CommandContext {
+/** The context in which a sweep commands, the same for the same thing. */
+export function systemContext(id: string, sweep: string, now: Date): CommandContext {
   const commandId = sweepCommandId(id, sweep);
   return { commandId, actorId: 'system', correlationId: commandId, causationId: commandId, now };
 }

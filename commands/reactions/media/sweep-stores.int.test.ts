@@ -137,7 +137,7 @@ describe('the daily sample', () => {
 
 it('belongs to every media store, and what two buckets owe each other to a pair alone', () => {
   const namesFor = (media: Parameters<typeof mediaSweeps>[1]) =>
-    mediaSweeps({ ...world, cdn, reached: async () => undefined }, media).map(({ name }) => name);
+    mediaSweeps({ ...world, cdn, reached: async () => undefined, unusedUploadMs: 1 }, media).map(({ name }) => name);
   const pair = {
     primary: world.objects,
     secondary: second,
@@ -148,6 +148,8 @@ it('belongs to every media store, and what two buckets owe each other to a pair 
     'uploads',
     'stories',
     'deleted-media',
+    'unused-uploads',
+    'orphans',
     'owed-purges',
     'stray-files',
     'media-integrity',
@@ -156,6 +158,8 @@ it('belongs to every media store, and what two buckets owe each other to a pair 
     'uploads',
     'stories',
     'deleted-media',
+    'unused-uploads',
+    'orphans',
     'owed-purges',
     'media-stores',
     'media-integrity',
@@ -164,6 +168,8 @@ it('belongs to every media store, and what two buckets owe each other to a pair 
     'uploads',
     'stories',
     'deleted-media',
+    'unused-uploads',
+    'orphans',
     'owed-purges',
     'media-integrity',
   ]);

@@ -12,8 +12,9 @@ import { mediaPrefix } from './media-objects.ts';
 import { sweepOwedPurges, type OwedPurgeDeps } from './purge-cdn.ts';
 import type { Sweep } from '../reaction.ts';
 import { sweepDeletedMedia, sweepStories, sweepStrayFiles, sweepUploads } from './sweep-media.ts';
+import { sweepOrphans, sweepUnusedUploads, type SweepUnusedDeps } from '../sweep-unused.ts';
 
-type Deps = Log & OwedPurgeDeps & { readonly objects: ObjectStore; readonly log: Logger };
+type Deps = Log & OwedPurgeDeps & SweepUnusedDeps & { readonly objects: ObjectStore; readonly log: Logger };
 type IntegrityStores = Pick<MediaPair, 'primary'> & Partial<Pick<MediaPair, 'secondary'>>;
 
 const MINUTE_MS = 60_000;
@@ -23,7 +24,14 @@ const SAMPLE = 100;
 
 /** Everything that time brings about for media and the stores that they lie in. */
 export function mediaSweeps(deps: Deps, media: MediaStore): Sweep[] {
-  const usual = [sweepUploads(deps), sweepStories(deps), sweepDeletedMedia(deps), sweepOwedPurges(deps)];
+  const usual = [
+    sweepUploads(deps),
+    sweepStories(deps),
+    sweepDeletedMedia(deps),
+    sweepUnusedUploads(deps),
+    sweepOrphans(deps),
+    sweepOwedPurges(deps),
+  ];
   if (media.kind === 'files')
     return [...usual, sweepStrayFiles(media.objects), sweepIntegrity(deps, { primary: media.objects })];
   return media.pair === undefined
