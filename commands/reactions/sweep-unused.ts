@@ -1,5 +1,5 @@
 import { MediaId } from '../../domain/ids.ts';
-import { mediaDecider, type MediaState } from '../../domain/media.ts';
+import { mediaDecider } from '../../domain/media.ts';
 import type { Position } from '../../domain/position.ts';
 import { streamOf } from '../../domain/streams.ts';
 import type { ListedObject, ObjectStore } from '../../infra/object-store/object-store.ts';
@@ -11,6 +11,7 @@ import { forgetFile, notedFiles, unusedFiles } from './media/media-files.ts';
 import { mediaPrefix } from './media/media-objects.ts';
 import type { Sweep } from './reaction.ts';
 import { page, removeObjects, systemContext } from './media/sweep-media.ts';
+import type { MediaState } from '../../domain/media-state.ts';
 
 export type SweepUnusedDeps = Log & {
   readonly pool: Pool;
