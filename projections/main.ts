@@ -1,8 +1,7 @@
-import express from 'express';
 import { readConfig } from '../infra/process/config.ts';
 import { openEventStore } from '../infra/event-store/event-store.ts';
 import { createHealthApp } from '../infra/http/app.ts';
-import { listen } from '../infra/http/server.ts';
+import { listen, tellOf } from '../infra/http/server.ts';
 import { runProcess } from '../infra/process/lifecycle.ts';
 import { createLog } from '../infra/process/log.ts';
 import { openPool } from '../infra/postgres.ts';
@@ -104,16 +103,15 @@ await runProcess(log, async (own) => {
   });
 
   const parts: ProjectorParts = { pool, store, redis, supervisor, lanes, status };
-  const app = express();
-  app.get('/health/projections', projectionsHealth(parts));
-  app.use(
-    createHealthApp({
-      log,
-      health: { ...projectorHealth(parts), ...kafka.health },
-      metrics: (request, response) => {
-        telemetry.metricsHandler(request, response);
-      },
-    }),
+  const app = createHealthApp({
+    log,
+    health: { ...projectorHealth(parts), ...kafka.health },
+    metrics: (request, response) => {
+      telemetry.metricsHandler(request, response);
+    },
+    pages: { '/health/projections': projectionsHealth(parts) },
+  });
+  own(await listen(app, { port: config.PROJECTOR_PORT, host: config.HOST, onError: tellOf(log) }), (one) =>
+    one.close(),
   );
-  own(await listen(app, { port: config.PROJECTOR_PORT, host: config.HOST }), (one) => one.close());
 });

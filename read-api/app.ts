@@ -33,6 +33,8 @@ export type ReadApiDeps = {
   readonly rateLimiter: RateLimiter;
   readonly log: Log;
   readonly health: Readonly<Record<string, HealthCheck>>;
+  /** Who may name a client's address; nobody by default. */
+  readonly trustedProxies?: readonly string[];
   /** The routes of feeds and trays, which read Redis as well. */
   readonly feedRoutes: readonly Route<ReadRefusal>[];
   readonly metrics?: RequestHandler;

@@ -1,6 +1,6 @@
 import { createAuthenticator } from '../infra/auth/authenticator.ts';
 import { configOrExit } from '../infra/process/config.ts';
-import { listen } from '../infra/http/server.ts';
+import { listen, tellOf } from '../infra/http/server.ts';
 import { createTokens } from '../infra/auth/jwt.ts';
 import { KeyWatch } from '../infra/redis/key-watch.ts';
 import { runProcess } from '../infra/process/lifecycle.ts';
@@ -101,6 +101,7 @@ await runProcess(log, async (own) => {
     rateLimiter: config.RATE_LIMITS === 'off' ? noLimits() : createLimits({ redis, limits: limitsOf(config) }),
     feedRoutes: feeds,
     log,
+    trustedProxies: config.TRUSTED_PROXIES,
     health: {
       postgresql: () => primary.query('select from vault.session limit 0'),
       read_models: async () => {
@@ -113,6 +114,9 @@ await runProcess(log, async (own) => {
       telemetry.metricsHandler(request, response);
     },
   });
-  const server = own(await listen(app, { port: config.READ_API_PORT, host: config.HOST }), (one) => one.close());
+  const server = own(
+    await listen(app, { port: config.READ_API_PORT, host: config.HOST, onError: tellOf(log) }),
+    (one) => one.close(),
+  );
   log.info({ port: server.port }, 'listening');
 });

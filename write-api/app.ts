@@ -20,6 +20,8 @@ export type WriteApiDeps = {
   readonly storeId: string;
   readonly log: Log;
   readonly health: Readonly<Record<string, HealthCheck>>;
+  /** Who may name a client's address; nobody by default. */
+  readonly trustedProxies?: readonly string[];
   readonly telemetry?: RequestHandler;
   readonly metrics?: RequestHandler;
   /** Checks every answer against its schema; for tests. */

@@ -8,6 +8,7 @@ import { Transform, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import busboy from 'busboy';
 import { LIMITS } from '../domain/limits.ts';
+import { bytesOf } from '../infra/http/body.ts';
 import { ProblemError } from '../infra/http/problem.ts';
 import type { BodyReader } from '../infra/http/route.ts';
 
@@ -96,7 +97,7 @@ async function readForm(
       ),
     );
   });
-  const parsing = await pipeline(request, parser, { signal }).then(
+  const parsing = await pipeline(bytesOf(request), parser, { signal }).then(
     () => undefined,
     (error: unknown) => (signal.aborted ? error : malformed(error)),
   );

@@ -281,12 +281,40 @@ describe('failed log-ins', () => {
   });
 
   it('of one account or one address do not stop others', async () => {
-    const at = await world.serve({ limits: world.limits(tenTries) });
+    const at = await world.serve({ limits: world.limits(tenTries), trustedProxies: ['loopback'] });
     const [ann, ben] = [await person(at), await person(at)];
     await Promise.all(Array.from({ length: 11 }, () => logIn(at, ann.username, 'wrong password')));
     expect((await logIn(at, ben.username, PASSWORD)).status).toBe(200);
     expect((await logIn(at, ann.username, PASSWORD)).status).toBe(429);
     expect((await logIn(at, ann.username, PASSWORD, { 'x-forwarded-for': '203.0.113.7' })).status).toBe(200);
+  });
+
+  it('from one address are stopped whatever the names, and elsewhere not', async () => {
+    const at = await world.serve({
+      limits: world.limits({ failed_logins_per_address: { capacity: 10, windowMs: 900_000 } }),
+      trustedProxies: ['loopback'],
+    });
+    const ann = await person(at);
+    const from = (address: string) => ({ 'x-forwarded-for': address });
+    const sprayed = await Promise.all(
+      Array.from({ length: 40 }, (_, i) => logIn(at, `name.${i}`, 'Spring2026', from(`2001:db8:7:7::${i}`))),
+    );
+    expect(sprayed.filter(({ status }) => status === 401)).toHaveLength(10);
+    expect(sprayed.filter(({ status }) => status === 429)).toHaveLength(30);
+    expect((await logIn(at, ann.username, PASSWORD, from('2001:db8:7:7::ffff'))).status).toBe(429);
+    expect((await logIn(at, ann.username, PASSWORD, from('2001:db8:7:8::1'))).status).toBe(200);
+  });
+
+  it('count the address of the connection where no proxy is trusted, whatever a client claims', async () => {
+    const at = await world.serve({
+      limits: world.limits({ failed_logins_per_address: { capacity: 10, windowMs: 900_000 } }),
+    });
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, (_, i) =>
+        logIn(at, `name.${i}`, 'Spring2026', { 'x-forwarded-for': `203.0.113.${i}` }),
+      ),
+    );
+    expect(answers.filter(({ status }) => status === 429)).toHaveLength(10);
   });
 
   it('are forgiven by a success and not counted for an operator', async () => {

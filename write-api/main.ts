@@ -4,7 +4,7 @@ import { videoSupport } from '../commands/media/video-support.ts';
 import { createAuthenticator } from '../infra/auth/authenticator.ts';
 import { configOrExit } from '../infra/process/config.ts';
 import { openEventStore } from '../infra/event-store/event-store.ts';
-import { listen } from '../infra/http/server.ts';
+import { listen, tellOf } from '../infra/http/server.ts';
 import { createTokens } from '../infra/auth/jwt.ts';
 import { runProcess } from '../infra/process/lifecycle.ts';
 import { createLog } from '../infra/process/log.ts';
@@ -81,6 +81,7 @@ await runProcess(log, async (own) => {
     idempotency: vault.idempotency(isWriteRefusal),
     storeId: store.storeId,
     log,
+    trustedProxies: config.TRUSTED_PROXIES,
     health: { event_store: () => store.head(), postgresql: () => pool.query('select 1'), redis: () => redis.ping() },
     metrics: (request, response) => {
       telemetry.metricsHandler(request, response);
@@ -94,6 +95,9 @@ await runProcess(log, async (own) => {
     }, SWEEP_MS),
     clearInterval,
   );
-  const server = own(await listen(app, { port: config.WRITE_API_PORT, host: config.HOST }), (each) => each.close());
+  const server = own(
+    await listen(app, { port: config.WRITE_API_PORT, host: config.HOST, onError: tellOf(log) }),
+    (each) => each.close(),
+  );
   log.info({ port: server.port }, 'listening');
 });

@@ -1,4 +1,5 @@
 import type { RequestHandler } from 'express';
+import { bytesOf } from '../infra/http/body.ts';
 import { sendProblem, type Problem } from '../infra/http/problem.ts';
 import type { FsObjectStore } from '../infra/object-store/object-store-fs.ts';
 import type { UploadOutcome } from '../infra/object-store/object-store-fs-uploads.ts';
@@ -20,16 +21,14 @@ export function uploadHandler(objects: Pick<FsObjectStore, 'acceptUpload'>): Req
     const { pathname, search } = new URL(request.originalUrl, 'http://localhost');
     const key = pathname.slice(UPLOAD_PATH.length + 1);
     const contentType = request.headers['content-type'];
-    objects.acceptUpload({ key, search, contentType, body: request }).then(
+    objects.acceptUpload({ key, search, contentType, body: bytesOf(request) }).then(
       (outcome) => {
-        // The rest of a refused body is not read: the connection cannot be used again.
-        if (!request.complete) response.setHeader('Connection', 'close');
         if (outcome.ok) response.status(200).end();
         else sendProblem(response, problemOfUpload(outcome.code));
       },
       (error: unknown) => {
         // A client that left gets no answer, and is no fault of ours.
-        if (request.errored === null) next(error);
+        if (request.complete || !request.destroyed) next(error);
         else response.destroy();
       },
     );

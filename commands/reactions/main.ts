@@ -2,7 +2,7 @@ import type { Position } from '../../domain/position.ts';
 import { configOrExit } from '../../infra/process/config.ts';
 import { openEventStore } from '../../infra/event-store/event-store.ts';
 import { createHealthApp } from '../../infra/http/app.ts';
-import { listen } from '../../infra/http/server.ts';
+import { listen, tellOf } from '../../infra/http/server.ts';
 import { runProcess } from '../../infra/process/lifecycle.ts';
 import { createLog } from '../../infra/process/log.ts';
 import { openPool } from '../../infra/postgres.ts';
@@ -114,6 +114,9 @@ await runProcess(logger, async (own) => {
       telemetry.metricsHandler(request, response);
     },
   });
-  const server = own(await listen(app, { port: config.REACTOR_PORT, host: config.HOST }), (each) => each.close());
+  const server = own(
+    await listen(app, { port: config.REACTOR_PORT, host: config.HOST, onError: tellOf(logger) }),
+    (each) => each.close(),
+  );
   logger.info({ port: server.port }, 'listening');
 });

@@ -1,4 +1,5 @@
 import type { Request, Response } from 'express';
+import { clientNetwork } from './client-address.ts';
 import { ProblemError } from './problem.ts';
 import type { Route } from './route.ts';
 import type { Authenticator, LimitState, RateLimiter, TokenVerdict } from './services.ts';
@@ -50,7 +51,7 @@ export async function limitRate(
   http: { request: Request; response: Response },
 ): Promise<void> {
   if (caller.operator) return;
-  const subject = caller.account?.id ?? http.request.ip ?? 'unknown';
+  const subject = caller.account?.id ?? clientNetwork(http.request.ip);
   const state = await limiter.take(subject, ['requests', ...(route.limits ?? [])]);
   if (state === undefined) return;
   for (const [name, value] of Object.entries(rateLimitHeaders(state))) http.response.setHeader(name, value);

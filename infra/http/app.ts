@@ -27,6 +27,8 @@ export type HttpAppOptions<Code extends string> = HttpServices<Code> & {
   readonly extras?: readonly RequestHandler[];
   /** Names errors of lower layers, such as a store that is away. */
   readonly problemOfError?: (error: unknown) => Problem | undefined;
+  /** Who may name a client's address in `X-Forwarded-For`, as TRUSTED_PROXIES lists them; nobody by default. */
+  readonly trustedProxies?: readonly string[];
   /** Origins whose pages may call; none by default. */
   readonly corsOrigins?: readonly string[];
 };
@@ -39,8 +41,7 @@ export function createHttpApp<Code extends string>(options: HttpAppOptions<Code>
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
-  // The edge and the other parts of a deployment reach us from private addresses; only they may name the client's.
-  app.set('trust proxy', ['loopback', 'linklocal', 'uniquelocal']);
+  app.set('trust proxy', [...(options.trustedProxies ?? [])]);
   app.use(requestIds(), securityHeaders(), cors(options.corsOrigins ?? []));
   app.get('/health/live', liveness());
   app.get('/health/ready', readiness(options.health));
@@ -63,11 +64,12 @@ export function createHttpApp<Code extends string>(options: HttpAppOptions<Code>
   return app;
 }
 
-/** A bare app with health and metrics only, for processes that serve nothing else. */
+/** A bare app with health and metrics, for processes that serve nothing else but a few `pages` of their own state. */
 export function createHealthApp(options: {
   log: Log;
   health: Readonly<Record<string, HealthCheck>>;
   metrics?: RequestHandler;
+  pages?: Readonly<Record<string, RequestHandler>>;
 }): Express {
   const app = express();
   app.disable('x-powered-by');
@@ -75,6 +77,7 @@ export function createHealthApp(options: {
   app.get('/health/live', liveness());
   app.get('/health/ready', readiness(options.health));
   if (options.metrics !== undefined) app.get('/metrics', options.metrics);
+  for (const [path, page] of Object.entries(options.pages ?? {})) app.get(path, page);
   for (const path of [...HEALTH, ...(options.metrics === undefined ? [] : ['/metrics'])])
     app.all(path, methodNotAllowed(['get']));
   app.use((_request, response) => {

@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { Readable } from 'node:stream';
 import express, { type Request, type Response } from 'express';
 import { JSON_DEPTH_AT_MOST, nestsDeeper } from './json-depth.ts';
 import { ProblemError } from './problem.ts';
@@ -14,8 +16,9 @@ export function bodyReader(
   route: Route,
 ): (request: Request, response: Response, signal: AbortSignal) => Promise<ReadBody> {
   if (route.schemas.body === undefined) return () => Promise.resolve({ body: undefined, fingerprint: '' });
+  const limit = route.bodyLimitBytes ?? DEFAULT_LIMIT_BYTES;
   const parse = express.json({
-    limit: route.bodyLimitBytes ?? DEFAULT_LIMIT_BYTES,
+    limit,
     strict: false,
     type: () => true,
     verify: (_request, _response, bytes) => {
@@ -43,6 +46,9 @@ export function bodyReader(
         title: 'The body is in an encoding that is not read',
         detail: 'JSON is sent in UTF-8.',
       });
+    // The parser would wait for all of a body before it says that it is too large.
+    if (Number(request.headers['content-length']) > limit)
+      throw new ProblemError({ status: 413, code: 'body_too_large', title: 'The body is too large' });
     await new Promise<void>((resolve, reject) => {
       parse(request, response, (error?: unknown) => {
         if (error === undefined) resolve();
@@ -57,6 +63,14 @@ export function bodyReader(
         .digest('hex'),
     };
   };
+}
+
+/**
+ * The bytes of a body for a pipeline that may fail. A pipeline destroys what it reads from, and with a request its
+ * connection, so that the refusal would never arrive.
+ */
+export function bytesOf(request: IncomingMessage): Readable {
+  return Readable.from(request.iterator({ destroyOnReturn: false }), { objectMode: false });
 }
 
 function hasBody(request: Request): boolean {

@@ -3,8 +3,9 @@ import { JsonText } from './json-text.ts';
 import { currentTraceparent } from '../process/telemetry.ts';
 import { identifyCaller, limitRate, type Caller } from './access.ts';
 import { bodyReader } from './body.ts';
+import { clientNetwork } from './client-address.ts';
 import { answerOnce, freshCommandId, idempotencyKeyOf } from './once.ts';
-import { ProblemError, requestIdOf, sendProblem } from './problem.ts';
+import { ProblemError, requestIdOf, sendProblem, type Problem } from './problem.ts';
 import type { PlainAnswer, PlainRequest, ReadBody, Refused, Route } from './route.ts';
 import type { HttpServices, RecordedAnswer } from './services.ts';
 
@@ -41,20 +42,21 @@ export function dispatch<Code extends string>(route: Route<Code>, services: Http
   };
 }
 
+const TOOK_TOO_LONG: Problem = {
+  status: 503,
+  code: 'timed_out',
+  title: 'The request took too long',
+  detail: 'Repeat it with the same Idempotency-Key.',
+  headers: { 'Retry-After': '1' },
+};
+// The client's own doing: no fault of ours that anybody should be told of.
+const BODY_TOO_LATE: Problem = { status: 408, code: 'body_too_late', title: 'The body did not arrive in time' };
+
 // Ends when the client leaves, when the time limit passes, or with the answer.
 function endsWith(request: Request, response: Response, limitMs: number): AbortSignal {
   const controller = new AbortController();
   const limit = setTimeout(
-    () =>
-      controller.abort(
-        new ProblemError({
-          status: 503,
-          code: 'timed_out',
-          title: 'The request took too long',
-          detail: 'Repeat it with the same Idempotency-Key.',
-          headers: { 'Retry-After': '1' },
-        }),
-      ),
+    () => controller.abort(new ProblemError(request.complete ? TOOK_TOO_LONG : BODY_TOO_LATE)),
     limitMs,
   );
   response.once('close', () => {
@@ -108,7 +110,7 @@ async function run<Code extends string>(
       ...caller,
       tokens,
       context: contextOf(exchange, caller, commandId),
-      address: exchange.request.ip ?? 'unknown',
+      address: clientNetwork(exchange.request.ip),
       signal: exchange.signal,
     });
     if ('refusal' in result) return result;

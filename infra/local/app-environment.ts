@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { join, resolve } from 'node:path';
 import { APPS, type AppName } from './apps.ts';
 import type { LocalSettings } from './options.ts';
@@ -11,6 +12,8 @@ export type AppEnvironmentInput = Pick<LocalSettings, 'host' | 'publicUrl'> & {
   secrets: Pick<Secrets, 'MASTER_KEY' | 'JWT_SECRET'>;
   stores: { DATABASE_URL: string; REDIS_URL: string; EVENTSTORE_URL: string };
 };
+
+const ANY = ['0.0.0.0', '::'];
 
 /**
  * Settings that a command needs as much as the processes do, so that both see the same stores, media and lines of
@@ -41,6 +44,7 @@ export function appEnvironment(input: AppEnvironmentInput): {
     ...stores,
     ...Object.fromEntries(Object.entries(ports).map(([name, port]) => [name, String(port)])),
     HOST: host,
+    TRUSTED_PROXIES: env['TRUSTED_PROXIES'] ?? ownAddresses(host),
     PUBLIC_URL: input.publicUrl ?? appUrls(ports, host).edge,
     MEDIA_DIR: resolve(env['MEDIA_DIR'] ?? join(dataDir, 'media')),
   };
@@ -51,9 +55,14 @@ export function appEnvironment(input: AppEnvironmentInput): {
   };
 }
 
+/** Where the edge's connections to the APIs come from: from the address that they listen on, where it is one. */
+function ownAddresses(host: string): string {
+  return isIP(host) === 0 || ANY.includes(host) ? 'loopback' : `loopback,${host}`;
+}
+
 /** Where each process answers, seen from this machine. */
 export function appUrls(ports: Ports, host: string): Record<AppName, string> {
-  const reachable = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
+  const reachable = ANY.includes(host) ? '127.0.0.1' : host;
   const urlOf = (name: AppName) =>
     `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${ports[APPS[name].port]}`;
   return {

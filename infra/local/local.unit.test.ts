@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { localEnvironment, readAddresses, removeAddresses, writeAddresses } from './addresses.ts';
 import { appEnvironment } from './app-environment.ts';
-import { edgeTarget, isLive } from './edge/edge-routes.ts';
 import { showMaking } from './making.ts';
 import { readOptions, readSettings } from './options.ts';
 import { ensureSecrets, readSecrets } from './secrets.ts';
@@ -124,27 +123,6 @@ describe('environment of the processes', () => {
     expect(shared).toMatchObject({ DATABASE_URL: 'd', CELEBRITY_THRESHOLD: '5' });
     expect(Object.keys(shared)).not.toContain('JWT_SECRET');
     expect(Object.keys(shared)).not.toContain('S3_SECRET_ACCESS_KEY');
-  });
-});
-
-describe('edge routes', () => {
-  it.each([
-    ['GET', '/', undefined, 'home'],
-    ['GET', '/?from=mail', undefined, 'home'],
-    ['POST', '/', undefined, 'write-api'],
-    ['GET', '/v1/feed', undefined, 'read-api'],
-    ['HEAD', '/media/a', undefined, 'read-api'],
-    ['PATCH', '/v1/posts/1', undefined, 'write-api'],
-    ['OPTIONS', '/v1/posts/1', 'GET', 'read-api'],
-    ['OPTIONS', '/v1/posts/1', 'DELETE', 'write-api'],
-    ['GET', '/upload/x', undefined, 'write-api'],
-    ['GET', '/metrics?x', undefined, 'hidden'],
-  ] as const)('%s %s (preflight for %s) goes to %s', (method, url, preflightFor, target) => {
-    expect(edgeTarget(method, url, preflightFor)).toBe(target);
-  });
-
-  it('know a live connection by its path alone', () => {
-    expect([isLive('/v1/live'), isLive('/v1/live?token=x'), isLive('/v1/lives')]).toEqual([true, true, false]);
   });
 });
 

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { z } from 'zod';
 
 const whole = (least: number, most: number) => {
@@ -15,6 +16,20 @@ const url = (protocols: string[]) =>
       (text) => protocols.some((protocol) => text.startsWith(`${protocol}://`)),
       `must start with ${protocols.map((p) => `${p}://`).join(' or ')}`,
     );
+/** Addresses, networks and the names of kinds of them that Express knows, comma-separated. */
+const networks = z
+  .string()
+  .default('')
+  .transform((text) =>
+    text
+      .split(',')
+      .map((part) => part.trim())
+      .filter((part) => part !== ''),
+  )
+  .refine(
+    (parts) => parts.every(isNetwork),
+    'must list addresses, networks such as 10.0.0.0/8, loopback, linklocal or uniquelocal',
+  );
 const postgresUrl = url(['postgres', 'postgresql']);
 
 /** Every environment variable that Shutterlog reads; `.env.example` lists them with their meaning. */
@@ -26,6 +41,11 @@ const Environment = z.object({
   REACTOR_PORT: port(4004),
   /** Interface to listen on. */
   HOST: z.string().default('127.0.0.1'),
+  /**
+   * The proxies in front of the APIs: what they say in `X-Forwarded-For` is a client's address; nobody else is
+   * believed.
+   */
+  TRUSTED_PROXIES: networks,
   /** Origin under which clients reach the edge; used in upload and media addresses. */
   PUBLIC_URL: url(['http', 'https']).optional(),
   EVENTSTORE_URL: url(['esdb', 'esdb+discover']),
@@ -71,6 +91,8 @@ const Environment = z.object({
   LIMIT_FOLLOWS_PER_HOUR: count(200),
   LIMIT_LIKES_PER_HOUR: count(500),
   LIMIT_FAILED_LOGINS: count(10),
+  /** Failed log-ins in 15 minutes from one address, whatever the names. */
+  LIMIT_FAILED_LOGINS_PER_ADDRESS: count(30),
   CELEBRITY_THRESHOLD: count(10_000),
   CELEBRITY_REVOKE_BELOW: count(9_000),
   SUPER_CELEBRITY_THRESHOLD: count(1_000_000),
@@ -90,6 +112,17 @@ const Environment = z.object({
   /** How long the build that a rebuild replaced stays fed, and a rollback possible. */
   BUILD_GRACE_MINUTES: count(60),
 });
+
+function isNetwork(text: string): boolean {
+  const [address = '', bits, ...more] = text.split('/');
+  if (bits === undefined && ['loopback', 'linklocal', 'uniquelocal'].includes(address)) return true;
+  const family = isIP(address);
+  return (
+    family !== 0 &&
+    more.length === 0 &&
+    (bits === undefined || (/^\d+$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128)))
+  );
+}
 
 /** The program's settings, read once at start and handed on by parameter. */
 export type Config = z.infer<typeof Environment>;

@@ -75,14 +75,36 @@ describe('rate limits', () => {
   });
 
   it('give a try to log in back when it succeeds', async () => {
-    const limits = createLimits({ redis, limits: small });
-    const ann = randomUUID();
+    const limits = createLimits({
+      redis,
+      limits: { ...small, failed_logins_per_address: { capacity: 4, windowMs: 3_600_000 } },
+    });
+    const attempt = { name: randomUUID(), address: randomUUID() };
     for (let i = 0; i < 10; i += 1) {
-      expect((await limits.takeLogin(ann))?.allowed).toBe(true);
-      await limits.giveBackLogin(ann);
+      expect((await limits.takeLogin(attempt))?.allowed).toBe(true);
+      await limits.giveBackLogin(attempt);
     }
-    for (let i = 0; i < 3; i += 1) expect((await limits.takeLogin(ann))?.allowed).toBe(true);
-    expect((await limits.takeLogin(ann))?.allowed).toBe(false);
+    for (let i = 0; i < 3; i += 1) expect((await limits.takeLogin(attempt))?.allowed).toBe(true);
+    expect((await limits.takeLogin(attempt))?.allowed).toBe(false);
+  });
+
+  it('bound the tries of one address over all names, and do not charge a name for what its address may not do', async () => {
+    const limits = createLimits({
+      redis,
+      limits: { ...small, failed_logins_per_address: { capacity: 5, windowMs: 3_600_000 } },
+    });
+    const [address, other] = [randomUUID(), randomUUID()];
+    const states = await Promise.all(
+      Array.from({ length: 40 }, (_, i) => limits.takeLogin({ name: `name ${i}`, address })),
+    );
+    expect(states.filter((state) => state?.allowed === true)).toHaveLength(5);
+    expect(states.find((state) => state?.allowed === false)).toMatchObject({ limit: 5, remaining: 0 });
+    expect((await limits.takeLogin({ name: 'name 39', address: other }))?.allowed).toBe(true);
+    const spared = { name: 'spared', address };
+    for (let i = 0; i < 10; i += 1) expect((await limits.takeLogin(spared))?.limit).toBe(5);
+    for (const name of ['name 0', 'name 1', 'name 2', 'name 3', 'name 4'])
+      await limits.giveBackLogin({ name, address });
+    for (let i = 0; i < 3; i += 1) expect((await limits.takeLogin(spared))?.allowed).toBe(true);
   });
 
   it('leave no key behind for ever', async () => {
@@ -104,6 +126,6 @@ describe('rate limits', () => {
 
   it('are off when they are switched off', async () => {
     expect(await noLimits().take('ann', ['requests'])).toBeUndefined();
-    expect(await noLimits().takeLogin('ann')).toBeUndefined();
+    expect(await noLimits().takeLogin({ name: 'ann', address: '127.0.0.1' })).toBeUndefined();
   });
 });

@@ -6,7 +6,7 @@ import type { RedisClient } from './redis.ts';
 
 /** A token bucket: `capacity` requests at once, refilled evenly over `windowMs`. */
 export type Bucket = { readonly capacity: number; readonly windowMs: number };
-export type BucketName = 'requests' | 'posts' | 'follows' | 'likes' | 'failed_logins';
+export type BucketName = 'requests' | 'posts' | 'follows' | 'likes' | 'failed_logins' | 'failed_logins_per_address';
 
 const HOUR_MS = 3_600_000;
 
@@ -19,6 +19,7 @@ export function limitsOf(
     | 'LIMIT_FOLLOWS_PER_HOUR'
     | 'LIMIT_LIKES_PER_HOUR'
     | 'LIMIT_FAILED_LOGINS'
+    | 'LIMIT_FAILED_LOGINS_PER_ADDRESS'
   >,
 ): Readonly<Record<BucketName, Bucket>> {
   return {
@@ -27,16 +28,22 @@ export function limitsOf(
     follows: { capacity: config.LIMIT_FOLLOWS_PER_HOUR, windowMs: HOUR_MS },
     likes: { capacity: config.LIMIT_LIKES_PER_HOUR, windowMs: HOUR_MS },
     failed_logins: { capacity: config.LIMIT_FAILED_LOGINS, windowMs: HOUR_MS / 4 },
+    failed_logins_per_address: { capacity: config.LIMIT_FAILED_LOGINS_PER_ADDRESS, windowMs: HOUR_MS / 4 },
   };
 }
+
+/** Whose password is tried, under a name that tells nothing, and from where. */
+export type LoginTry = { readonly name: string; readonly address: string };
 
 /** Counts requests and failed log-ins. */
 export type Limits = RateLimiter & {
   /**
    * Draws one try to log in before it is made, so that many at once cannot slip through; give it back when it succeeds.
+   * It counts for the name from that address, and for the address whatever the name: many names with one password each
+   * are as much guessing as many passwords for one name.
    */
-  takeLogin(subject: string): Promise<LimitState | undefined>;
-  giveBackLogin(subject: string): Promise<void>;
+  takeLogin(attempt: LoginTry): Promise<LimitState | undefined>;
+  giveBackLogin(attempt: LoginTry): Promise<void>;
 };
 
 /**
@@ -122,9 +129,20 @@ export function createLimits({
   };
   return {
     take: (subject, names) => draw(subject, names, 1),
-    takeLogin: (subject) => draw(subject, ['failed_logins'], 1),
-    giveBackLogin: async (subject) => {
-      await draw(subject, ['failed_logins'], -1);
+    takeLogin: async ({ name, address }) => {
+      const ofName = await draw(`${name}/${address}`, ['failed_logins'], 1);
+      if (ofName?.allowed === false) return ofName;
+      // Two calls, because in a cluster the two may live on different servers.
+      const ofAddress = await draw(address, ['failed_logins_per_address'], 1);
+      if (ofAddress?.allowed !== false) return ofName;
+      await draw(`${name}/${address}`, ['failed_logins'], -1);
+      return ofAddress;
+    },
+    giveBackLogin: async ({ name, address }) => {
+      await Promise.all([
+        draw(`${name}/${address}`, ['failed_logins'], -1),
+        draw(address, ['failed_logins_per_address'], -1),
+      ]);
     },
   };
 }

@@ -1,5 +1,7 @@
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
+import { tellOf } from '../../http/server.ts';
 import { runProcess } from '../../process/lifecycle.ts';
 import { createLog } from '../../process/log.ts';
 import { readDemoWorld } from '../demo-world.ts';
@@ -27,7 +29,11 @@ const options = z
 const log = createLog({ process: 'edge', level: 'info' });
 await runProcess(log, async (own) => {
   const { host, port, 'read-api': readApi, 'write-api': writeApi, 'data-dir': dataDir } = options;
-  own(await startEdge({ host, port, readApi, writeApi, home: () => demoOf(dataDir) }), (edge) => edge.close());
+  const spool = dataDir === undefined ? {} : { spoolDir: join(dataDir, 'spool') };
+  own(
+    await startEdge({ host, port, readApi, writeApi, home: () => demoOf(dataDir), onError: tellOf(log), ...spool }),
+    (edge) => edge.close(),
+  );
 });
 
 function demoOf(dataDir: string | undefined) {

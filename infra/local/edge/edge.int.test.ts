@@ -7,6 +7,7 @@ import {
 } from 'node:http';
 import { connect } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
+import { exchangeRaw, statusOf } from '../../../testing/raw-http.ts';
 import { startEdge, type EdgeOptions } from './edge.ts';
 
 const releases: (() => Promise<void> | void)[] = [];
@@ -48,11 +49,46 @@ describe('edge', () => {
     expect((await fetch(`${await edgeBefore({ read: document({}) })}/openapi.json`)).status).toBe(502);
   });
 
-  it('keeps metrics inside', async () => {
+  it('keeps metrics inside, however they are asked for', async () => {
     const origin = await edgeBefore({ read: echo('read') });
+    const port = Number(new URL(origin).port);
     const answer = await fetch(`${origin}/metrics`);
-    expect(answer.status).toBe(404);
     expect(await answer.json()).toMatchObject({ code: 'not_found', status: 404 });
+    for (const path of [
+      '/Metrics',
+      '/metrics/',
+      '/./metrics',
+      '/v1/../metrics',
+      '//metrics',
+      'http://edge/metrics',
+      '/health/projections',
+    ]) {
+      for (const upgrade of [
+        '',
+        'connection: upgrade\r\nupgrade: websocket\r\n',
+        'connection: upgrade\r\nupgrade: h2c\r\n',
+      ]) {
+        const raw = await exchangeRaw(
+          port,
+          `GET ${path} HTTP/1.1\r\nhost: edge\r\n${upgrade || 'connection: close\r\n'}\r\n`,
+        );
+        expect([path, statusOf(raw)]).toEqual([path, 404]);
+      }
+    }
+  });
+
+  it('answers a client that would rather speak HTTP/2 in HTTP/1.1', async () => {
+    const origin = await edgeBefore({
+      read: (request, response) => {
+        response.end(JSON.stringify(request.headers));
+      },
+    });
+    const raw = await exchangeRaw(
+      Number(new URL(origin).port),
+      'GET /v1/feed HTTP/1.1\r\nhost: edge\r\nconnection: Upgrade, HTTP2-Settings, X-Mine\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABk\r\nx-mine: 1\r\n\r\n',
+    );
+    expect(statusOf(raw)).toBe(200);
+    for (const name of ['upgrade', 'http2-settings', 'x-mine']) expect(raw).not.toContain(`"${name}"`);
   });
 
   it('does not let a client choose the address that the APIs see', async () => {
@@ -122,7 +158,7 @@ describe('edge', () => {
           response.write('data: open\n\n');
         },
       },
-      { maxLive: 1 },
+      { limits: { live: 1 } },
     );
     const held = new AbortController();
     await fetch(`${origin}/v1/live`, { signal: held.signal });
@@ -161,11 +197,50 @@ describe('edge', () => {
     expect(back.toString()).toBe('ping');
   });
 
-  it('shows the demo login on its first page, with markup in names made harmless', async () => {
+  it('answers an upgrade that the API does not know as the API does', async () => {
+    const origin = await edgeBefore({
+      read: (_request, response) => {
+        response.writeHead(404, { 'x-from': 'api' }).end('nothing live here');
+      },
+    });
+    for (const path of ['/v1/live', '/v1/feed']) {
+      const raw = await exchangeRaw(
+        Number(new URL(origin).port),
+        `GET ${path} HTTP/1.1\r\nhost: edge\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n`,
+      );
+      expect(statusOf(raw)).toBe(404);
+      expect(raw).toContain('nothing live here');
+    }
+  });
+
+  it('shows the demo login on its first page to this machine alone, with markup in names made harmless', async () => {
     const origin = await edgeBefore({}, { home: () => ({ demo: { username: 'demo', password: '<b>&' } }) });
     const page = await text(`${origin}/`);
     expect(page).toContain('href="/docs"');
     expect(page).toContain('&lt;b&gt;&amp;');
+    expect(await text(`${origin}/`, { headers: { 'x-forwarded-for': '203.0.113.9' } })).not.toContain('&lt;b&gt;');
+    expect(
+      await exchangeRaw(
+        Number(new URL(origin).port),
+        'GET / HTTP/1.1\r\nhost: shutterlog.example\r\nconnection: close\r\n\r\n',
+      ),
+    ).not.toContain('&lt;b&gt;');
+  });
+
+  it('says on its own pages as on those of the APIs what a browser must not do with them', async () => {
+    const document: RequestListener = (_request, response) => {
+      response.end(JSON.stringify({ openapi: '3.1.0', info: { version: '1' }, paths: {} }));
+    };
+    const origin = await edgeBefore({ read: document, write: document });
+    for (const path of ['/', '/openapi.json', '/metrics']) {
+      const { headers } = await fetch(origin + path);
+      expect([path, headers.get('x-content-type-options'), headers.get('referrer-policy')]).toEqual([
+        path,
+        'nosniff',
+        'no-referrer',
+      ]);
+      expect(headers.get('content-security-policy')).toMatch(/^default-src 'none'(?!.*unsafe)/);
+    }
   });
 });
 

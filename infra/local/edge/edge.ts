@@ -1,8 +1,23 @@
+import type { EventEmitter } from 'node:events';
 import { Agent, createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { Socket, type AddressInfo } from 'node:net';
-import { createProxyServer, type ProxyServer } from 'http-proxy-3';
-import { edgeTarget, isLive } from './edge-routes.ts';
-import { homePage, type HomePage } from './home-page.ts';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { clientNetwork } from '../../http/client-address.ts';
+import { lingerAfterAnswers } from '../../http/linger.ts';
+import { bound, drain } from '../../http/server.ts';
+import {
+  createBodyReceiver,
+  type BodyLimits,
+  type BodyReceiver,
+  type ReceivedBody,
+  type Reception,
+} from './edge-body.ts';
+import { boundWaiting, type ConnectionLimits, type WaitingConnections } from './edge-connections.ts';
+import { forward } from './edge-forward.ts';
+import { answerOn, asksForWebSocket, forwardUpgrade } from './edge-live.ts';
+import { PROBLEMS, sendDocument, sendHome, sendProblem } from './edge-pages.ts';
+import { edgeRoute, type EdgeRoute } from './edge-routes.ts';
+import type { HomePage } from './home-page.ts';
 import { wholeContract } from './whole-contract.ts';
 
 export type EdgeOptions = {
@@ -14,209 +29,246 @@ export type EdgeOptions = {
   writeApi: string;
   /** What `/` says; asked for each request, because the demo world comes after the edge. */
   home: () => HomePage;
-  /** Requests in progress beyond which new ones are answered 503. */
-  maxRequests?: number;
-  /** Live connections (server-sent events, WebSockets) beyond which new ones are answered 503. */
-  maxLive?: number;
+  /** Where large bodies wait until they are whole; the system's temporary directory by default. */
+  spoolDir?: string;
+  limits?: Partial<EdgeLimits>;
+  /** Told of errors of the listening socket. */
+  onError?: (error: Error) => void;
 };
+
+export type EdgeLimits = BodyLimits &
+  ConnectionLimits & {
+    /** Requests that an API is asked at once, beyond which new ones are answered 503: in all, and from one address. */
+    requests: number;
+    requestsPerAddress: number;
+    /** Live connections (server-sent events, WebSockets) beyond which new ones are answered 503. */
+    live: number;
+  };
 
 export type Edge = { port: number; close: () => Promise<void> };
 
-const MAX_REQUESTS = 2_000;
-const MAX_LIVE = 5_000;
-const MAX_SOCKETS = 512;
-const UPSTREAM_LIMIT_MS = 60_000;
+const MB = 1_000_000;
+const LIMITS: EdgeLimits = {
+  requests: 2_000,
+  requestsPerAddress: 500,
+  live: 5_000,
+  perAddress: 512,
+  total: 4_096,
+  patienceMs: 15_000,
+  bytesPerSecond: 8_192,
+  memoryBytes: 32_768,
+  spoolBytes: 4_000 * MB,
+  spoolBytesPerAddress: 2_000 * MB,
+};
+/** The largest JSON that an API takes is smaller; a form holds ten files of at most 100 MB (`domain/limits.ts`). */
+const BODY_BYTES = { usual: 1 * MB, files: 1_010 * MB };
+/**
+ * Bodies have a limit of their own, so none is set for whole requests: the slowest upload that is waited for takes
+ * long.
+ */
+const TIME_LIMITS = {
+  headersTimeout: 10_000,
+  requestTimeout: 0,
+  keepAliveTimeout: 20_000,
+  connectionsCheckingInterval: 1_000,
+};
+const SILENCE_MS = 60_000;
 const CLOSE_LIMIT_MS = 5_000;
 
-type Gateway = { proxy: ProxyServer; options: EdgeOptions; agent: Agent; open: { requests: number; live: number } };
+type Gateway = {
+  readonly options: EdgeOptions;
+  readonly limits: EdgeLimits;
+  readonly agent: Agent;
+  readonly receive: BodyReceiver;
+  readonly waiting: WaitingConnections;
+  readonly open: { requests: number; live: number; byNetwork: Map<string, number> };
+};
+type Exchange = { readonly request: IncomingMessage; readonly response: ServerResponse; readonly route: EdgeRoute };
 
 /**
- * Serves both APIs under one origin: GET and HEAD from the read API, everything else from the write API, live
- * connections passed through. Resolves once it listens; rejects when the port is taken. `close` lets running requests
- * end, bounded.
+ * Serves both APIs under one origin, on one machine: GET and HEAD from the read API, everything else from the write
+ * API, live connections passed through, and nothing that is not public (`edge-routes.ts`). An API is asked only once a
+ * request is all there. Resolves once it listens; rejects when the port is taken. `close` lets running requests end,
+ * bounded.
  */
 export async function startEdge(options: EdgeOptions): Promise<Edge> {
-  const proxy = createProxyServer({ xfwd: true });
-  const agent = new Agent({ keepAlive: true, maxSockets: MAX_SOCKETS, scheduling: 'lifo' });
-  const gateway: Gateway = { proxy, options, agent, open: { requests: 0, live: 0 } };
-  // A response that breaks off upstream must break off here, too: the client would otherwise wait for the rest for
-  // ever.
-  proxy.on('proxyRes', (upstream, _request, response) => {
-    upstream.once('close', () => {
-      if (!upstream.complete) response.destroy();
-    });
+  const limits = { ...LIMITS, ...options.limits };
+  const server = createServer({
+    ...TIME_LIMITS,
+    shouldUpgradeCallback: (request) => asksForWebSocket(request) && routeOf(request).live,
   });
-  const server = createServer((request, response) => {
-    handle(gateway, request, response);
+  const gateway: Gateway = {
+    options,
+    limits,
+    agent: new Agent({ keepAlive: true, maxSockets: limits.requests, scheduling: 'lifo' }),
+    receive: createBodyReceiver(options.spoolDir ?? join(tmpdir(), 'shutterlog-edge'), limits),
+    waiting: boundWaiting(server, limits),
+    open: { requests: 0, live: 0, byNetwork: new Map() },
+  };
+  lingerAfterAnswers(server);
+  server.on('request', (request, response) => {
+    handle(gateway, { request, response, route: routeOf(request) });
   });
   server.on('upgrade', (request, socket, head) => {
-    if (socket instanceof Socket) upgrade(gateway, { request, socket, head });
-    else socket.destroy();
+    const response = answerOn(socket, request);
+    if (response === undefined) return;
+    gateway.waiting.leave(request.socket);
+    if (!enter(gateway, { request, response, route: routeOf(request) }, socket)) return;
+    const onFailure = () => {
+      sendProblem(response, PROBLEMS.api_away);
+    };
+    forwardUpgrade({ request, response, origin: options.readApi, url: routeOf(request).url, onFailure }, head);
   });
-  const port = await listen(server, options);
+  await bound(server, options);
+  server.on('error', (error) => {
+    options.onError?.(error);
+  });
   return {
-    port,
+    port: portOf(server, options.port),
     close: async () => {
-      await closeServer(server);
-      agent.destroy();
+      await drain(server, CLOSE_LIMIT_MS);
+      gateway.agent.destroy();
     },
   };
 }
 
-function handle(gateway: Gateway, request: IncomingMessage, response: ServerResponse): void {
-  const target = edgeTarget(
-    request.method ?? 'GET',
-    request.url ?? '/',
-    request.headers['access-control-request-method'],
-  );
-  switch (target) {
+function routeOf(request: IncomingMessage): EdgeRoute {
+  return edgeRoute(request.method ?? 'GET', request.url ?? '/', request.headers['access-control-request-method']);
+}
+
+function handle(gateway: Gateway, exchange: Exchange): void {
+  const { request, response, route } = exchange;
+  const { options, waiting } = gateway;
+  // Where another protocol was asked for, nobody knows whether what follows is HTTP.
+  if (request.headers.upgrade !== undefined) response.shouldKeepAlive = false;
+  // Between two requests of a connection it waits again.
+  response.once('close', () => {
+    waiting.wait(request.socket);
+  });
+  switch (route.target) {
     case 'home': {
-      sendHome(gateway.options.home(), request, response);
+      sendHome(options.home(), request, response);
       return;
     }
     case 'contract': {
-      sendContract(gateway.options, request, response);
+      sendDocument(wholeContract(options), request, response);
       return;
     }
-    case 'hidden': {
-      sendProblem(response, 404, 'not_found');
+    case 'nobody': {
+      sendProblem(response, PROBLEMS.nothing_here);
       return;
     }
     case 'read-api': {
-      forward(gateway, gateway.options.readApi, request, response);
+      void pass(gateway, exchange, options.readApi);
       return;
     }
     case 'write-api': {
-      forward(gateway, gateway.options.writeApi, request, response);
+      void pass(gateway, exchange, options.writeApi);
       return;
     }
     default:
-      target satisfies never;
+      route.target satisfies never;
   }
 }
 
-function forward(gateway: Gateway, target: string, request: IncomingMessage, response: ServerResponse): void {
-  const live = isLive(request.url ?? '/');
-  if (!enter(gateway, live ? 'live' : 'requests')) {
-    sendProblem(response, 503, 'overloaded');
+/** Takes the request whole, then passes it on. */
+async function pass(gateway: Gateway, exchange: Exchange, origin: string): Promise<void> {
+  const { request, response, route } = exchange;
+  const { waiting, receive } = gateway;
+  const onProgress = () => {
+    waiting.wait(request.socket);
+  };
+  const received = await receive(request, {
+    limitBytes: route.files ? BODY_BYTES.files : BODY_BYTES.usual,
+    onProgress,
+  }).catch((): Reception => ({ ok: false, code: 'no_room' }));
+  if (!received.ok) {
+    refuse(received.code, response);
     return;
   }
-  response.once('close', () => {
-    leave(gateway, live ? 'live' : 'requests');
-  });
-  trustNobody(request);
+  if (response.destroyed || !enter(gateway, exchange)) {
+    await received.body.release();
+    return;
+  }
+  waiting.leave(request.socket);
+  passOn(gateway, exchange, { origin, body: received.body });
+}
+
+function refuse(code: Extract<Reception, { ok: false }>['code'], response: ServerResponse): void {
+  switch (code) {
+    case 'late': {
+      sendProblem(response, PROBLEMS.body_late);
+      return;
+    }
+    case 'too_large': {
+      sendProblem(response, PROBLEMS.body_large);
+      return;
+    }
+    case 'no_room': {
+      sendProblem(response, PROBLEMS.too_many);
+      return;
+    }
+    case 'gone': {
+      response.destroy();
+      return;
+    }
+    default:
+      code satisfies never;
+  }
+}
+
+function passOn(
+  { agent }: Gateway,
+  { request, response, route }: Exchange,
+  { origin, body }: { origin: string; body: ReceivedBody },
+): void {
+  const onFailure = () => {
+    sendProblem(response, PROBLEMS.api_away);
+  };
   // A live answer is silent for long and holds its connection for good, so it neither times out nor takes one of the
   // pool's.
-  const options = live
-    ? { target, agent: false, proxyTimeout: 0 }
-    : { target, agent: gateway.agent, proxyTimeout: UPSTREAM_LIMIT_MS };
-  gateway.proxy.web(request, response, options, () => {
-    if (response.headersSent) response.destroy();
-    else sendProblem(response, 502, 'upstream_unavailable');
+  const way = route.live ? { agent: undefined, silenceMs: undefined } : { agent, silenceMs: SILENCE_MS };
+  const asked = forward({ request, response, origin, url: route.url, body, onFailure, ...way });
+  asked.once('close', () => {
+    void body.release();
   });
-}
-
-function upgrade(
-  gateway: Gateway,
-  { request, socket, head }: { request: IncomingMessage; socket: Socket; head: Buffer },
-): void {
-  if (!enter(gateway, 'live')) {
-    socket.end('HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\n\r\n');
-    return;
-  }
-  socket.once('close', () => {
-    leave(gateway, 'live');
-  });
-  socket.on('error', () => {
-    socket.destroy();
-  });
-  trustNobody(request);
-  gateway.proxy.ws(request, socket, head, { target: gateway.options.readApi, agent: false, proxyTimeout: 0 }, () => {
-    if (socket.bytesWritten === 0) socket.end('HTTP/1.1 502 Bad Gateway\r\nconnection: close\r\n\r\n');
-  });
-}
-
-function enter({ open, options }: Gateway, kind: 'requests' | 'live'): boolean {
-  const limit = kind === 'live' ? (options.maxLive ?? MAX_LIVE) : (options.maxRequests ?? MAX_REQUESTS);
-  if (open[kind] >= limit) return false;
-  open[kind] += 1;
-  return true;
-}
-
-function leave({ open }: Gateway, kind: 'requests' | 'live'): void {
-  open[kind] -= 1;
 }
 
 /**
- * The edge is the first proxy: what a client claims about forwarding would let it choose its own address for rate
- * limits.
+ * Counts a request in until its answer, or what else it lasts for, is over; answers 503 and is false when there are too
+ * many.
  */
-function trustNobody(request: IncomingMessage): void {
-  const { headers } = request;
-  delete headers['x-forwarded-for'];
-  delete headers['x-forwarded-port'];
-  delete headers['x-forwarded-proto'];
-  delete headers['x-forwarded-host'];
-  delete headers.forwarded;
-}
-
-function sendHome(page: HomePage, request: IncomingMessage, response: ServerResponse): void {
-  response.writeHead(200, {
-    'content-type': 'text/html; charset=utf-8',
-    'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-    'cache-control': 'no-store',
+function enter(
+  { open, limits }: Gateway,
+  { request, response, route }: Exchange,
+  lasting: EventEmitter = response,
+): boolean {
+  const kind = route.live ? 'live' : 'requests';
+  const network = clientNetwork(request.socket.remoteAddress);
+  const ofNetwork = open.byNetwork.get(network) ?? 0;
+  if (open[kind] >= limits[kind] || (kind === 'requests' && ofNetwork >= limits.requestsPerAddress)) {
+    sendProblem(response, PROBLEMS.too_many);
+    return false;
+  }
+  count(open, { kind, network, by: 1 });
+  lasting.once('close', () => {
+    count(open, { kind, network, by: -1 });
   });
-  response.end(request.method === 'HEAD' ? undefined : homePage(page));
+  return true;
 }
 
-function sendContract(apis: EdgeOptions, request: IncomingMessage, response: ServerResponse): void {
-  wholeContract(apis).then(
-    (document) => {
-      response.writeHead(200, { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store' });
-      response.end(request.method === 'HEAD' ? undefined : JSON.stringify(document));
-    },
-    () => {
-      sendProblem(response, 502, 'upstream_unavailable');
-    },
-  );
+function count(
+  open: Gateway['open'],
+  { kind, network, by }: { kind: 'live' | 'requests'; network: string; by: number },
+): void {
+  open[kind] += by;
+  if (kind === 'live') return;
+  const now = (open.byNetwork.get(network) ?? 0) + by;
+  if (now === 0) open.byNetwork.delete(network);
+  else open.byNetwork.set(network, now);
 }
 
-const PROBLEMS = {
-  not_found: 'There is nothing here',
-  overloaded: 'Too many requests at once; try again in a moment',
-  upstream_unavailable: 'The service behind this address is not answering; try again in a moment',
-};
-
-function sendProblem(response: ServerResponse, status: number, code: keyof typeof PROBLEMS): void {
-  const headers = { 'content-type': 'application/problem+json', ...(status === 404 ? {} : { 'retry-after': '1' }) };
-  // The rest of an unread body would be taken for the next request on this connection.
-  response.writeHead(status, { ...headers, connection: 'close' });
-  response.end(JSON.stringify({ type: 'about:blank', title: PROBLEMS[code], status, code }));
-}
-
-function listen(server: Server, { host, port }: EdgeOptions): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen({ host, port }, () => {
-      resolve(portOf(server.address(), port));
-    });
-  });
-}
-
-function portOf(address: AddressInfo | string | null, asked: number): number {
+function portOf(server: Server, asked: number): number {
+  const address = server.address();
   return address === null || typeof address === 'string' ? asked : address.port;
-}
-
-async function closeServer(server: Server): Promise<void> {
-  const closed = new Promise<void>((resolve) => {
-    server.close(() => {
-      resolve();
-    });
-  });
-  server.closeIdleConnections();
-  const limit = setTimeout(() => {
-    server.closeAllConnections();
-  }, CLOSE_LIMIT_MS);
-  await closed;
-  clearTimeout(limit);
 }

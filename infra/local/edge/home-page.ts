@@ -2,6 +2,14 @@
 export type DemoLogin = { username: string; password: string };
 export type HomePage = { demo?: DemoLogin };
 
+/** The page's own style, which its policy names by hash. */
+export const HOME_STYLE = `
+  body { max-width: 42rem; margin: 4rem auto; padding: 0 1.5rem; font: 1rem/1.6 system-ui, sans-serif; color: #222; background: #fff; }
+  code { padding: .1em .3em; border-radius: .3em; background: #f2f2f2; }
+  a { color: #0b57d0; }
+  @media (prefers-color-scheme: dark) { body { color: #ddd; background: #161616; } code { background: #2a2a2a; } a { color: #8ab4f8; } }
+`;
+
 /** The page at `/`: where the documentation is and, on a demo stack, whose feed to look at. */
 export function homePage({ demo }: HomePage): string {
   return `<!doctype html>
@@ -9,12 +17,7 @@ export function homePage({ demo }: HomePage): string {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Shutterlog</title>
-<style>
-  body { max-width: 42rem; margin: 4rem auto; padding: 0 1.5rem; font: 1rem/1.6 system-ui, sans-serif; color: #222; background: #fff; }
-  code { padding: .1em .3em; border-radius: .3em; background: #f2f2f2; }
-  a { color: #0b57d0; }
-  @media (prefers-color-scheme: dark) { body { color: #ddd; background: #161616; } code { background: #2a2a2a; } a { color: #8ab4f8; } }
-</style>
+<style>${HOME_STYLE}</style>
 <h1>Shutterlog</h1>
 <p>The backend of a photo-sharing network. Its truth is an event log; feeds, profiles and counts are read models that can be thrown away and rebuilt from it.</p>
 <ul>
