@@ -14,7 +14,7 @@ ENV NODE_ENV=production HOST=0.0.0.0 MEDIA_DIR=/data/media
 WORKDIR /app
 COPY --from=dependencies /app/node_modules ./node_modules
 COPY . .
-RUN mkdir -p /data/media && chown -R node:node /data
+RUN mkdir -p /data/media /data/public && chown -R node:node /data
 USER node
 ENTRYPOINT ["tini", "--"]
 CMD ["node", "read-api/main.ts"]

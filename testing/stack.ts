@@ -29,6 +29,8 @@ export type TestStack = {
   start: (part: StackPart) => Promise<void>;
   /** The last lines that a part printed. */
   lastLines: (part: StackPart) => string[];
+  /** The process ids of the parts that run. */
+  pids: () => Partial<Record<StackPart, number>>;
   /** Stops everything and removes its data. */
   stop: () => Promise<void>;
 };
@@ -127,7 +129,7 @@ async function ownStores(
   };
 }
 
-function controlParts(starters: Starters): Pick<TestStack, 'kill' | 'end' | 'start' | 'lastLines'> {
+function controlParts(starters: Starters): Pick<TestStack, 'kill' | 'end' | 'start' | 'lastLines' | 'pids'> {
   const running = new Map<StackPart, Child>();
   return {
     start: async (part) => {
@@ -142,6 +144,8 @@ function controlParts(starters: Starters): Pick<TestStack, 'kill' | 'end' | 'sta
     end: async (part) => {
       await running.get(part)?.stop();
     },
+    pids: () =>
+      Object.fromEntries([...running].flatMap(([part, child]) => (child.hasEnded() ? [] : [[part, child.pid]]))),
     lastLines: (part) => running.get(part)?.lastLines() ?? [],
   };
 }

@@ -51,11 +51,23 @@ const CHROMIUM: Program = {
   binary: 'chromium',
   packages: { 'apt-get': 'chromium', dnf: 'chromium', apk: 'chromium', brew: 'chromium' },
 };
+const NGINX: Program = {
+  title: 'nginx',
+  binary: 'nginx',
+  folders: () => ['/usr/sbin', '/usr/local/sbin'],
+  packages: { 'apt-get': 'nginx-light', dnf: 'nginx', apk: 'nginx', brew: 'nginx' },
+};
+const OPENSSL: Program = {
+  title: 'OpenSSL',
+  binary: 'openssl',
+  packages: { 'apt-get': 'openssl', dnf: 'openssl', apk: 'openssl', brew: 'openssl' },
+};
 
 export const TIERS: readonly Tier[] = [
   { name: 'Kafka', mark: /TEST_KAFKA_BROKERS/, bringUp: kafka },
   { name: 'S3', mark: /TEST_S3_|s3ForTests/, bringUp: s3 },
   { name: 'ffmpeg', mark: /ffmpeg/i, bringUp: (context) => programs([FFMPEG], context) },
+  { name: 'nginx', mark: /nginxForTests/, bringUp: (context) => programs([NGINX, OPENSSL], context) },
   { name: 'Chromium', mark: /chromium/i, bringUp: (context) => programs([CHROMIUM], context) },
 ];
 
@@ -122,7 +134,7 @@ async function s3(context: TierContext): Promise<TierResult> {
 // from the start, is expected to run everything.
 function programs(wanted: Program[], { env, say }: TierContext): Promise<TierResult> {
   if (env['CI'] === 'true' || process.getuid?.() === 0) ensurePrograms(wanted, say);
-  const missing = wanted.filter((program) => findProgram(program.binary) === undefined);
+  const missing = wanted.filter((program) => findProgram(program.binary, program.folders?.()) === undefined);
   if (missing.length === 0) return Promise.resolve({ env: {} });
   return Promise.reject(
     new Error(

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { CONFIG_VARIABLES, ConfigError, readConfig } from './config.ts';
 
@@ -15,6 +15,13 @@ describe('the environment', () => {
     expect(readConfig(required)).toMatchObject({ PORT: 4000, RATE_LIMITS: 'on', CELEBRITY_THRESHOLD: 10_000 });
   });
 
+  it('trusts the proxies that are listed, and nobody where none are', () => {
+    expect(readConfig(required).TRUSTED_PROXIES).toEqual([]);
+    expect(readConfig({ ...required, TRUSTED_PROXIES: 'loopback, 10.1.0.0/16,2001:db8::/32' }).TRUSTED_PROXIES).toEqual(
+      ['loopback', '10.1.0.0/16', '2001:db8::/32'],
+    );
+  });
+
   it('treats an empty value like a missing one', () => {
     expect(readConfig({ ...required, KAFKA_BROKERS: '', PORT: '' })).toMatchObject({ PORT: 4000 });
   });
@@ -25,6 +32,8 @@ describe('the environment', () => {
     ['EVENTSTORE_URL', 'http://127.0.0.1', /^EVENTSTORE_URL: must start with esdb:\/\//],
     ['MASTER_KEY', 'short', /^MASTER_KEY: must be 32 bytes in base64/],
     ['RATE_LIMITS', 'maybe', /^RATE_LIMITS: must be on or off$/],
+    ['TRUSTED_PROXIES', 'loopback, everybody', /^TRUSTED_PROXIES: must list addresses/],
+    ['TRUSTED_PROXIES', '10.0.0.0/33', /^TRUSTED_PROXIES: must list addresses/],
   ])('refuses %s=%s in one line that does not repeat the value of a secret', (name, value, line) => {
     expect(() => readConfig({ ...required, [name]: value })).toThrow(line);
   });
@@ -70,6 +79,7 @@ describe('docker-compose.yml', () => {
     const fromDefaults = readConfig(required);
     const ownAddresses = [
       'HOST',
+      'TRUSTED_PROXIES',
       'PUBLIC_URL',
       'EVENTSTORE_URL',
       'DATABASE_URL',
@@ -92,9 +102,20 @@ describe('docker-compose.yml', () => {
     }
   });
 
+  it('gives the edge files that are there, and the ports that its servers listen on', () => {
+    const tls = readFileSync('deploy/compose.tls.yml', 'utf8');
+    const listening = (name: string) =>
+      [...readFileSync(`deploy/nginx/${name}`, 'utf8').matchAll(/listen (\d+)/g)].map(([, port]) => port);
+    expect(listening('plain.conf')).toEqual(['4000']);
+    for (const port of listening('tls.conf')) expect(tls).toContain(`:${port ?? ''}"`);
+    expect(tls).toContain('nginx-tls.conf');
+    expect(existsSync('deploy/nginx/nginx-tls.conf')).toBe(true);
+    expect(text).toContain('./deploy/nginx:/etc/nginx:ro');
+  });
+
   it('names images by version', () => {
     const images = [...text.matchAll(/^ {4}image: (\S+)$/gm)].map(([, image]) => image);
-    expect(images.filter((image) => image !== 'shutterlog').length).toBe(5);
+    expect(images.filter((image) => image !== 'shutterlog').length).toBe(6);
     for (const image of images) expect(image).toMatch(/^shutterlog$|:v?\d+\.\d+/);
   });
 });

@@ -6,7 +6,8 @@ import { problemBody, type Problem } from '../../http/problem.ts';
 import { homePage, HOME_STYLE, type HomePage } from './home-page.ts';
 
 const STYLE_HASH = createHash('sha256').update(HOME_STYLE).digest('base64');
-const HOME_POLICY = `default-src 'none'; style-src 'sha256-${STYLE_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
+/** What the first page may load. */
+export const HOME_POLICY = `default-src 'none'; style-src 'sha256-${STYLE_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
 
 export const PROBLEMS = {
   nothing_here: { status: 404, code: 'not_found', title: 'There is nothing here' },

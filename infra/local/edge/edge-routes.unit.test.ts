@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { HOME_POLICY } from './edge-pages.ts';
 import { edgeRoute, PUBLIC_FOLDERS, PUBLIC_PATHS } from './edge-routes.ts';
 
 describe('edge routes', () => {
@@ -70,6 +71,7 @@ describe('edge routes', () => {
     const locations = [
       ...readFileSync('deploy/nginx/public.conf', 'utf8').matchAll(/^location (= |\^~ )(\S+) \{/gm),
     ].map(([, kind, path]) => `${kind ?? ''}${path ?? ''}`);
+    expect(readFileSync('deploy/nginx/http.conf', 'utf8')).toContain(`"${HOME_POLICY}"`);
     const ours = ['/', '/openapi.json', ...PUBLIC_PATHS].map((path) => `= ${path}`);
     // Within what is public, a path may still have limits of its own.
     const others = locations.filter((location) => !PUBLIC_FOLDERS.some((folder) => location.startsWith(`= ${folder}`)));
