@@ -3,7 +3,10 @@ import type { Socket } from 'node:net';
 import { clientNetwork } from '../../http/client-address.ts';
 
 export type ConnectionLimits = {
-  /** Connections of one address that wait for their client: idle, or with a request that is not all there. */
+  /**
+   * Connections of one address that wait for their client: idle, with a request that is not all there, or with the rest
+   * of one behind its answer.
+   */
   readonly perAddress: number;
   /** The same of all addresses. */
   readonly total: number;
@@ -39,12 +42,15 @@ export function boundWaiting(server: Server, limits: ConnectionLimits): WaitingC
   const cutOff = (socket: Socket | undefined) => {
     if (socket === undefined) return;
     leave(socket);
-    socket.end(LATE, () => {
-      socket.destroy();
-    });
+    // Behind its last answer there is nothing left to say.
+    if (socket.writableEnded) socket.destroy();
+    else
+      socket.end(LATE, () => {
+        socket.destroy();
+      });
   };
   const wait = (socket: Socket) => {
-    if (socket.destroyed || socket.writableEnded) return;
+    if (socket.destroyed) return;
     const network = waiting.get(socket) ?? clientNetwork(socket.remoteAddress);
     leave(socket);
     waiting.set(socket, network);

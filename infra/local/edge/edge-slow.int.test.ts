@@ -41,8 +41,32 @@ describe('slow clients at the edge', () => {
     const dripping = setInterval(() => socket.write('1\r\nx\r\n'), 20);
     const answer = await text(socket);
     clearInterval(dripping);
+    socket.destroy();
     expect(statusOf(answer)).toBe(408);
     expect(asked).toEqual([]);
+  });
+
+  it('keep no connection busy after their 408 that another could need', async () => {
+    const { port } = await edge({ perAddress: 3, patienceMs: 50 });
+    const sockets = await Promise.all(Array.from({ length: 3 }, () => openRaw(port)));
+    const ends = sockets.map(
+      (socket) =>
+        new Promise((resolve) => {
+          socket.once('close', resolve);
+        }),
+    );
+    for (const socket of sockets) {
+      socket.write(HALF);
+      expect(statusOf(await text(socket))).toBe(408);
+    }
+    const others = await Promise.all(Array.from({ length: 3 }, () => openRaw(port)));
+    // Only who says something more learns that nobody is there.
+    const nudging = setInterval(() => {
+      for (const socket of sockets) socket.write('x');
+    }, 20);
+    await Promise.all(ends);
+    clearInterval(nudging);
+    for (const socket of others) socket.destroy();
   });
 
   it('are let go one by one when one address has too many, the longest silent first, and others are answered', async () => {
