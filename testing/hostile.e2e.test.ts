@@ -2,19 +2,23 @@ import type { Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { send } from './http.ts';
 import { attackOnce, openStalled } from './hostile-client.ts';
-import { startStack, type TestStack } from './stack.ts';
+import { openRaw } from './raw-http.ts';
+import type { TestStack } from './stack.ts';
+import { startWorld, type World } from './world.ts';
 
 // Some seconds by default; HOSTILE_SECONDS=300 goes on for minutes.
 const SECONDS = Number(process.env['HOSTILE_SECONDS'] ?? 0);
 const ROUNDS = 6;
 const STALLED_EACH = 20;
 
+let world: World;
 let stack: TestStack;
 beforeAll(async () => {
-  stack = await startStack({ env: { RATE_LIMITS: 'off' } });
+  world = await startWorld();
+  stack = world.stack;
 });
 afterAll(async () => {
-  await stack.stop();
+  await world.stop();
 });
 
 describe('no client', () => {
@@ -56,6 +60,33 @@ describe('no client', () => {
         ).toEqual([]);
     },
   );
+
+  it('keeps others from writing with 2,000 bodies that do not come, nor is told that it is our fault', async () => {
+    const [ann, ben] = [await world.person(), await world.person()];
+    const port = portOf(stack.edgeUrl);
+    const opening = Array.from({ length: 2_000 }, async (_, i) => {
+      const socket = await openRaw(port, `127.0.0.${(i % 4) + 2}`);
+      socket.write(
+        'POST /v1/users/login HTTP/1.1\r\nhost: edge\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{',
+      );
+      return socket;
+    });
+    const slow = await Promise.all(opening);
+    for (let i = 0; i < 100; i += 1) {
+      const follows =
+        i % 2 === 0
+          ? await ann.post(`/v1/users/${ben.username}/follow`)
+          : await ann.delete(`/v1/users/${ben.username}/follow`);
+      expect(follows.status).toBe(200);
+    }
+    expect(slow.filter((socket) => socket.closed)).toEqual([]);
+    for (const socket of slow) socket.destroy();
+    for (const part of ['edge', 'write-api'] as const)
+      expect(
+        stack.lastLines(part).filter((line) => /"level":[56]0/.test(line)),
+        part,
+      ).toEqual([]);
+  });
 
   it('is told by any process what it is written with, and all say the same of what a browser must not do', async () => {
     for (const url of [stack.edgeUrl, stack.writeUrl, stack.readUrl, stack.projectorUrl, stack.reactorUrl]) {

@@ -3,10 +3,11 @@ import { connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 
 /**
- * A bare connection to a server on this machine, for what no HTTP client would send. Its errors are nobody's concern.
+ * A bare connection to a server on this machine, from one of its loopback addresses, for what no HTTP client would
+ * send. Its errors are nobody's concern.
  */
-export async function openRaw(port: number): Promise<Socket> {
-  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+export async function openRaw(port: number, from = '127.0.0.1'): Promise<Socket> {
+  const socket = connect({ port, host: '127.0.0.1', localAddress: from, allowHalfOpen: true });
   socket.on('error', () => undefined);
   await once(socket, 'connect');
   return socket;
