@@ -1,19 +1,22 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { refuse, type Decider, type Refusal } from '../domain/decider.ts';
-import { definitionOf, isOneOf, parseEvent, type AnyEvent, type DomainEvent } from '../domain/event-log.ts';
+import {
+  definitionOf,
+  isOneOf,
+  NewerVersionError,
+  parseEvent,
+  type AnyEvent,
+  type DomainEvent,
+} from '../domain/event-log.ts';
 import type { AccountId, OwnerId } from '../domain/ids.ts';
 import type { Actor } from '../domain/metadata.ts';
 import type { Position } from '../domain/position.ts';
+import type { RecordedEvent } from '../domain/recorded-event.ts';
 import { streamOf } from '../domain/streams.ts';
-import {
-  OutcomeUnknownError,
-  VersionConflictError,
-  type EventStore,
-  type NewEvent,
-} from '../infra/event-store/event-store.ts';
+import { VersionConflictError, type EventStore, type NewEvent } from '../infra/event-store/event-store.ts';
 import { eventIdOf } from '../infra/ids.ts';
 import { openPersonalData, sealingAccount, sealPersonalData, type DataKeys } from '../infra/vault/personal-data.ts';
+import { patiently } from './patience.ts';
 
 /** The log and the keys that open it: all that loading a state needs. */
 export type Log = { readonly store: EventStore; readonly keys: DataKeys };
@@ -70,25 +73,50 @@ type Evolving<State, Event extends AnyEvent> = Pick<
   'eventTypes' | 'initial' | 'evolve'
 >;
 
-const ATTEMPTS = 4;
 const StoredJson = z.record(z.string(), z.json());
 
 /**
- * The events of a stream, opened and parsed, oldest first. Throws when it holds an event that its aggregate does not
- * know.
+ * A stream holds what only a newer release of this program can read: nothing may be decided on the part that this one
+ * knows.
+ */
+export class NewerReleaseNeededError extends Error {
+  override readonly name = 'NewerReleaseNeededError';
+  readonly eventType: string;
+  constructor(streamId: string, eventType: string, cause?: unknown) {
+    super(`${streamId} holds ${eventType} as a newer release writes it`, { cause });
+    this.eventType = eventType;
+  }
+}
+
+/**
+ * The events of a stream, opened and parsed, oldest first. Throws NewerReleaseNeededError for a type or a version that
+ * this release does not know, and an error when the stream holds an event that is another aggregate's.
  */
 export async function loadEvents<Event extends AnyEvent>(
   log: Log,
   types: readonly Event['type'][],
   streamId: string,
 ): Promise<(DomainEvent & Event)[]> {
-  const recorded = await openPersonalData(await log.store.readStream(streamId), log.keys);
-  return recorded.map((one) => {
-    const event = parseEvent(one);
-    if (event === undefined || !isOneOf<Event>(types, event))
-      throw new Error(`${streamId} holds ${one.type}, which does not belong there`);
+  const recorded = await log.store.readStream(streamId);
+  // Looked at first: what a newer release seals in an event cannot be opened here.
+  const unknown = recorded.find(({ type }) => definitionOf(type) === undefined);
+  if (unknown !== undefined) throw new NewerReleaseNeededError(streamId, unknown.type);
+  return (await openPersonalData(recorded, log.keys)).map((one) => {
+    const event = parsed(streamId, one);
+    if (!isOneOf<Event>(types, event)) throw new Error(`${streamId} holds ${one.type}, which does not belong there`);
     return event;
   });
+}
+
+function parsed(streamId: string, recorded: RecordedEvent): DomainEvent {
+  try {
+    const event = parseEvent(recorded);
+    if (event !== undefined) return event;
+  } catch (error) {
+    if (error instanceof NewerVersionError) throw new NewerReleaseNeededError(streamId, recorded.type, error);
+    throw error;
+  }
+  throw new NewerReleaseNeededError(streamId, recorded.type);
 }
 
 /** The state of one aggregate, as its stream tells it; the initial state when there is no stream. */
@@ -101,9 +129,10 @@ export async function loadState<State, Event extends AnyEvent>(
 }
 
 /**
- * Load, evolve, decide, append at the revision that was read. After a version conflict it decides again; after an
- * unknown outcome it looks whether its events are there; each at most three more times with a growing pause, then the
- * error is the caller's. A command id that the stream already carries appends nothing and answers as the first time.
+ * Load, evolve, decide, append at the revision that was read. After a version conflict it decides again, at most three
+ * more times; while the store is away or has no leader it tries again for five seconds, and looks first whether its
+ * events are there; each with a growing pause, then the error is the caller's. A command id that the stream already
+ * carries appends nothing and answers as the first time.
  * Refuses with `actor_erased` what an erased account commands, by its stream as it is right before the append. An
  * erasure in between is possible; what comes behind it in the log has no effect (ADR 18).
  */
@@ -112,21 +141,20 @@ export async function handle<State, Command, Event extends AnyEvent, Code extend
   context: CommandContext,
   handling: Handling<State, Command, Event, Code>,
 ): Outcome<State, Event, Code> {
-  const opened = handling.opens === true ? await openStream(log, context, handling) : undefined;
-  if (opened !== undefined) return opened;
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await attemptOnce(log, context, handling);
-    } catch (error) {
-      const mayRetry = error instanceof VersionConflictError || error instanceof OutcomeUnknownError;
-      if (!mayRetry || attempt >= ATTEMPTS) throw error;
-      await delay(Math.random() * 5 * 4 ** attempt);
-    }
-  }
+  let opens = handling.opens === true;
+  return patiently(
+    async () => {
+      const opened = opens ? await openStream(log, context, handling) : undefined;
+      return opened ?? attemptOnce(log, context, handling);
+    },
+    () => {
+      opens = false;
+    },
+  );
 }
 
-// Undefined: there is a stream already, or it cannot be told; reading it gives the answer. A retry of the command that
-// opened the stream appends the same event ids at the same place, which the store answers as the first time.
+// Undefined: there is a stream already; reading it gives the answer. A retry of the command that opened the stream
+// finds its events there.
 async function openStream<State, Command, Event extends AnyEvent, Code extends string>(
   log: Log,
   context: CommandContext,
@@ -142,7 +170,7 @@ async function openStream<State, Command, Event extends AnyEvent, Code extends s
       at: 'no_stream',
     });
   } catch (error) {
-    if (error instanceof VersionConflictError || error instanceof OutcomeUnknownError) return undefined;
+    if (error instanceof VersionConflictError) return undefined;
     throw error;
   }
 }

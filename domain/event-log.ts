@@ -62,12 +62,17 @@ export function isOneOf<E extends AnyEvent>(types: readonly E['type'][], event: 
 
 /** An event that the program cannot read: unknown version, or data that its schema refuses. */
 export class UnreadableEventError extends Error {
-  override readonly name = 'UnreadableEventError';
+  override readonly name: string = 'UnreadableEventError';
   readonly event: Pick<RecordedEvent, 'id' | 'type' | 'streamId' | 'position'>;
   constructor(event: RecordedEvent, why: string, cause?: unknown) {
     super(`event ${event.type} ${event.id} at ${event.streamId}@${event.revision} cannot be read: ${why}`, { cause });
     this.event = { id: event.id, type: event.type, streamId: event.streamId, position: event.position };
   }
+}
+
+/** An event of a schema version that only a newer release knows. */
+export class NewerVersionError extends UnreadableEventError {
+  override readonly name = 'NewerVersionError';
 }
 
 const StoredData = z.record(z.string(), z.unknown());
@@ -100,7 +105,7 @@ function upcast(
   { schemaVersion: version }: EventMetadata,
 ): unknown {
   if (version > definition.version) {
-    throw new UnreadableEventError(
+    throw new NewerVersionError(
       recorded,
       `it has schema version ${version}, this program knows up to ${definition.version}; upgrade first`,
     );

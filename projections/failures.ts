@@ -1,6 +1,8 @@
 import { z } from 'zod';
-import { EventStoreAwayError, isConnectionLost, OutcomeUnknownError } from '../infra/event-store/event-store.ts';
+import { isStoreDenial, isStoreOutage, OutcomeUnknownError } from '../infra/event-store/event-store.ts';
+import type { Log } from '../infra/process/log.ts';
 import { sqlStateOf } from '../infra/postgres.ts';
+import { reasonOf } from '../infra/process/reason.ts';
 import { isObjectStoreAway } from '../infra/object-store/s3-outage.ts';
 
 // Connection lost, out of resources, shutting down, disk trouble; a conflict with another transaction; a failover that
@@ -41,12 +43,7 @@ export function isOutage(error: unknown): boolean {
 }
 
 function isStoreAway(error: unknown): boolean {
-  return (
-    error instanceof EventStoreAwayError ||
-    error instanceof OutcomeUnknownError ||
-    isConnectionLost(error) ||
-    isObjectStoreAway(error)
-  );
+  return error instanceof OutcomeUnknownError || isStoreOutage(error) || isObjectStoreAway(error);
 }
 
 function saysOutage(message: string): boolean {
@@ -56,4 +53,14 @@ function saysOutage(message: string): boolean {
 /** One line that tells an operator what went wrong. */
 export function describe(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/**
+ * Logs what work waits for: an outage without a stack, as a warning, or as an error when somebody has to do something
+ * before it ends; anything else with its stack.
+ */
+export function logTrouble(log: Log, error: unknown, facts: Readonly<Record<string, unknown>>, message: string): void {
+  const told = isOutage(error) ? { reason: reasonOf(error), ...facts } : { err: error, ...facts };
+  if (isStoreDenial(error)) log.error(told, message);
+  else log.warn(told, message);
 }

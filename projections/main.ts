@@ -44,7 +44,10 @@ await runProcess(log, async (own) => {
   );
   await prepareProjectionTables(pool);
   const { keys } = await openVault({ pool, masterKey: config.MASTER_KEY });
-  const store = own(await openEventStore(config.EVENTSTORE_URL), (one) => one.close());
+  const store = own(
+    await openEventStore(config.EVENTSTORE_URL, { answerLimitMs: config.EVENTSTORE_ANSWER_LIMIT_MS }),
+    (one) => one.close(),
+  );
   const redis = own(openRedis(config.REDIS_URL), (one) => {
     one.disconnect();
   });

@@ -2,7 +2,7 @@ import { openRedis, type RedisClient } from '../infra/redis/redis.ts';
 import { openTcpProxy, type TcpProxy } from './tcp-proxy.ts';
 
 /** A proxy in front of a Redis, or of each master of a cluster, all of which are cut, slow or whole together. */
-export type RedisProxy = Omit<TcpProxy, 'port'> & {
+export type RedisProxy = Omit<TcpProxy, 'port' | 'sent'> & {
   /** A client that reaches Redis only through the proxy. */
   client(): RedisClient;
 };

@@ -10,13 +10,15 @@ export type TcpProxy = {
   /** Holds every answer back for so long. */
   slow(ms: number): void;
   mend(): void;
+  /** Bytes that the server has sent so far. */
+  sent(): number;
   close(): Promise<void>;
 };
 
 /** Listens on a free loopback port. */
 export async function openTcpProxy(target: { host: string; port: number }): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
-  const way = { open: true, delayMs: 0 };
+  const way = { open: true, delayMs: 0, sent: 0 };
   const server = createServer((client) => {
     if (!way.open) {
       client.destroy();
@@ -38,6 +40,7 @@ export async function openTcpProxy(target: { host: string; port: number }): Prom
     }
     client.pipe(upstream);
     upstream.on('data', (chunk: Buffer) => {
+      way.sent += chunk.length;
       if (way.delayMs === 0) client.write(chunk);
       else
         void delay(way.delayMs).then(() => {
@@ -65,6 +68,7 @@ export async function openTcpProxy(target: { host: string; port: number }): Prom
       way.open = true;
       way.delayMs = 0;
     },
+    sent: () => way.sent,
     close: async () => {
       end();
       server.close();

@@ -42,7 +42,10 @@ await runProcess(log, async (own) => {
     each.end(),
   );
   const vault = await openVault({ pool, masterKey: config.MASTER_KEY });
-  const store = own(await openEventStore(config.EVENTSTORE_URL), (each) => each.close());
+  const store = own(
+    await openEventStore(config.EVENTSTORE_URL, { answerLimitMs: config.EVENTSTORE_ANSWER_LIMIT_MS }),
+    (each) => each.close(),
+  );
   await noteEmptyLog(pool, store);
   const media = openMediaStore(config);
   own(media.objects, (each) => each.close());
@@ -82,7 +85,7 @@ await runProcess(log, async (own) => {
     storeId: store.storeId,
     log,
     trustedProxies: config.TRUSTED_PROXIES,
-    health: { event_store: () => store.head(), postgresql: () => pool.query('select 1'), redis: () => redis.ping() },
+    health: { event_store: () => store.answers(), postgresql: () => pool.query('select 1'), redis: () => redis.ping() },
     metrics: (request, response) => {
       telemetry.metricsHandler(request, response);
     },

@@ -1,4 +1,5 @@
-import { OutcomeUnknownError, VersionConflictError } from '../infra/event-store/event-store.ts';
+import { NewerReleaseNeededError } from '../commands/handle.ts';
+import { isStoreDenial, OutcomeUnknownError, VersionConflictError } from '../infra/event-store/event-store.ts';
 import type { Problem } from '../infra/http/problem.ts';
 import { TooManyHashesError } from '../infra/auth/passwords.ts';
 import { isOutage } from '../projections/failures.ts';
@@ -54,9 +55,24 @@ export function problemOfError(error: unknown): Problem | undefined {
       detail: 'Repeat the request with the same Idempotency-Key.',
       headers,
     };
+  if (error instanceof NewerReleaseNeededError)
+    return {
+      status: 503,
+      code: 'newer_release_needed',
+      title: 'A newer release has changed this',
+      detail: 'Try again when all servers are upgraded.',
+      headers,
+      alarm: true,
+    };
   if (error instanceof TooManyHashesError)
     return { status: 503, code: 'overloaded', title: 'Too many people log in at this moment', headers };
   return isOutage(error)
-    ? { status: 503, code: 'unavailable', title: 'A store cannot be reached', headers }
+    ? {
+        status: 503,
+        code: 'unavailable',
+        title: 'A store cannot be reached',
+        headers,
+        ...(isStoreDenial(error) && { alarm: true }),
+      }
     : undefined;
 }

@@ -15,7 +15,7 @@ const [eventStoreUrl = '', databaseUrl = '', masterKey = '', count = '0'] = proc
 const EVENTS_PER_APPEND = 500;
 const APPEND_LIMIT_MS = 60_000;
 
-const store = await openEventStore(eventStoreUrl, { appendLimitMs: APPEND_LIMIT_MS });
+const store = await openEventStore(eventStoreUrl, { answerLimitMs: APPEND_LIMIT_MS });
 const pool = openPool(databaseUrl, { size: 2, name: 'bench-history', synchronousCommit: false });
 const { keys } = await openVault({ pool, masterKey });
 const known = new Map<string, DataKey>();

@@ -46,7 +46,10 @@ await runProcess(logger, async (own) => {
     each.end(),
   );
   const vault = await openVault({ pool, masterKey: config.MASTER_KEY });
-  const store = own(await openEventStore(config.EVENTSTORE_URL), (each) => each.close());
+  const store = own(
+    await openEventStore(config.EVENTSTORE_URL, { answerLimitMs: config.EVENTSTORE_ANSWER_LIMIT_MS }),
+    (each) => each.close(),
+  );
   const { media, ...mediaTools } = openMediaTools(config, logger, own);
   const jobs = openMediaQueue({ config, pool, log: logger });
   const queue = own(jobs.queue, (each) => each.close());
@@ -103,7 +106,7 @@ await runProcess(logger, async (own) => {
     each.close();
   });
   const health = {
-    event_store: () => store.head(),
+    event_store: () => store.answers(),
     postgresql: () => pool.query('select 1'),
     object_store: () => media.objects.head('health'),
   };

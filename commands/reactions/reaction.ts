@@ -27,3 +27,11 @@ export type Sweep = {
   /** Does what is due at `now` and says how many things that were. Stops soon after `signal`. */
   readonly sweep: (now: Date, signal: AbortSignal) => Promise<number>;
 };
+
+/**
+ * Read models that a reaction goes by have not come as far as its event: it is taken again when they may have, and not
+ * held against it.
+ */
+export class ModelsBehindError extends Error {
+  override readonly name = 'ModelsBehindError';
+}

@@ -1,20 +1,28 @@
 import {
-  ANY,
   EventStoreDBClient,
-  NO_STREAM,
-  STREAM_EXISTS,
-  WrongExpectedVersionError,
   isCommandError,
+  ErrorType,
+  NO_STREAM,
+  WrongExpectedVersionError,
   jsonEvent,
-  type AppendExpectedRevision,
   type AppendResult,
 } from '@eventstore/db-client';
+import { StreamsService } from '@eventstore/db-client/generated/streams_grpc_pb.js';
 import { z } from 'zod';
 import type { Position } from '../../domain/position.ts';
 import type { JsonObject } from '../../domain/recorded-event.ts';
+import { awayError, storeTrouble } from './event-store-failures.ts';
 import { positionOf } from './event-store-reading.ts';
 
-export type ExpectedRevision = bigint | 'no_stream' | 'any' | 'stream_exists';
+/**
+ * Where the stream must stand. Nothing is appended wherever it stands: a server knows such an append again, when it is
+ * repeated after an unknown outcome, only by what it holds in memory.
+ */
+export type ExpectedRevision = bigint | 'no_stream';
+
+type Supports = (method: typeof StreamsService.batchAppend) => Promise<boolean>;
+// The client keeps it to itself.
+const Inside = z.object({ supports: z.custom<Supports>((value) => typeof value === 'function') });
 
 export type NewEvent = {
   readonly id: string;
@@ -33,23 +41,8 @@ export class OutcomeUnknownError extends Error {
   override readonly name = 'OutcomeUnknownError';
 }
 
-/** The store went away, or did not answer, while something was read from it. Reading again is harmless. */
-export class EventStoreAwayError extends Error {
-  override readonly name = 'EventStoreAwayError';
-}
-
-/**
- * gRPC's CANCELLED, DEADLINE_EXCEEDED and UNAVAILABLE: the connection was closed, gave no answer in time, or was lost.
- */
-const CONNECTION_LOST: readonly number[] = [1, 4, 14];
-/** What the client calls the same, and the server's own time-out. */
-const LOST_TYPES: readonly string[] = ['unavailable', 'timeout', 'deadline-exceeded', 'cancelled'];
-
-/** What the client says, in an error without a code, when no node of a cluster answers. */
-const NOT_DISCOVERED = /^Failed to discover after \d+ attempts/;
-
-// A code alone tells nothing: exit codes of programs and the errors of other protocols are small numbers as well.
-const GrpcFailure = z.object({ code: z.number(), details: z.string(), metadata: z.object({}) });
+/** gRPC's code for what a server does not explain. */
+const UNKNOWN_CODE = 2;
 
 /**
  * Appends that may be under way at once, in the whole process. From 16 on the client library queues them, and when the
@@ -99,15 +92,23 @@ export class Appender {
   }
 
   /**
-   * Appends all events or none, and resolves once they are durable. Throws VersionConflictError or OutcomeUnknownError.
+   * Appends all events or none, and resolves once they are durable. Throws VersionConflictError, OutcomeUnknownError
+   * or, when nothing was appended, EventStoreAwayError.
    */
   async append(
     streamId: string,
     expected: ExpectedRevision,
     events: readonly NewEvent[],
+    limitMs = this.#limitMs,
   ): Promise<{ revision: bigint; position: Position }> {
     try {
-      const { nextExpectedRevision, position } = await this.#inTime(streamId, expected, events);
+      const { nextExpectedRevision, position } = await this.#inTime(limitMs, (client) =>
+        client.appendToStream(
+          streamId,
+          events.map(({ id, type, data, metadata }) => jsonEvent({ id, type, data, metadata })),
+          { expectedRevision: expected === 'no_stream' ? NO_STREAM : expected },
+        ),
+      );
       // Written before and not indexed yet: reading tells where.
       if (position === undefined)
         throw new OutcomeUnknownError(`append to ${streamId}: recorded, but its position is not known yet`);
@@ -115,33 +116,38 @@ export class Appender {
     } catch (error) {
       if (error instanceof WrongExpectedVersionError)
         throw new VersionConflictError(`${streamId} is no longer at ${expected}`, { cause: error });
-      if (isConnectionLost(error))
-        throw new OutcomeUnknownError(`append to ${streamId}: the event store went away`, { cause: error });
-      throw error;
+      throw appendFailure(streamId, error);
     }
   }
 
-  async #inTime(streamId: string, expected: ExpectedRevision, events: readonly NewEvent[]): Promise<AppendResult> {
-    const proposed = events.map(({ id, type, data, metadata }) => jsonEvent({ id, type, data, metadata }));
+  async #inTime(limitMs: number, send: (client: EventStoreDBClient) => Promise<AppendResult>): Promise<AppendResult> {
     let timer: NodeJS.Timeout | undefined;
     let asked: EventStoreDBClient | undefined;
     const limit = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
-        reject(new OutcomeUnknownError(`the event store did not answer within ${this.#limitMs} ms`));
+        reject(new OutcomeUnknownError(`the event store did not answer within ${String(limitMs)} ms`));
         if (asked !== undefined) this.#replace(asked);
-      }, this.#limitMs);
+      }, limitMs);
     });
     const entered = slots.enter(1);
     try {
       await Promise.race([entered, limit]);
       asked = this.#client;
-      return await Promise.race([
-        asked.appendToStream(streamId, proposed, { expectedRevision: expectedRevision(expected) }),
-        limit,
-      ]);
+      await Promise.race([this.#connected(asked), limit]);
+      return await Promise.race([send(asked), limit]);
     } finally {
       clearTimeout(timer);
       void entered.then(() => slots.leave(1));
+    }
+  }
+
+  // The client keeps a failure to learn what the server can do, and would fail with it for ever.
+  async #connected(client: EventStoreDBClient): Promise<void> {
+    try {
+      await Inside.parse(client).supports(StreamsService.batchAppend);
+    } catch (error) {
+      if (storeTrouble(error) !== 'refused') this.#replace(client);
+      throw error;
     }
   }
 
@@ -163,30 +169,15 @@ export class Appender {
   }
 }
 
-function expectedRevision(expected: ExpectedRevision): AppendExpectedRevision {
-  switch (expected) {
-    case 'no_stream':
-      return NO_STREAM;
-    case 'any':
-      return ANY;
-    case 'stream_exists':
-      return STREAM_EXISTS;
-    default:
-      return expected;
-  }
-}
-
-/**
- * Whether the client failed because its connection did: one of its own errors, or the plain gRPC error that it rejects
- * with when the connection is lost. Errors of anything else are not, whatever their code.
- */
-export function isConnectionLost(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  if (isCommandError(error)) return LOST_TYPES.includes(error.type) || isLostCall(error._raw);
-  return NOT_DISCOVERED.test(error.message) || isLostCall(error);
-}
-
-function isLostCall(error: unknown): boolean {
-  const failure = GrpcFailure.safeParse(error);
-  return failure.success && CONNECTION_LOST.includes(failure.data.code);
+// What a node refuses it has not done. What it does not explain may be done, as when the connection is lost.
+function appendFailure(streamId: string, error: unknown): Error {
+  if (error instanceof OutcomeUnknownError) return error;
+  const isUnexplained =
+    error instanceof Error &&
+    isCommandError(error) &&
+    error.type === ErrorType.UNKNOWN &&
+    (error.code === undefined || error.code === UNKNOWN_CODE);
+  if (storeTrouble(error) === 'lost' || (isUnexplained && storeTrouble(error) === undefined))
+    return new OutcomeUnknownError(`append to ${streamId}: the event store went away`, { cause: error });
+  return awayError(`append to ${streamId}`, error);
 }

@@ -3,7 +3,7 @@ import type { ClientReadableStream } from '@grpc/grpc-js';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Position } from '../../domain/position.ts';
 import type { RecordedEvent } from '../../domain/recorded-event.ts';
-import { openFollowing, type Answer } from './event-store-ranges.ts';
+import { cancelCall, EVERY_TYPE, NO_EVENT, openRead, type Answer } from './event-store-calls.ts';
 import { isPortion, type Portion } from './shared-subscription.ts';
 
 /** A live subscription ended; the caller opens another from its last handled position. */
@@ -14,28 +14,33 @@ export class SubscriptionEndedError extends Error {
 /** With so many events waiting for the reader no more are taken from the connection. */
 const WAITING_AT_MOST = 1_024;
 
+/** From where to follow the log, until when, and who is told of each portion's end before it is handed out. */
+export type Following = {
+  readonly after: Position;
+  readonly signal: AbortSignal;
+  readonly seen: (position: Position) => void;
+};
+
 /**
  * Events of the whole log after `after`, then live, in portions; ends by `signal` (cleanly) or with
- * SubscriptionEndedError.
+ * SubscriptionEndedError. The server leaves its own events out. What it says of how far it has looked is not passed on:
+ * whoever keeps a place keeps that of an event that it has handled.
  */
-export async function* follow(
-  client: EventStoreDBClient,
-  { after, signal }: { after: Position; signal: AbortSignal },
-): AsyncIterable<Portion> {
+export async function* follow(client: EventStoreDBClient, { after, signal, seen }: Following): AsyncIterable<Portion> {
   if (signal.aborted) return;
   let call: ClientReadableStream<Answer> | undefined;
   let heard: Heard | undefined;
   const stop = () => {
-    void cancel(call);
+    if (call !== undefined) void cancelCall(call);
   };
   signal.addEventListener('abort', stop, { once: true });
   try {
-    // Unfiltered: filtered checkpoints run ahead of what the consumer has handled.
-    call = await openFollowing(client, after);
+    call = await openRead(client, { from: after, size: 'follow', wanted: EVERY_TYPE });
     heard = new Heard(call);
     while (!signal.aborted) {
       const events = await heard.some();
       if (!isPortion(events)) break;
+      seen((events.at(-1) ?? events[0]).position);
       yield events;
     }
   } catch (error) {
@@ -43,10 +48,8 @@ export async function* follow(
     throw new SubscriptionEndedError('the subscription to the log broke', { cause: error });
   } finally {
     signal.removeEventListener('abort', stop);
-    await cancel(call);
-    // What had arrived by then has to be taken from the call, or it never ends.
     heard?.stop();
-    call?.resume();
+    if (call !== undefined) await cancelCall(call);
   }
   // A server that stops ends the stream without an error.
   if (!signal.aborted) throw new SubscriptionEndedError('the event store closed the subscription');
@@ -101,7 +104,7 @@ class Heard {
   }
 
   #hear(answer: Answer): void {
-    if (answer === 'no event' || answer.event === undefined) return;
+    if (answer === NO_EVENT || answer.event === undefined) return;
     this.#events.push(answer.event);
     if (this.#events.length >= WAITING_AT_MOST) this.#call.pause();
     this.#wake?.();
@@ -111,11 +114,4 @@ class Heard {
     this.#ended ??= { error };
     this.#wake?.();
   }
-}
-
-// In a later turn: gRPC loses a call that is cancelled in the one that hands out a message.
-async function cancel(call: ClientReadableStream<Answer> | undefined): Promise<void> {
-  call?.on('error', () => undefined);
-  await nextTurn();
-  call?.cancel();
 }

@@ -1,20 +1,20 @@
 import { eventTypeFilter, START, type EventStoreDBClient } from '@eventstore/db-client';
 import { START_OF_LOG, type Position } from '../../domain/position.ts';
-import { headOf, parsePosition, positionOf } from './event-store-reading.ts';
+import { parsePosition, positionOf } from './event-store-reading.ts';
 
 /** A type that no event has: the server looks through the log and sends nothing but places. */
 const NO_SUCH_TYPE = ' no such type';
 const WINDOW = 1_000;
 
 /**
- * Places about every `every` events (a multiple of 1,000, system events included) from behind `after` to the head as it
- * is at the start, which is the last of them. Far cheaper than reading: the server skips through the log by itself.
+ * Places about every `every` events (a multiple of 1,000, system events included) from behind `after` to `head`, the
+ * newest event of ours, which is the last of them. Far cheaper than reading: the server skips through the log by
+ * itself.
  */
 export async function* milestones(
   client: EventStoreDBClient,
-  { after, every }: { after: Position; every: number },
+  { after, head, every }: { after: Position; head: Position; every: number },
 ): AsyncIterable<Position> {
-  const head = await headOf(client);
   if (after >= head) return;
   const found: Position[] = [];
   let failure: unknown;

@@ -1,90 +1,67 @@
-import {
-  BACKWARDS,
-  END,
-  FORWARDS,
-  START,
-  type AllStreamResolvedEvent,
-  type EventStoreDBClient,
-  type ResolvedEvent,
-} from '@eventstore/db-client';
-import type { Readable } from 'node:stream';
+import type { AllStreamResolvedEvent, EventStoreDBClient, ResolvedEvent } from '@eventstore/db-client';
 import { START_OF_LOG, type Position } from '../../domain/position.ts';
 import type { RecordedEvent } from '../../domain/recorded-event.ts';
+import { abandon, EVERY_TYPE, NO_EVENT, openRead, readPage, type Answer } from './event-store-calls.ts';
+import { awayError, SCAN_LIMIT_MS } from './event-store-failures.ts';
 
-// Reading a little more than asked spares a second page when system events stand between ours.
-const SYSTEM_EVENTS_ALLOWED = 32;
 const PAGE_AT_MOST = 5_000;
 
-type Reading = { readonly after?: Position; readonly limit?: number; readonly backwards?: boolean };
+/** Where a read begins, how far it goes, and which way. */
+export type Reading =
+  | { readonly after?: Position; readonly limit?: number; readonly backwards?: false }
+  | { readonly before?: Position; readonly limit?: number; readonly backwards: true };
 
 /** Events of the whole log without system events: after a position, at most some, or newest first. */
-export async function* readAll(
-  client: EventStoreDBClient,
-  { after, limit, backwards = false }: Reading,
-): AsyncIterable<RecordedEvent> {
-  const from = after === START_OF_LOG ? undefined : after;
-  if (limit !== undefined) {
-    yield* readSome(client, { from, backwards, limit });
-    return;
-  }
-  for await (const { event } of readPage(client, { from, backwards, pageSize: undefined }))
-    if (event !== undefined) yield event;
+export async function* readAll(client: EventStoreDBClient, reading: Reading): AsyncIterable<RecordedEvent> {
+  const from = reading.backwards === true ? (reading.before ?? 'end') : (reading.after ?? START_OF_LOG);
+  const way: Way = { from, backwards: reading.backwards === true };
+  if (reading.limit === undefined) yield* readToEnd(client, way);
+  else yield* readSome(client, way, reading.limit);
 }
+
+type Way = { readonly from: Position | 'end'; readonly backwards: boolean };
 
 // In whole pages: a call that is cancelled costs the connection, and after some hundred of them in a row it is closed.
 async function* readSome(
   client: EventStoreDBClient,
-  { from, backwards, limit }: { from: Position | undefined; backwards: boolean; limit: number },
+  { from, backwards }: Way,
+  limit: number,
 ): AsyncIterable<RecordedEvent> {
-  let place = from;
-  for (let left = limit; left > 0;) {
-    const pageSize = Math.min(left, PAGE_AT_MOST) + SYSTEM_EVENTS_ALLOWED;
-    const page: Placed[] = [];
-    for await (const placed of readPage(client, { from: place, backwards, pageSize })) page.push(placed);
-    const ours = page.flatMap(({ event }) => event ?? []).slice(0, left);
+  for (let left = limit, place = from; left > 0;) {
+    // No more than is asked for, and what the page begins with: the server would look for the rest among all that lies
+    // behind.
+    const size = Math.min(left, PAGE_AT_MOST) + (isIncluded(place, backwards) ? 1 : 0);
+    const page = await readPage(client, { from: place, backwards, size, wanted: EVERY_TYPE }, SCAN_LIMIT_MS);
+    const ours = page.flatMap(({ position, event }) => (position === place ? [] : (event ?? []))).slice(0, left);
     yield* ours;
     left -= ours.length;
     place = page.at(-1)?.position ?? place;
-    if (page.length < pageSize) return;
+    if (page.length < size) return;
   }
 }
 
-type Placed = { readonly position: Position; readonly event: RecordedEvent | undefined };
-type Page = { readonly from: Position | undefined; readonly backwards: boolean; readonly pageSize: number | undefined };
+/** A read forwards begins with the event at the place that it starts from, a read backwards with the one before it. */
+function isIncluded(place: Position | 'end', backwards: boolean): boolean {
+  return !backwards && place !== START_OF_LOG;
+}
 
-async function* readPage(client: EventStoreDBClient, { from, backwards, pageSize }: Page): AsyncIterable<Placed> {
-  const reading = client.readAll({
-    ...(pageSize === undefined ? {} : { maxCount: pageSize }),
-    direction: backwards ? BACKWARDS : FORWARDS,
-    fromPosition: from === undefined ? (backwards ? END : START) : parsePosition(from),
-  });
+async function* readToEnd(client: EventStoreDBClient, { from, backwards }: Way): AsyncIterable<RecordedEvent> {
+  const opening = openRead(client, { from, backwards, size: 'all', wanted: EVERY_TYPE });
   let ended = false;
   try {
-    for await (const resolved of iterate<AllStreamResolvedEvent>(reading)) {
-      const at = resolved.event?.position;
-      if (at === undefined) continue;
-      const position = positionOf(at);
-      // A read may begin with the event at the position that it starts from.
-      yield { position, event: position === from ? undefined : toRecorded(resolved) };
-    }
+    // Unlike the usual iterator this one leaves the call alive when its reader stops, so that it can be drained.
+    const answers: AsyncIterable<Answer> = { [Symbol.asyncIterator]: () => call.iterator({ destroyOnReturn: false }) };
+    const call = await opening;
+    for await (const answer of answers)
+      if (answer !== NO_EVENT && answer.event !== undefined && answer.position !== from) yield answer.event;
     ended = true;
+  } catch (error) {
+    ended = true;
+    throw awayError('the reading of the log', error);
   } finally {
-    // A reader that stops early leaves the call open, and the server pushing, unless it is told; and the call ends only
-    // once what had already arrived is taken from it.
-    if (!ended) await reading.cancel();
-    reading.on('error', () => undefined).resume();
+    // A reader that stops early leaves the call open, and the server pushing, unless it is told.
+    if (!ended) abandon(opening);
   }
-}
-
-/** Unlike the stream's own iterator this leaves the stream alive when its consumer stops, so that it can be drained. */
-function iterate<E>(stream: Pick<Readable, 'iterator'>): AsyncIterable<E> {
-  return { [Symbol.asyncIterator]: () => stream.iterator({ destroyOnReturn: false }) };
-}
-
-/** The position of the newest event of ours. */
-export async function headOf(client: EventStoreDBClient): Promise<Position> {
-  for await (const event of readAll(client, { backwards: true, limit: 1 })) return event.position;
-  return START_OF_LOG;
 }
 
 /** An event as the program sees it; undefined for system events. */

@@ -1,38 +1,27 @@
-import {
-  BACKWARDS,
-  END,
-  EventStoreDBClient,
-  FORWARDS,
-  START,
-  StreamNotFoundError,
-  type ReadStreamOptions,
-  type ResolvedEvent,
-} from '@eventstore/db-client';
+import { EventStoreDBClient } from '@eventstore/db-client';
 import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import type { Position } from '../../domain/position.ts';
 import type { RecordedEvent } from '../../domain/recorded-event.ts';
-import {
-  Appender,
-  EventStoreAwayError,
-  isConnectionLost,
-  VersionConflictError,
-  type ExpectedRevision,
-  type NewEvent,
-} from './event-store-appending.ts';
-import { milestones } from './event-store-milestones.ts';
+import { Appender, VersionConflictError, type ExpectedRevision, type NewEvent } from './event-store-appending.ts';
+import { StoreCircuit, type Question } from './event-store-circuit.ts';
 import { follow } from './event-store-following.ts';
-import { readRange, type Range } from './event-store-ranges.ts';
-import { headOf, parsePosition, readAll, toRecorded } from './event-store-reading.ts';
+import { Head } from './event-store-head.ts';
+import { milestones } from './event-store-milestones.ts';
+import { RangeReader, type Range } from './event-store-ranges.ts';
+import { parsePosition, readAll, type Reading } from './event-store-reading.ts';
+import { readLastOf, readWholeStream } from './event-store-streams.ts';
 import { shareSubscriptions, type Portion } from './shared-subscription.ts';
 
 // What the contract below speaks of.
+export { OutcomeUnknownError, VersionConflictError } from './event-store-appending.ts';
 export {
   EventStoreAwayError,
-  isConnectionLost,
-  OutcomeUnknownError,
-  VersionConflictError,
-} from './event-store-appending.ts';
+  EventStoreCircuitOpenError,
+  EventStoreDeniedError,
+  isStoreDenial,
+  isStoreOutage,
+} from './event-store-failures.ts';
 export type { ExpectedRevision, NewEvent } from './event-store-appending.ts';
 export { SubscriptionEndedError } from './event-store-following.ts';
 export type { Range } from './event-store-ranges.ts';
@@ -44,14 +33,14 @@ export type EventStore = {
   readonly storeId: string;
   /**
    * All events of a stream in order; a missing or deleted stream is empty. Throws EventStoreAwayError when the
-   * connection is lost.
+   * connection is lost, the store cannot answer now, or does not within the limit.
    */
   readStream(streamId: string): Promise<RecordedEvent[]>;
   /** The newest event of a stream; undefined when it is missing or deleted. Throws likewise. */
   lastOf(streamId: string): Promise<RecordedEvent | undefined>;
   /**
-   * Appends all events or none, and resolves once they are durable. Throws VersionConflictError, or OutcomeUnknownError
-   * after `appendLimitMs` or a lost connection.
+   * Appends all events or none, and resolves once they are durable. Throws VersionConflictError, OutcomeUnknownError
+   * after the limit or a lost connection, or EventStoreAwayError when the store has appended nothing and cannot now.
    */
   append(
     streamId: string,
@@ -60,16 +49,17 @@ export type EventStore = {
   ): Promise<{ revision: bigint; position: Position }>;
   /**
    * Events of the whole log after `after` (from the start when absent), without system events, oldest first, to the
-   * present end; all of them newest first with `backwards`.
+   * present end; with `backwards` those before `before` (the end when absent), newest first.
    */
-  readAll(options?: { after?: Position; limit?: number; backwards?: boolean }): AsyncIterable<RecordedEvent>;
+  readAll(options?: Reading): AsyncIterable<RecordedEvent>;
   /**
    * The same, then live, in portions of what has come; ends only by `signal` (cleanly) or with SubscriptionEndedError.
    * Subscriptions at about the same place are read once for all.
    */
   subscribe(options: { after: Position; signal: AbortSignal }): AsyncIterable<Portion>;
   /**
-   * Places about every `every` thousands of events from behind `after` to the present head, which is the last of them.
+   * Places about every `every` thousands of events, system events included, from behind `after` to the present head,
+   * which is the last of them.
    */
   milestones(options: { after: Position; every: number }): AsyncIterable<Position>;
   /**
@@ -79,6 +69,8 @@ export type EventStore = {
   readRange(range: Range): Promise<RecordedEvent[]>;
   /** The position of the newest event of ours, START_OF_LOG when there is none. */
   head(): Promise<Position>;
+  /** Resolves when the store answers a small question about this log; for health. Throws EventStoreAwayError. */
+  answers(): Promise<void>;
   /** Closes the connections once every append of this process is answered or given up. */
   close(): Promise<void>;
 };
@@ -93,39 +85,73 @@ export type ReadableLog = Pick<EventStore, 'storeId' | 'readAll' | 'subscribe' |
 export const STORE_STREAM = 'shutterlog-store';
 const StoreCreated = z.object({ storeId: z.uuid() });
 
+export type EventStoreOptions = {
+  /**
+   * How long the store may take to answer a read of a stream, an append, or where the log ends; and how long it may
+   * fail to before it is left alone.
+   */
+  readonly answerLimitMs?: number;
+};
+
+const ANSWER_LIMIT_MS = 5_000;
+const PROBE = { restMs: 500, limitMs: 1_000 };
+
 /**
  * Connects with the official client and learns (or, on a new log, records) the store id. One client for each process:
  * pending appends of several clients share one table inside the library, and losing one connection rejects them all.
  */
-export async function openEventStore(url: string, options: { appendLimitMs?: number } = {}): Promise<EventStore> {
+export async function openEventStore(url: string, options: EventStoreOptions = {}): Promise<EventStore> {
+  const limitMs = options.answerLimitMs ?? ANSWER_LIMIT_MS;
   const client = EventStoreDBClient.connectionString(url);
-  const appender = new Appender(url, options.appendLimitMs ?? 5_000);
+  const appender = new Appender(url, limitMs);
   const close = async () => {
     await appender.close();
     await client.dispose();
   };
-  const storeId = await identify(client, appender).catch(async (error: unknown) => {
+  const identity = await identify(client, appender, limitMs).catch(async (error: unknown) => {
     await close();
     throw error;
   });
+  const head = new Head(client, limitMs);
+  const ranges = new RangeReader(client);
+  const seen = (position: Position) => {
+    head.see(position);
+  };
+  const circuit = new StoreCircuit({
+    limitMs,
+    restMs: PROBE.restMs,
+    probe: (failed) => probe(client, appender, { failed, first: identity.first }),
+  });
   return {
-    storeId,
-    readStream: (streamId) => readFromStream(client, streamId, { direction: FORWARDS, fromRevision: START }),
-    lastOf: async (streamId) =>
-      (await readFromStream(client, streamId, { direction: BACKWARDS, fromRevision: END, maxCount: 1 }))[0],
-    append: (streamId, expected, events) => appender.append(streamId, expected, events),
+    storeId: identity.storeId,
+    readStream: (streamId) => circuit.run('read', () => readWholeStream(client, streamId, limitMs)),
+    lastOf: (streamId) => circuit.run('read', () => readLastOf(client, streamId, limitMs)),
+    append: async (streamId, expected, events) => {
+      const written = await circuit.run('append', () => appender.append(streamId, expected, events));
+      seen(written.position);
+      return written;
+    },
     readAll: (range) => readAll(client, range ?? {}),
-    subscribe: shareSubscriptions((from) => follow(client, from)),
-    milestones: (options) => milestones(client, options),
-    readRange: (range) => readRange(client, range),
-    head: () => headOf(client),
-    close,
+    subscribe: shareSubscriptions((from) => follow(client, { ...from, seen })),
+    milestones: async function* (range) {
+      yield* milestones(client, { ...range, head: await head.find() });
+    },
+    readRange: (range) => ranges.read(range),
+    head: () => circuit.run('read', () => head.find()),
+    answers: async () => {
+      await circuit.run('read', () => readWholeStream(client, STORE_STREAM, limitMs));
+    },
+    close: async () => {
+      circuit.close();
+      await close();
+    },
   };
 }
 
-async function identify(client: EventStoreDBClient, appender: Appender): Promise<string> {
-  const known = async () =>
-    (await readFromStream(client, STORE_STREAM, { direction: FORWARDS, fromRevision: START }))[0];
+type Identity = { readonly storeId: string; readonly first: NewEvent };
+
+async function identify(client: EventStoreDBClient, appender: Appender, limitMs: number): Promise<Identity> {
+  const known = async () => (await readWholeStream(client, STORE_STREAM, limitMs))[0];
   let first = await known();
   if (first === undefined) {
     const created: NewEvent = { id: randomUUID(), type: 'StoreCreated', data: { storeId: randomUUID() }, metadata: {} };
@@ -135,39 +161,21 @@ async function identify(client: EventStoreDBClient, appender: Appender): Promise
     });
     first = await known();
   }
-  return StoreCreated.parse(first?.data).storeId;
+  const data = StoreCreated.parse(first?.data);
+  return { storeId: data.storeId, first: { id: first?.id ?? randomUUID(), type: 'StoreCreated', data, metadata: {} } };
 }
 
-// By listening, which costs half of what iterating does (a stream that is not there then makes and destroys a chain of
-// errors), and a command reads several streams. What is heard is converted afterwards, where a throw has a caller.
-async function readFromStream(
+// The log's own first event once more, where it stands: whoever takes appends answers, and writes nothing.
+async function probe(
   client: EventStoreDBClient,
-  streamId: string,
-  which: ReadStreamOptions,
-): Promise<RecordedEvent[]> {
-  const heard: ResolvedEvent[] = [];
-  await new Promise<void>((resolve, reject) => {
-    client
-      .readStream(streamId, which)
-      .on('data', (resolved: ResolvedEvent) => {
-        heard.push(resolved);
-      })
-      .on('error', (error: unknown) => {
-        if (error instanceof StreamNotFoundError) resolve();
-        else reject(readFailure(streamId, error));
-      })
-      .on('end', resolve)
-      .on('close', () => {
-        reject(new EventStoreAwayError(`the reading of ${streamId} broke off`));
-      });
+  appender: Appender,
+  { failed, first }: { failed: ReadonlySet<Question>; first: NewEvent },
+): Promise<void> {
+  await readWholeStream(client, STORE_STREAM, PROBE.limitMs);
+  if (!failed.has('append')) return;
+  await appender.append(STORE_STREAM, 'no_stream', [first], PROBE.limitMs).catch((error: unknown) => {
+    if (!(error instanceof VersionConflictError)) throw error;
   });
-  return heard.flatMap((resolved) => toRecorded(resolved) ?? []);
-}
-
-function readFailure(streamId: string, error: unknown): Error {
-  if (isConnectionLost(error))
-    return new EventStoreAwayError(`the reading of ${streamId}: the event store went away`, { cause: error });
-  return error instanceof Error ? error : new Error(String(error));
 }
 
 /**

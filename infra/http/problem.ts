@@ -2,9 +2,13 @@ import { STATUS_CODES } from 'node:http';
 import type { ErrorRequestHandler, Response } from 'express';
 import { z } from 'zod';
 import type { Log } from '../process/log.ts';
+import { reasonOf } from '../process/reason.ts';
+import { RepeatedLines } from '../process/repeated-lines.ts';
 
 /** What is wrong with one field of a request; `path` as in `body.list.0`. */
 export type FieldError = { readonly path: string; readonly message: string };
+
+const INTERNAL = 'internal_error';
 
 /** An error answer (RFC 9457). `code` is stable; `errors` names each wrong field of the request. */
 export type Problem = {
@@ -14,6 +18,8 @@ export type Problem = {
   readonly detail?: string;
   readonly errors?: readonly FieldError[];
   readonly headers?: Readonly<Record<string, string>>;
+  /** Somebody has to do something before it ends: logged as an error, where it is not our own fault as well. */
+  readonly alarm?: true;
 };
 
 /** Ends a request with a problem from anywhere below the app. */
@@ -82,7 +88,7 @@ export function toProblem(error: unknown, known: (error: unknown) => Problem | u
   const library = LibraryError.safeParse(error);
   return library.success
     ? problemOfLibrary(library.data)
-    : { status: 500, code: 'internal_error', title: 'Something went wrong on our side' };
+    : { status: 500, code: INTERNAL, title: 'Something went wrong on our side' };
 }
 
 function problemOfLibrary({ status, type }: z.infer<typeof LibraryError>): Problem {
@@ -94,12 +100,28 @@ function problemOfLibrary({ status, type }: z.infer<typeof LibraryError>): Probl
   return { status: 400, code: 'malformed_request', title: 'The request cannot be read' };
 }
 
-/** The last handler of an app: answers with the problem and logs what is our own fault, with the request id. */
+/**
+ * The last handler of an app: answers with the problem. What is our own fault is logged whole, with the request id;
+ * what a store that is away makes of requests as one line a kind and second, with their number and one of them as an
+ * example.
+ */
 export function problemHandler(log: Log, known: (error: unknown) => Problem | undefined): ErrorRequestHandler {
+  const repeated = new RepeatedLines();
   return (error: unknown, request, response, next) => {
     const problem = toProblem(error, known);
-    const facts = { err: error, request_id: requestIdOf(response), method: request.method, path: request.path };
-    if (problem.status >= 500) log.error(facts, 'request failed');
+    const example = { request_id: requestIdOf(response), method: request.method, path: request.path };
+    if (problem.code === INTERNAL) {
+      log.error({ err: error, ...example }, 'request failed');
+    } else if (problem.status >= 500) {
+      const level = problem.alarm === true ? 'error' : 'warn';
+      const kind = `${problem.code} ${error instanceof Error ? error.name : ''}`;
+      repeated.note(kind, (count) => {
+        log[level](
+          { code: problem.code, count, reason: reasonOf(error), ...example },
+          'requests could not be answered',
+        );
+      });
+    }
     if (response.headersSent) {
       next(error);
       return;

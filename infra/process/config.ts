@@ -49,6 +49,8 @@ const Environment = z.object({
   /** Origin under which clients reach the edge; used in upload and media addresses. */
   PUBLIC_URL: url(['http', 'https']).optional(),
   EVENTSTORE_URL: url(['esdb', 'esdb+discover']),
+  /** How long the event store may take to answer; after that long without answers it is left alone until it is back. */
+  EVENTSTORE_ANSWER_LIMIT_MS: whole(100, 60_000).default(5_000),
   DATABASE_URL: postgresUrl,
   DATABASE_READ_URL: postgresUrl.optional(),
   DATABASE_POOL_SIZE: count(10),

@@ -6,7 +6,7 @@ import type { ReadableLog } from '../../infra/event-store/event-store.ts';
 import { ensureTopics } from '../../infra/kafka/kafka.ts';
 import type { Log } from '../../infra/process/log.ts';
 import type { Pool } from '../../infra/postgres.ts';
-import { describe } from '../failures.ts';
+import { describe, logTrouble } from '../failures.ts';
 import { gather } from '../runner/batching.ts';
 import { Leases } from '../builds/leases.ts';
 import { moveRelay, takeRelay, type RelayCheckpoint, type RelayPlace } from './relay-checkpoint.ts';
@@ -86,7 +86,7 @@ async function keepLeading(options: RelayOptions, state: State, signal: AbortSig
     } catch (error) {
       failures = state.published === undefined ? failures + 1 : 1;
       if (!signal.aborted && state.trouble !== describe(error))
-        options.log.warn({ err: error }, 'the log is not published to Kafka at the moment');
+        logTrouble(options.log, error, {}, 'the log is not published to Kafka at the moment');
       state.trouble = describe(error);
     }
     state.leads = false;

@@ -3,7 +3,7 @@ import type { Position } from '../../domain/position.ts';
 import type { ReadableLog } from '../../infra/event-store/event-store.ts';
 import type { Log } from '../../infra/process/log.ts';
 import type { DataKeys } from '../../infra/vault/personal-data.ts';
-import { describe } from '../failures.ts';
+import { describe, logTrouble } from '../failures.ts';
 import { gather, type GatherLimits } from '../runner/batching.ts';
 import { takeIn, type TakenEvent } from '../runner/decoding.ts';
 
@@ -73,7 +73,7 @@ export function createLogSource({ store, keys, log, limits }: SourceDeps): LaneS
         await followOnce(place, following).catch((error: unknown) => {
           failures = trouble === undefined ? 1 : failures + 1;
           trouble = describe(error);
-          if (!following.signal.aborted) log.warn({ err: error }, 'lanes get no events at the moment');
+          if (!following.signal.aborted) logTrouble(log, error, {}, 'lanes get no events at the moment');
         });
         if (!following.signal.aborted)
           await delay(Math.min(50 * 2 ** failures, LONGEST_PAUSE_MS), undefined, { signal: following.signal }).catch(

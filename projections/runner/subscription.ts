@@ -6,7 +6,7 @@ import type { Log } from '../../infra/process/log.ts';
 import { advance, applyShare, FencedError, shareOf, type Fed, type Share } from './apply-batch.ts';
 import type { StoppedAt } from '../builds/build-store.ts';
 import { moveCheckpoints, readCheckpoints } from '../builds/checkpoints.ts';
-import { describe, isOutage } from '../failures.ts';
+import { describe, isOutage, logTrouble } from '../failures.ts';
 import { gather, type GatherLimits } from './batching.ts';
 import { takeIn } from './decoding.ts';
 import { applyCarefully, type Carefully } from './poison.ts';
@@ -205,7 +205,7 @@ export class Feed {
     this.trouble = describe(error);
     this.#failures += 1;
     const pauseMs = error instanceof FencedError ? 20 : Math.min(50 * 2 ** this.#failures, LONGEST_PAUSE_MS);
-    this.#deps.log.warn({ err: error, pauseMs }, 'feeding was interrupted and goes on from the stored checkpoints');
+    logTrouble(this.#deps.log, error, { pauseMs }, 'feeding was interrupted and goes on from the stored checkpoints');
     await delay(pauseMs, undefined, { signal: this.#closing.signal }).catch(() => undefined);
   }
 }

@@ -13,12 +13,16 @@ export type Lag = {
 /** A place whose number of events from the start of the log is known. */
 export type Counted = { readonly position: Position; readonly events: number };
 
-const COUNTED_AT_MOST = 10_000;
+/** What is read and counted, in turn. */
+const PAGES = [50, 950, 9_000];
+/** A read backwards begins with the event before the head. */
+const HEAD_ITSELF = 1;
 const AT_HEAD: Lag = { events: 0, estimated: false, seconds: 0 };
 
 /**
- * Measures how far several places lie behind the head, with one short read of the log. `reference` is the farthest
- * counted place: beyond what is read, lags are estimated from it.
+ * Measures how far several places lie behind the head, with one short read of the log, backwards from the head: what
+ * lies behind the newest event of ours is nobody's lag and is not looked at. `reference` is the farthest counted place:
+ * beyond what is read, lags are estimated from it.
  */
 export async function measureLags(
   store: Pick<EventStore, 'readAll' | 'head'>,
@@ -31,20 +35,39 @@ export async function measureLags(
   const lags = new Map<Position, Lag>(places.map((position) => [position, AT_HEAD]));
   const [lowest] = behind;
   if (lowest === undefined) return { head, lags };
-  const read: { position: Position; createdAt: Date }[] = [];
-  for await (const { position, createdAt } of store.readAll({ after: lowest, limit: COUNTED_AT_MOST }))
-    read.push({ position, createdAt });
-  const complete = read.length < COUNTED_AT_MOST;
+  const tail = await readTail(store, lowest, head);
   for (const place of behind) {
-    const next = await firstBehind(store, place, read);
-    const events = complete ? read.filter(({ position }) => position > place).length : estimate(place, head, reference);
+    const next = await firstBehind(store, place, tail);
+    const counted =
+      place >= tail.after
+        ? tail.newestFirst.filter(({ position }) => position > place).length + HEAD_ITSELF
+        : undefined;
     lags.set(place, {
-      events,
-      estimated: !complete,
+      events: counted ?? estimate(place, head, reference),
+      estimated: counted === undefined,
       seconds: next === undefined ? 0 : Math.max(0, (now.getTime() - next.getTime()) / 1_000),
     });
   }
   return { head, lags };
+}
+
+type Placed = { readonly position: Position; readonly createdAt: Date };
+/** Events before the head, all of those behind `after`. */
+type Tail = { readonly after: Position; readonly newestFirst: readonly Placed[] };
+
+// In growing pages: most places are nearly at the head.
+async function readTail(store: Pick<EventStore, 'readAll'>, lowest: Position, head: Position): Promise<Tail> {
+  const newestFirst: Placed[] = [];
+  for (const limit of PAGES) {
+    const before = newestFirst.at(-1)?.position ?? head;
+    let read = 0;
+    for await (const { position, createdAt } of store.readAll({ before, backwards: true, limit })) {
+      newestFirst.push({ position, createdAt });
+      read += 1;
+    }
+    if (read < limit || (newestFirst.at(-1)?.position ?? head) <= lowest) return { after: lowest, newestFirst };
+  }
+  return { after: newestFirst.at(-1)?.position ?? head, newestFirst };
 }
 
 /** How many events the log has up to `head`, judged from a counted place. */
@@ -53,12 +76,13 @@ export function estimateTotal(reference: Counted, head: Position): number {
   return Math.round(reference.events / Math.max(shareOfLog(reference.position, head), 1e-9));
 }
 
+// The oldest event behind a place, by its time.
 async function firstBehind(
   store: Pick<EventStore, 'readAll'>,
   place: Position,
-  read: readonly { position: Position; createdAt: Date }[],
+  { after, newestFirst }: Tail,
 ): Promise<Date | undefined> {
-  const known = read.find(({ position }) => position > place);
+  const known = place < after ? undefined : newestFirst.findLast(({ position }) => position > place);
   if (known !== undefined) return known.createdAt;
   for await (const { createdAt } of store.readAll({ after: place, limit: 1 })) return createdAt;
   return undefined;

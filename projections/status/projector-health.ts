@@ -29,7 +29,7 @@ export function projectorHealth({
 }: ProjectorParts): Record<string, HealthCheck> {
   return {
     postgres: () => pool.query('select 1'),
-    eventstore: () => store.head(),
+    eventstore: () => store.answers(),
     redis: () => redis.ping(),
     projections: async () => {
       // As the builds say, whichever projector stopped: of one in Redis as of one in PostgreSQL.

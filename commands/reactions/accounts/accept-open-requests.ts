@@ -5,7 +5,7 @@ import { streamOf } from '../../../domain/streams.ts';
 import { activeAccount } from '../../accounts/find-account.ts';
 import { handle, type CommandContext, type Log } from '../../handle.ts';
 import { blocking, roundEndedByBlock, storedFollow } from '../../relations/relations.ts';
-import type { Reaction } from '../reaction.ts';
+import { ModelsBehindError, type Reaction } from '../reaction.ts';
 
 const NAME = 'accept-open-requests';
 const PAGE = 200;
@@ -28,7 +28,7 @@ export function acceptOpenRequests(deps: AcceptOpenRequestsDeps): Reaction {
     react: async (event, context) => {
       if (event.type !== 'AccountMadePublic') throw new Error(`${NAME} does not handle ${event.type}`);
       if ((await deps.passed(event.position)) === 'behind')
-        throw new Error('the follows have not passed the opening of the account yet');
+        throw new ModelsBehindError('the follows have not passed the opening of the account yet');
       await acceptAll(deps, context, event.data.accountId);
     },
   };

@@ -8,7 +8,7 @@ import { streamOf } from '../../../domain/streams.ts';
 import { celebritiesToReconsider, celebrityStanding } from '../../../projections/queries/celebrity-status.ts';
 import type { ReadContext } from '../../../projections/projection.ts';
 import { handle, type CommandContext, type Log } from '../../handle.ts';
-import type { Reaction, Sweep } from '../reaction.ts';
+import { ModelsBehindError, type Reaction, type Sweep } from '../reaction.ts';
 
 /**
  * From how many followers on an account is a celebrity, and below how many it no longer is one. The gap keeps it from
@@ -44,7 +44,7 @@ export function celebrityStatus(deps: CelebrityStatusDeps): Reaction {
           continue;
         }
         if ((await deps.passed(event.position)) === 'behind')
-          throw new Error(`the follower counts have not passed ${event.position} yet`);
+          throw new ModelsBehindError(`the follower counts have not passed ${event.position} yet`);
         const standing = await celebrityStanding(await deps.read(), account);
         if (standing === undefined) continue;
         await decide(deps, context, { account, ...standing });

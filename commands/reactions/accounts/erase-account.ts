@@ -9,7 +9,7 @@ import type { Sessions } from '../../../infra/vault/vault-sessions.ts';
 import { loadState, type CommandContext, type Log } from '../../handle.ts';
 import { placesOf } from '../../accounts/register-account.ts';
 import { releaseName } from '../../accounts/reserve-name.ts';
-import type { Reaction } from '../reaction.ts';
+import { ModelsBehindError, type Reaction } from '../reaction.ts';
 
 const NAME = 'erase-account';
 
@@ -36,7 +36,7 @@ export function eraseErasedAccounts(deps: EraseAccountDeps): Reaction {
     react: async (event, context) => {
       if (event.type !== 'AccountErased') throw new Error(`${NAME} does not handle ${event.type}`);
       if ((await deps.passed(event.position)) === 'behind')
-        throw new Error(`a read model has not passed the erasure of ${event.data.accountId} yet`);
+        throw new ModelsBehindError(`a read model has not passed the erasure of ${event.data.accountId} yet`);
       await carryOut(deps, context, event.data.accountId);
     },
   };

@@ -19,6 +19,8 @@ create table if not exists reactions.media_job (
   lease_until timestamptz,
   last_error text
 );
+-- Tries that ended with an outage: they do not count.
+alter table reactions.media_job add column if not exists outages int not null default 0;
 create index if not exists media_job_due on reactions.media_job (run_at);`;
 
 export const MEDIA_REACTION = 'process-media';
@@ -29,17 +31,21 @@ export const JOB_ATTEMPTS = 3;
 /** What leads a job back to where it came from. */
 export const JobContext = z.object({ correlationId: z.string(), traceparent: z.string().nullable() });
 
-/** One file to be made ready, and what led to it. `attempts` counts the present one. */
+/**
+ * One file to be made ready, and what led to it. `attempts` counts how often it was taken, the present one included,
+ * and tells one holder from the next; of these, `outages` were no fault of the job.
+ */
 export type MediaJob = {
   readonly mediaId: MediaId;
   readonly eventId: string;
   readonly correlationId: string;
   readonly traceparent: string | null;
   readonly attempts: number;
+  readonly outages: number;
 };
 
 /** A job that nobody has begun. */
-export type WantedJob = Omit<MediaJob, 'attempts'>;
+export type WantedJob = Omit<MediaJob, 'attempts' | 'outages'>;
 
 /** Puts a job in line; one that stands there already stays as it is. */
 export async function queueJob(sql: Sql, { mediaId, eventId, correlationId, traceparent }: WantedJob): Promise<void> {
@@ -56,6 +62,7 @@ const JobRow = z
     correlation_id: z.string(),
     traceparent: z.string().nullable(),
     attempts: z.int(),
+    outages: z.int(),
   })
   .transform((row): MediaJob => ({
     mediaId: row.media_id,
@@ -63,7 +70,13 @@ const JobRow = z
     correlationId: row.correlation_id,
     traceparent: row.traceparent,
     attempts: row.attempts,
+    outages: row.outages,
   }));
+
+/** Which try this is that counts. */
+export function tryOf({ attempts, outages }: MediaJob): number {
+  return attempts - outages;
+}
 
 /**
  * Takes up to `limit` due jobs for `leaseMs`, the longest waiting first. A job whose worker died is due again when its
@@ -72,7 +85,7 @@ const JobRow = z
 export async function claimJobs(pool: Pool, limit: number, leaseMs: number): Promise<MediaJob[]> {
   return inTransaction(pool, async (tx) => {
     const spent = await tx.query<Record<string, unknown>>(
-      'select * from reactions.media_job where attempts >= $1 and lease_until < now() limit $2 for update skip locked',
+      'select * from reactions.media_job where attempts - outages >= $1 and lease_until < now() limit $2 for update skip locked',
       [JOB_ATTEMPTS, limit],
     );
     for (const row of spent.rows) await buryJob(tx, JobRow.parse(row), 'the worker died with it');
@@ -80,7 +93,7 @@ export async function claimJobs(pool: Pool, limit: number, leaseMs: number): Pro
       `update reactions.media_job set attempts = attempts + 1, lease_until = now() + $2 * interval '1 millisecond'
        where media_id in (
          select media_id from reactions.media_job
-         where run_at <= now() and (lease_until is null or lease_until < now()) and attempts < $3
+         where run_at <= now() and (lease_until is null or lease_until < now()) and attempts - outages < $3
          order by run_at limit $1 for update skip locked)
        returning *`,
       [limit, leaseMs, JOB_ATTEMPTS],
@@ -117,11 +130,17 @@ export async function finishJob(sql: Sql, job: MediaJob): Promise<void> {
   await sql.query('delete from reactions.media_job where media_id = $1', [job.mediaId]);
 }
 
-/** Gives a job back that was interrupted by no fault of its own: the try does not count. */
-export async function returnJob(sql: Sql, job: MediaJob): Promise<void> {
+/**
+ * Gives a job back whose try an outage or a stop has ended, to be taken again after `pauseMs`: the try does not count,
+ * even where the job lost its lease meanwhile.
+ */
+export async function returnJob(sql: Sql, job: MediaJob, pauseMs = 0): Promise<void> {
   await sql.query(
-    'update reactions.media_job set attempts = attempts - 1, lease_until = null where media_id = $1 and attempts = $2',
-    [job.mediaId, job.attempts],
+    `update reactions.media_job set outages = outages + 1,
+       lease_until = case when attempts = $2 then null else lease_until end,
+       run_at = case when attempts = $2 then now() + $3 * interval '1 millisecond' else run_at end
+     where media_id = $1`,
+    [job.mediaId, job.attempts, pauseMs],
   );
 }
 
@@ -131,28 +150,25 @@ export async function failJob(
   job: MediaJob,
   failure: { reason: string; pauseMs: number },
 ): Promise<'again' | 'dead'> {
-  if (job.attempts >= JOB_ATTEMPTS) {
+  if (tryOf(job) >= JOB_ATTEMPTS) {
     await inTransaction(pool, (tx) => buryJob(tx, job, failure.reason));
     return 'dead';
   }
   await pool.query(
     "update reactions.media_job set run_at = now() + $3 * interval '1 millisecond', lease_until = null, last_error = $4 where media_id = $1 and attempts = $2",
-    [job.mediaId, job.attempts, failure.pauseMs * 4 ** (job.attempts - 1), failure.reason],
+    [job.mediaId, job.attempts, failure.pauseMs * 4 ** (tryOf(job) - 1), failure.reason],
   );
   return 'again';
 }
 
-async function buryJob(
-  tx: Sql,
-  { mediaId, eventId, correlationId, traceparent, attempts }: MediaJob,
-  reason: string,
-): Promise<void> {
+async function buryJob(tx: Sql, job: MediaJob, reason: string): Promise<void> {
+  const { mediaId, eventId, correlationId, traceparent } = job;
   await parkDeadLetter(tx, {
     reaction: MEDIA_REACTION,
     subject: mediaId,
     eventId,
     reason,
-    attempts,
+    attempts: tryOf(job),
     context: { correlationId, traceparent },
   });
   await tx.query('delete from reactions.media_job where media_id = $1', [mediaId]);

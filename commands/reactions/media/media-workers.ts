@@ -1,13 +1,15 @@
 import { metrics } from '@opentelemetry/api';
 import type { Log as Logger } from '../../../infra/process/log.ts';
 import type { Pool } from '../../../infra/postgres.ts';
+import { RepeatedLines } from '../../../infra/process/repeated-lines.ts';
 import { inSpan } from '../../../infra/process/telemetry.ts';
 import { reactionCommandId } from '../../../infra/ids.ts';
+import { describe, isOutage, logTrouble } from '../../../projections/failures.ts';
 import type { CommandContext } from '../../handle.ts';
 import { pause } from '../runner/leadership.ts';
 import { makeMedia, type MakeMediaDeps } from './make-media.ts';
 import { watchBacklog } from './media-backlog.ts';
-import { failJob, finishJob, MEDIA_REACTION, renewLease, returnJob, type MediaJob } from './media-jobs.ts';
+import { failJob, finishJob, MEDIA_REACTION, renewLease, returnJob, tryOf, type MediaJob } from './media-jobs.ts';
 import type { MediaQueue } from './media-queue.ts';
 
 export type MediaWorkDeps = MakeMediaDeps & { readonly pool: Pool; readonly queue: MediaQueue; readonly log: Logger };
@@ -22,6 +24,10 @@ export type MediaWorkOptions = {
   /** How often the queue is looked at without being woken. Default 500 ms. */
   readonly pollMs?: number;
 };
+
+/** After an outage a job rests, twice as long after each further one. */
+const PAUSE_DOUBLINGS = 4;
+const LONGEST_PAUSE_MS = 10_000;
 
 /** The jobs of this process under way. */
 export type MediaWork = {
@@ -70,11 +76,15 @@ export function startMediaWork(deps: MediaWorkDeps, options: MediaWorkOptions, s
   return { ended: rounds() };
 }
 
+const repeated = new RepeatedLines(10_000);
+
 async function claim({ queue, log }: MediaWorkDeps, room: number, leaseMs: number): Promise<MediaJob[]> {
   try {
     return await queue.take(room, leaseMs);
   } catch (error) {
-    log.error({ err: error }, 'cannot read the media queue');
+    repeated.note('claim', (times) => {
+      logTrouble(log, error, { times }, 'cannot read the media queue');
+    });
     return [];
   }
 }
@@ -99,21 +109,38 @@ async function workOn(
     await finishJob(deps.pool, job);
     return outcome;
   } catch (error) {
-    if (signal.aborted) {
-      await returnJob(deps.pool, job);
+    if (signal.aborted || isOutage(error)) {
+      if (!signal.aborted)
+        logTrouble(deps.log, error, { media_id: job.mediaId }, 'a media job waits for a store that is away');
+      await giveBack(deps.pool, job, options, signal);
       return 'returned';
     }
-    const next = await failJob(deps.pool, job, {
-      reason: error instanceof Error ? error.message : String(error),
-      pauseMs: options.retryMs ?? 1_000,
-    });
+    const next = await failJob(deps.pool, job, { reason: describe(error), pauseMs: options.retryMs ?? 1_000 });
     deps.log[next === 'dead' ? 'error' : 'warn'](
-      { err: error, media_id: job.mediaId, attempt: job.attempts },
+      { err: error, media_id: job.mediaId, attempt: tryOf(job) },
       next === 'dead' ? 'a media job is a dead letter' : 'a media job failed and is tried again',
     );
     return next;
   } finally {
     clearInterval(renewing);
+  }
+}
+
+// What it is written down in may itself be what is away: said as soon as it is back, whoever has the job by then.
+async function giveBack(
+  pool: Pool,
+  job: MediaJob,
+  { retryMs = 1_000 }: MediaWorkOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const pauseMs = Math.min(retryMs * 2 ** Math.min(job.outages, PAUSE_DOUBLINGS), LONGEST_PAUSE_MS);
+  for (;;) {
+    try {
+      return await returnJob(pool, job, signal.aborted ? 0 : pauseMs);
+    } catch (error) {
+      if (signal.aborted || !isOutage(error)) throw error;
+      await pause(pauseMs, signal);
+    }
   }
 }
 

@@ -6,13 +6,15 @@ import type { AccountId, MediaId } from '../../../domain/ids.ts';
 import { mediaDecider } from '../../../domain/media.ts';
 import { streamOf } from '../../../domain/streams.ts';
 import { startMediaWorkers, type MediaWorkers } from '../../../media/worker-pool.ts';
+import { openEventStore } from '../../../infra/event-store/event-store.ts';
+import { openAnsweringProxy } from '../../../testing/answering-proxy.ts';
 import { aPhoto, openContentWorld, type ContentWorld } from '../../../testing/content-world.ts';
 import { eventually } from '../../../testing/projector-world.ts';
 import { forgetProgress, startReactor, type TestReactor } from '../../../testing/reactor.ts';
 import { handle } from '../../handle.ts';
 import { listDeadLetters, takeDeadLetter } from '../runner/dead-letters.ts';
 import { makeMedia, type MakeMediaDeps } from './make-media.ts';
-import { claimJobs, countJobs, JOB_ATTEMPTS, requeueJob } from './media-jobs.ts';
+import { claimJobs, countJobs, JOB_ATTEMPTS, renewLease, requeueJob, returnJob, tryOf } from './media-jobs.ts';
 import { tableQueue } from './media-queue.ts';
 import { startMediaWork, type MediaWork } from './media-workers.ts';
 import { processMedia } from './process-media.ts';
@@ -301,7 +303,58 @@ describe('a job that fails', () => {
     );
     await running.ended;
     const [again] = await claimJobs(world.pool, 1, 1_000);
-    expect(again).toMatchObject({ mediaId, attempts: 1 });
+    expect(again?.mediaId).toBe(mediaId);
+    expect(tryOf(again!)).toBe(1);
+  });
+});
+
+describe('a job whose event store is away for longer than three tries take', () => {
+  it('waits for it, and is done when it is back', async () => {
+    const proxy = await openAnsweringProxy(world.node);
+    const store = await openEventStore(proxy.url);
+    proxy.say({ code: 2, details: 'Server Is Not Ready' });
+    const stop = new AbortController();
+    const running = startMediaWork(
+      { ...world, store, queue: tableQueue(world.pool), workers },
+      { concurrency: 2, pollMs: 5, retryMs: 1 },
+      stop.signal,
+    );
+    const mediaId = await world.uploaded(ann);
+    await eventually('it was tried more often than a failing job is', async () => {
+      const { rows } = await world.pool.query<{ attempts: number }>(
+        'select attempts from reactions.media_job where media_id = $1',
+        [mediaId],
+      );
+      return (rows[0]?.attempts ?? 0) > 2 * JOB_ATTEMPTS;
+    });
+    proxy.say(undefined);
+    await settled(mediaId);
+    expect(await world.mediaState(mediaId)).toMatchObject({ status: 'processed' });
+    expect((await listDeadLetters(world.pool, 10)).filter(({ subject }) => subject === mediaId)).toEqual([]);
+    stop.abort();
+    await running.ended;
+    await store.close();
+    await proxy.close();
+  });
+
+  it('has its try taken back even when another has the job by then, who keeps it', async () => {
+    const mediaId = await world.uploaded(ann);
+    await eventually('the job is queued', async () => (await countJobs(world.pool)) > 0);
+    const [first] = await claimJobs(world.pool, 1, 1);
+    let second: Awaited<ReturnType<typeof claimJobs>>[number] | undefined;
+    await eventually('the lease runs out', async () => {
+      [second] = await claimJobs(world.pool, 1, 60_000);
+      return second !== undefined;
+    });
+    await returnJob(world.pool, first!);
+    expect(await renewLease(world.pool, second!, 1)).toBe(true);
+    let third: typeof second;
+    await eventually('the lease runs out', async () => {
+      [third] = await claimJobs(world.pool, 1, 60_000);
+      return third !== undefined;
+    });
+    expect(third?.mediaId).toBe(mediaId);
+    expect(tryOf(third!)).toBe(2);
   });
 });
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { DomainEvent } from '../../../domain/event-log.ts';
 import { Position, START_OF_LOG } from '../../../domain/position.ts';
-import { openEventStore } from '../../../infra/event-store/event-store.ts';
+import { EventStoreAwayError, openEventStore } from '../../../infra/event-store/event-store.ts';
 import { startEventStoreNode } from '../../../infra/event-store-node/server.ts';
 import { openContentWorld, type ContentWorld } from '../../../testing/content-world.ts';
 import { eventually } from '../../../testing/projector-world.ts';
@@ -18,7 +18,7 @@ import {
   ReactorRefusedError,
 } from './checkpoints.ts';
 import { tryLead, whileLeading } from './leadership.ts';
-import type { Reaction } from '../reaction.ts';
+import { ModelsBehindError, type Reaction } from '../reaction.ts';
 import { createReactionStates } from './reaction-states.ts';
 import { runReactions, type RunnerDeps } from './runner.ts';
 
@@ -190,6 +190,34 @@ describe('a reaction that fails', () => {
     await eventually('the event is handled', () => reaction.seen.length === 1);
     await running.stop();
     expect(failures).toBe(-1);
+  });
+
+  it.each([
+    ['a store is away', () => new EventStoreAwayError('away')],
+    ['the models that it goes by are behind', () => new ModelsBehindError('behind')],
+  ])('waits without end and does not count while %s', async (_, failure) => {
+    let failures = 4 * QUICK.attempts;
+    const reaction = recording('waiting', () => {
+      if (failures-- > 0) throw failure();
+    });
+    await plant([reaction]);
+    const deps = depsFor([reaction]);
+    const states = new Set<string>();
+    const running = run([reaction], {
+      ...deps,
+      states: {
+        ...deps.states,
+        set: (name, state) => {
+          states.add(state);
+          deps.states.set(name, state);
+        },
+      },
+    });
+    await world.account();
+    await eventually('the event is handled', () => reaction.seen.length === 1);
+    await running.stop();
+    expect(states).toContain('waiting');
+    expect(states).not.toContain('stalled');
   });
 
   it('stalls at the event without skipping it or holding up others, and goes on once the cause is cured', async () => {

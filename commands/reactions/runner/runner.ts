@@ -6,11 +6,11 @@ import type { Log as Logger } from '../../../infra/process/log.ts';
 import { openPersonalData } from '../../../infra/vault/personal-data.ts';
 import type { Pool } from '../../../infra/postgres.ts';
 import { inSpan } from '../../../infra/process/telemetry.ts';
-import { isOutage } from '../../../projections/failures.ts';
+import { isOutage, logTrouble } from '../../../projections/failures.ts';
 import type { CommandContext, Log } from '../../handle.ts';
 import { CheckpointMovedError, holdCheckpoint, type HeldCheckpoint } from './checkpoints.ts';
 import { pause } from './leadership.ts';
-import type { Reaction, Sweep } from '../reaction.ts';
+import { ModelsBehindError, type Reaction, type Sweep } from '../reaction.ts';
 import type { ReactionStates } from './reaction-states.ts';
 
 /** How stubborn the runner is. */
@@ -58,18 +58,25 @@ async function keepFollowing(deps: RunnerDeps, reaction: Reaction, signal: Abort
       });
     } catch (error) {
       if (signal.aborted) break;
-      const passing =
-        error instanceof SubscriptionEndedError || error instanceof CheckpointMovedError || isOutage(error);
+      const passing = isPassing(error);
       deps.states.set(reaction.name, passing ? 'waiting' : 'stalled');
-      deps.log[passing ? 'warn' : 'error'](
-        { err: error, reaction: reaction.name },
-        passing ? 'a reaction waits for its stores' : 'a reaction cannot get past an event',
-      );
+      if (passing) logTrouble(deps.log, error, { reaction: reaction.name }, 'a reaction waits for its stores');
+      else deps.log.error({ err: error, reaction: reaction.name }, 'a reaction cannot get past an event');
       await pause(passing ? pauseMs : deps.patience.stallMs, signal);
       pauseMs = Math.min(pauseMs * 4, deps.patience.longestPauseMs);
     }
   }
   deps.states.set(reaction.name, 'standby');
+}
+
+/** Whether time cures it, and the event is not to blame. */
+function isPassing(error: unknown): boolean {
+  return (
+    error instanceof SubscriptionEndedError ||
+    error instanceof CheckpointMovedError ||
+    error instanceof ModelsBehindError ||
+    isOutage(error)
+  );
 }
 
 async function follow(
@@ -139,7 +146,8 @@ async function withRetries(
       );
       return;
     } catch (error) {
-      if (attempt >= attempts) throw error;
+      // An outage is no try: whoever follows waits for the stores, and comes back to this event.
+      if (attempt >= attempts || isPassing(error)) throw error;
       deps.states.retried(reaction.name);
       deps.log.warn(
         { err: error, reaction: reaction.name, event_id: event.id, attempt },
@@ -172,7 +180,9 @@ async function keepSweeping(deps: RunnerDeps, { name, everyMs, sweep }: Sweep, s
       const swept = await inSpan(`sweep ${name}`, {}, () => sweep(new Date(), signal));
       if (swept > 0) deps.log.info({ sweep: name, swept }, 'swept');
     } catch (error) {
-      if (!signal.aborted) deps.log.error({ err: error, sweep: name }, 'a sweep failed and is tried again next time');
+      const message = 'a sweep failed and is tried again next time';
+      if (isPassing(error)) logTrouble(deps.log, error, { sweep: name }, message);
+      else if (!signal.aborted) deps.log.error({ err: error, sweep: name }, message);
     }
     await pause(everyMs, signal);
   }
