@@ -6,6 +6,7 @@ import { PROJECT_ROOT } from '../infra/local/apps.ts';
 import { describeFailure } from '../infra/local/start-error.ts';
 import { openScratch } from '../testing/scratch.ts';
 import { startTestStores } from '../testing/test-stores.ts';
+import { endOnSignal } from './child.ts';
 
 /**
  * `npm run bench [name...]`: runs the named benchmarks, all when none is named. A benchmark is a file `bench/<name>.ts`
@@ -41,11 +42,7 @@ async function findBenchmarks(): Promise<Benchmark[]> {
 
 async function runAll(chosen: Benchmark[]): Promise<void> {
   const scratch = await openScratch('bench');
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => {
-      void scratch.dispose().then(() => process.exit(1));
-    });
-  }
+  endOnSignal(scratch);
   try {
     const { directory, children } = scratch;
     Object.assign(process.env, await startTestStores({ directory, children, env: process.env, say, durable: true }), {

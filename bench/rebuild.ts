@@ -1,13 +1,12 @@
-import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { createTestDatabase } from '../testing/postgres.ts';
 import { createTestRedis } from '../testing/redis.ts';
+import { startScript } from './child.ts';
 import { startServer } from './event-store/processes.ts';
 import { plotTimes, type Point } from './rebuild/plot.ts';
 
@@ -105,9 +104,7 @@ async function measureEmmett(): Promise<Peer> {
 }
 
 async function ask(file: string, args: readonly string[]): Promise<unknown> {
-  const child = spawn(process.execPath, [fileURLToPath(new URL(`rebuild/${file}`, import.meta.url)), ...args], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const child = startScript(new URL(`rebuild/${file}`, import.meta.url), args);
   let output = '';
   child.stdout.on('data', (chunk: Buffer) => {
     output += chunk.toString();

@@ -6,6 +6,7 @@ import { checkArchive, checkTarget, importLog } from '../infra/log-archive/impor
 import { ArchiveError, readLines, readManifest, type Manifest } from '../infra/log-archive/segment.ts';
 import { archiveFolder, archiveInObjectStore, type ArchiveStorage } from '../infra/log-archive/storage.ts';
 import { mediaPlace, openMediaStore } from '../infra/object-store/media-store.ts';
+import { sessionUrlOf } from '../infra/postgres.ts';
 import { openVault, WrongMasterKeyError } from '../infra/vault/vault.ts';
 import { restoreVault, VaultNotEmptyError } from '../infra/vault/vault-archive.ts';
 import { CliError, type CliContext, type ExitCode } from './context.ts';
@@ -64,7 +65,7 @@ async function importFrom(context: CliContext, place: string, options: ArchiveOp
     const manifest = await readManifest(storage);
     if (manifest === undefined) throw new CliError(`${place} holds no archive; shutterlog events export makes one`, 2);
     await checkArchive(storage, manifest);
-    const lead = await tryLead(context.config().DATABASE_URL);
+    const lead = await tryLead(sessionUrlOf(context.config()));
     if (lead === undefined)
       throw new CliError(
         'a reactor runs on this database and would react to the past as if it happened now: stop it, import, start it again',

@@ -5,7 +5,7 @@ import type { EventStore } from '../infra/event-store/event-store.ts';
 import { localEnvironment } from '../infra/local/addresses.ts';
 import { createLog, type Log } from '../infra/process/log.ts';
 import { onParentGone } from '../infra/process/parent-gone.ts';
-import { openPool, type Pool } from '../infra/postgres.ts';
+import { openPool, type Pool, sessionUrlOf } from '../infra/postgres.ts';
 import { openRedis, whenRedisReady, type RedisClient } from '../infra/redis/redis.ts';
 
 /** 0 done, 1 failed, 2 wrong use, 3 differences found. */
@@ -75,7 +75,8 @@ function createContext(
   const config = once(() => configOf(env, options.dataDir));
   const log = createLog({ process: 'cli', level: env['LOG_LEVEL'] === 'debug' ? 'debug' : 'silent' });
   const pool = once(() => {
-    const opened = openPool(config().DATABASE_URL, {
+    // Commands hold locks of a session, and statements that are longer than a pooler may allow.
+    const opened = openPool(sessionUrlOf(config()), {
       size: config().DATABASE_POOL_SIZE,
       name: 'shutterlog-cli',
       statementTimeoutMs: 600_000,

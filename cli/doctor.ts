@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { access, constants, mkdir, statfs } from 'node:fs/promises';
 import type { Config } from '../infra/process/config.ts';
 import { EventStoreUnusableError } from '../infra/event-store/event-store-probe.ts';
+import { inTransaction, openPool, wayOf } from '../infra/postgres.ts';
 import { openVault } from '../infra/vault/vault.ts';
 import type { CliContext, ExitCode } from './context.ts';
 import type { Run } from './context.ts';
@@ -52,6 +53,7 @@ const CHECKS: readonly Check[] = [
       (await context.pool().query<{ v: string }>('select current_setting($1) as v', ['server_version'])).rows[0]?.v ??
       '',
   },
+  { name: 'postgresql pool', advice: 'start the pooler or correct DATABASE_URL', run: pooler },
   {
     name: 'redis',
     advice: 'start it or correct REDIS_URL; feeds are computed from PostgreSQL meanwhile',
@@ -115,7 +117,7 @@ async function examine(context: CliContext, json: boolean): Promise<ExitCode> {
   else
     for (const { check, ok, warning, says, advice } of findings)
       console.log(
-        `${!ok ? 'FAILED ' : warning ? 'warning' : 'ok     '} ${check.padEnd(13)} ${says}${advice === undefined ? '' : `\n        ${advice}`}`,
+        `${!ok ? 'FAILED ' : warning ? 'warning' : 'ok     '} ${check.padEnd(15)} ${says}${advice === undefined ? '' : `\n        ${advice}`}`,
       );
   return findings.every(({ ok }) => ok) ? 0 : 1;
 }
@@ -143,6 +145,19 @@ async function tryCheck(check: Check, context: CliContext): Promise<Finding> {
     };
   } finally {
     clearTimeout(timer);
+  }
+}
+
+// Commands themselves go past a pooler.
+async function pooler(context: CliContext): Promise<string> {
+  const config = context.config();
+  if (config.DATABASE_LISTEN_URL === undefined) return 'none: DATABASE_URL is the server itself';
+  const pool = openPool(config.DATABASE_URL, { ...wayOf(config), size: 1, name: 'shutterlog-doctor' });
+  try {
+    await inTransaction(pool, (tx) => tx.query('select 1'));
+    return 'answers';
+  } finally {
+    await pool.end();
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { availableParallelism } from 'node:os';
 import { shownPosition } from '../infra/event-store/position-text.ts';
-import { openPool } from '../infra/postgres.ts';
+import { openPool, sessionUrlOf } from '../infra/postgres.ts';
 import { openVault } from '../infra/vault/vault.ts';
 import { listBuilds } from '../projections/builds/build-store.ts';
 import { allProjections, codeVersions, postgresProjections } from '../projections/catalog.ts';
@@ -135,9 +135,10 @@ function reportDifferences({ message, lines, more }: RebuildDiffersError, json: 
 
 /** What replaying the log takes: a pool of its own size, the vault's keys, and Redis when it is asked for. */
 export async function openDeps(context: CliContext): Promise<RebuildDeps> {
-  const { DATABASE_URL, MASTER_KEY, EVENTSTORE_URL } = context.config();
+  const { MASTER_KEY, EVENTSTORE_URL } = context.config();
+  const databaseUrl = sessionUrlOf(context.config());
   const pool = context.own(
-    openPool(DATABASE_URL, {
+    openPool(databaseUrl, {
       size: postgresProjections.length + 6,
       name: 'shutterlog-rebuild',
       statementTimeoutMs: 600_000,
@@ -150,12 +151,12 @@ export async function openDeps(context: CliContext): Promise<RebuildDeps> {
   const parallel = {
     threads: replayThreads(availableParallelism()),
     eventStoreUrl: EVENTSTORE_URL,
-    databaseUrl: DATABASE_URL,
+    databaseUrl,
     masterKey: MASTER_KEY,
   };
   return {
     pool,
-    databaseUrl: DATABASE_URL,
+    databaseUrl,
     store: await context.store(),
     keys,
     log: context.log,

@@ -4,7 +4,7 @@ import { createHealthApp } from '../infra/http/app.ts';
 import { listen, tellOf } from '../infra/http/server.ts';
 import { runProcess } from '../infra/process/lifecycle.ts';
 import { createLog } from '../infra/process/log.ts';
-import { openPool } from '../infra/postgres.ts';
+import { openPool, sessionUrlOf, wayOf } from '../infra/postgres.ts';
 import { openRedis, whenRedisReady } from '../infra/redis/redis.ts';
 import { startTelemetry } from '../infra/process/telemetry.ts';
 import { openVault } from '../infra/vault/vault.ts';
@@ -33,9 +33,11 @@ await runProcess(log, async (own) => {
     startTelemetry({ process: 'projector', otlpEndpoint: config.OTEL_EXPORTER_OTLP_ENDPOINT }),
     (one) => one.shutdown(),
   );
-  const databaseUrl = config.DATABASE_URL;
+  // Leases are locks of a session.
+  const databaseUrl = sessionUrlOf(config);
   const pool = own(
-    openPool(databaseUrl, {
+    openPool(config.DATABASE_URL, {
+      ...wayOf(config),
       size: Math.max(config.DATABASE_POOL_SIZE, postgresProjections.length + 6),
       name: 'projector',
       synchronousCommit: false,

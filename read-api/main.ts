@@ -7,7 +7,7 @@ import { runProcess } from '../infra/process/lifecycle.ts';
 import { createLog } from '../infra/process/log.ts';
 import { createMediaAddresses } from '../infra/object-store/media-addresses.ts';
 import { openMediaStore } from '../infra/object-store/media-store.ts';
-import { openPool } from '../infra/postgres.ts';
+import { openPool, sessionUrlOf, wayOf } from '../infra/postgres.ts';
 import { createLimits, limitsOf, noLimits } from '../infra/redis/rate-limit.ts';
 import { openRedis } from '../infra/redis/redis.ts';
 import { watchSaturation } from '../infra/process/saturation.ts';
@@ -33,18 +33,21 @@ await runProcess(log, async (own) => {
     startTelemetry({ process: 'read-api', otlpEndpoint: config.OTEL_EXPORTER_OTLP_ENDPOINT }),
     (one) => one.shutdown(),
   );
-  const primary = own(openPool(config.DATABASE_URL, { size: config.DATABASE_POOL_SIZE, name: 'read-api' }), (one) =>
-    one.end(),
+  const primary = own(
+    openPool(config.DATABASE_URL, { ...wayOf(config), size: config.DATABASE_POOL_SIZE, name: 'read-api' }),
+    (one) => one.end(),
   );
   // Builds and checkpoints are asked of the server that answers the reads, so that a replica's lag counts.
   const pool =
     config.DATABASE_READ_URL === undefined
       ? primary
-      : own(openPool(config.DATABASE_READ_URL, { size: config.DATABASE_POOL_SIZE, name: 'read-api' }), (one) =>
-          one.end(),
+      : own(
+          openPool(config.DATABASE_READ_URL, { ...wayOf(config), size: config.DATABASE_POOL_SIZE, name: 'read-api' }),
+          (one) => one.end(),
         );
   const builds = createBuildResolver(pool, codeVersions);
-  const reader = createReader({ sql: pool, builds, freshness: createPoolFreshness(pool, lanedModels) });
+  const freshness = createPoolFreshness(pool, lanedModels);
+  const reader = createReader({ sql: pool, builds, freshness });
   const fileReader =
     pool === primary
       ? reader
@@ -64,7 +67,10 @@ await runProcess(log, async (own) => {
     now: () => new Date(),
   });
   // A replica has not yet what the primary announces.
-  const changes = pool === primary ? own(new ChangesListener(config.DATABASE_URL), (one) => one.close()) : undefined;
+  const changes = pool === primary ? own(new ChangesListener(sessionUrlOf(config)), (one) => one.close()) : undefined;
+  changes?.onChanges((told) => {
+    if (told === 'all') freshness.forget();
+  });
   changes?.start();
   // On a connection of its own, so that it is told of feeds and of nothing else.
   const feedRedis = own(openRedis(config.REDIS_URL), (one) => {
@@ -85,7 +91,7 @@ await runProcess(log, async (own) => {
     }),
     now: () => new Date(),
   });
-  const ended = own(new ChangesListener(config.DATABASE_URL, SESSIONS_ENDED), (one) => one.close());
+  const ended = own(new ChangesListener(sessionUrlOf(config), SESSIONS_ENDED), (one) => one.close());
   ended.start();
   const formatWishes = createWishList(redis, { name: FORMAT_WISHES });
   const app = createReadApi({

@@ -8,7 +8,7 @@ import { codeVersions, laneProjections } from '../projections/catalog.ts';
 import { createLanes } from '../projections/lanes/lane-engine.ts';
 import type { Lanes } from '../projections/lanes/lanes.ts';
 import { assembleFeeds, type FeedParts } from '../read-api/feed/assemble.ts';
-import { eventually } from './projector-world.ts';
+import { eventually, type Through } from './projector-world.ts';
 import { openReadWorld, type ReadWorld } from './read-world.ts';
 import { createTestRedis, type TestRedis } from './redis.ts';
 
@@ -55,6 +55,8 @@ export type FeedWorldOptions = Partial<
    * time.
    */
   readonly keeping?: boolean;
+  /** What the pool goes through; by default straight to the server. */
+  readonly through?: Through;
 };
 
 // A machine that is busy with other tests is no reason to answer otherwise.
@@ -70,6 +72,7 @@ export async function openFeedWorld({
   readerRedis,
   openServer = createTestRedis,
   keeping = false,
+  through,
   ...options
 }: FeedWorldOptions = {}): Promise<FeedWorld> {
   const server = await openServer();
@@ -83,45 +86,48 @@ export async function openFeedWorld({
   const trouble: FeedWorld['trouble'] = { delayMs: 0, failing: undefined };
   const keys = keeping ? KeyWatch.over(readers) : undefined;
   let lanes: Lanes | undefined;
-  const world = await openReadWorld(async (base, { reader, present }) => {
-    const fed = createLanes({
-      ...base,
-      redis,
-      projections: laneProjections,
-      versions: codeVersions,
-      now: () => clock.now,
-    });
-    await fed.start();
-    lanes = fed;
-    const sql = troubled(base.pool, trouble, computed);
-    const changes = keeping ? new ChangesListener(base.databaseUrl) : undefined;
-    changes?.start();
-    await eventually('readers hear of changes', () => changes?.complete !== false && keys?.complete !== false);
-    const routes = assembleFeeds({
-      ...UNHURRIED,
-      ...options,
-      reader: {
-        open: async (...asked) => {
-          const reading = await reader.open(...asked);
-          return { ...reading, read: { ...reading.read, sql } };
+  const world = await openReadWorld(
+    async (base, { reader, present }) => {
+      const fed = createLanes({
+        ...base,
+        redis,
+        projections: laneProjections,
+        versions: codeVersions,
+        now: () => clock.now,
+      });
+      await fed.start();
+      lanes = fed;
+      const sql = troubled(base.pool, trouble, computed);
+      const changes = keeping ? new ChangesListener(base.databaseUrl) : undefined;
+      changes?.start();
+      await eventually('readers hear of changes', () => changes?.complete !== false && keys?.complete !== false);
+      const routes = assembleFeeds({
+        ...UNHURRIED,
+        ...options,
+        reader: {
+          open: async (...asked) => {
+            const reading = await reader.open(...asked);
+            return { ...reading, read: { ...reading.read, sql } };
+          },
         },
-      },
-      present,
-      primary: sql,
-      redis: readers,
-      ...(changes !== undefined && { changes }),
-      ...(keys !== undefined && { keys }),
-      saturation: { now: () => load.saturation },
-      now: () => clock.now,
-    });
-    return {
-      routes,
-      close: async () => {
-        await changes?.close();
-        await fed.close();
-      },
-    };
-  });
+        present,
+        primary: sql,
+        redis: readers,
+        ...(changes !== undefined && { changes }),
+        ...(keys !== undefined && { keys }),
+        saturation: { now: () => load.saturation },
+        now: () => clock.now,
+      });
+      return {
+        routes,
+        close: async () => {
+          await changes?.close();
+          await fed.close();
+        },
+      };
+    },
+    { through },
+  );
   if (lanes === undefined) throw new Error('the lanes did not start');
   const fed = lanes;
   return {

@@ -13,9 +13,13 @@ import { createPasswords, type Passwords } from '../infra/auth/passwords.ts';
 import { createLimits, type Bucket, type BucketName, type Limits } from '../infra/redis/rate-limit.ts';
 import { openRedis, whenRedisReady, type RedisClient } from '../infra/redis/redis.ts';
 import { openVault, type Vault } from '../infra/vault/vault.ts';
+import { createBuildResolver } from '../projections/builds/builds.ts';
+import { codeVersions } from '../projections/catalog.ts';
+import { createFreshness } from '../projections/builds/consistency.ts';
 import { createWriteApi, type WriteApiDeps } from '../write-api/app.ts';
 import { createAuthenticator } from '../infra/auth/authenticator.ts';
 import { identityRoutes } from '../write-api/identity-routes.ts';
+import { createOwnCounts } from '../write-api/own-counts.ts';
 import { isWriteRefusal } from '../write-api/problem.ts';
 import { USUAL_LIMITS } from './limits.ts';
 import { openProjectorWorld, type ProjectorWorld } from './projector-world.ts';
@@ -83,6 +87,12 @@ export async function openIdentityWorld(): Promise<IdentityWorld> {
     limits,
     holders: new LRUCache<string, AccountId>({ max: 1_000 }),
   };
+  const counts = createOwnCounts({
+    sql: base.pool,
+    builds: createBuildResolver(base.pool, codeVersions),
+    freshness: createFreshness(base.pool, new Set()),
+    storeId: base.store.storeId,
+  });
   const closers: (() => Promise<void>)[] = [];
   return {
     ...common,
@@ -100,7 +110,7 @@ export async function openIdentityWorld(): Promise<IdentityWorld> {
     },
     serve: async ({ limits: chosen = limits(), ...changes } = {}) => {
       const app = createWriteApi({
-        routes: identityRoutes({ ...common, limits: chosen }),
+        routes: identityRoutes({ ...common, limits: chosen, counts }),
         authenticator: createAuthenticator(tokens, vault.sessions),
         rateLimiter: chosen,
         idempotency: vault.idempotency(isWriteRefusal),

@@ -8,7 +8,7 @@ import { openEventStore, type EventStore, type NewEvent } from '../infra/event-s
 import { startEventStoreNode, type EventStoreNode } from '../infra/event-store-node/server.ts';
 import { createLog, type Log } from '../infra/process/log.ts';
 import type { DataKeys } from '../infra/vault/personal-data.ts';
-import { openPool, type Pool } from '../infra/postgres.ts';
+import { openPool, wayOf, type Pool } from '../infra/postgres.ts';
 import { prepareProjectionTables } from '../projections/builds/schema.ts';
 import { createTestDatabase } from './postgres.ts';
 import { storedFact, type Fact } from './projection-spec.ts';
@@ -18,6 +18,7 @@ export type ProjectorWorld = {
   readonly node: EventStoreNode;
   readonly store: EventStore;
   readonly pool: Pool;
+  /** PostgreSQL itself, whatever the pool goes through. */
   readonly databaseUrl: string;
   readonly keys: DataKeys;
   readonly log: Log;
@@ -28,13 +29,24 @@ export type ProjectorWorld = {
 
 const FACTS_PER_APPEND = 200;
 
-/** Starts an embedded event store and makes a database with the projections' own tables. */
-export async function openProjectorWorld(): Promise<ProjectorWorld> {
+/** Opens a pooler in front of a database. */
+export type Through = (databaseUrl: string) => Promise<{ readonly url: string; close(): Promise<void> }>;
+
+/**
+ * Starts an embedded event store and makes a database with the projections' own tables; \`through\` a pooler, if one is
+ * given.
+ */
+export async function openProjectorWorld({ through }: { through?: Through | undefined } = {}): Promise<ProjectorWorld> {
   const directory = await mkdtemp(join(tmpdir(), 'shutterlog-log-'));
   const node = await startEventStoreNode({ dataDir: directory });
   const store = await openEventStore(node.url);
   const database = await createTestDatabase();
-  const pool = openPool(database.url, { size: 12, name: 'projector-world' });
+  const pooler = await through?.(database.url);
+  const way =
+    pooler === undefined
+      ? { DATABASE_URL: database.url }
+      : { DATABASE_URL: pooler.url, DATABASE_LISTEN_URL: database.url };
+  const pool = openPool(way.DATABASE_URL, { ...wayOf(way), size: 12, name: 'projector-world' });
   await prepareProjectionTables(pool);
   return {
     node,
@@ -48,6 +60,7 @@ export async function openProjectorWorld(): Promise<ProjectorWorld> {
       await store.close();
       await node.close();
       await pool.end();
+      await pooler?.close();
       await database.drop();
       await rm(directory, { recursive: true, force: true });
     },

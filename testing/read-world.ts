@@ -24,7 +24,7 @@ import { createReader, type Reader } from '../read-api/reading.ts';
 import { aPost, registered } from './facts.ts';
 import { send, type HttpAnswer } from './http.ts';
 import { happened, type Fact } from './projection-spec.ts';
-import { openProjectorWorld, type ProjectorWorld } from './projector-world.ts';
+import { openProjectorWorld, type ProjectorWorld, type Through } from './projector-world.ts';
 
 type PostOptions = {
   caption?: string;
@@ -61,8 +61,11 @@ export type ExtraRoutes = (
 ) => Promise<{ routes: readonly Route<ReadRefusal>[]; close: () => Promise<void> }>;
 
 /** Opens the world; close it when the tests are done. */
-export async function openReadWorld(withExtra?: ExtraRoutes): Promise<ReadWorld> {
-  const base = await openProjectorWorld();
+export async function openReadWorld(
+  withExtra?: ExtraRoutes,
+  options?: { through?: Through | undefined },
+): Promise<ReadWorld> {
+  const base = await openProjectorWorld(options);
   const projecting = await startProjecting(base);
   const directory = await mkdtemp(join(tmpdir(), 'shutterlog-objects-'));
   const objects = createFsObjectStore({ dir: directory, secret: SECRET, uploadBaseUrl: '', downloadBaseUrl: '' });

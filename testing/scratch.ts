@@ -1,4 +1,4 @@
-import { globSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { existsSync, globSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { PROJECT_ROOT } from '../infra/local/apps.ts';
 import { openChildRegistry, type ChildRegistry } from '../infra/local/processes/child-registry.ts';
@@ -37,9 +37,12 @@ export async function openScratch(kind: 'test' | 'bench'): Promise<Scratch> {
   };
 }
 
-/** A run that has just made its directory may not have locked it yet. */
+/** A run that has just made its directory may not have locked it yet; one that had, and is gone, was killed. */
 function isBrandNew(directory: string): boolean {
-  return Date.now() - (statSync(directory, { throwIfNoEntry: false })?.birthtimeMs ?? 0) < LOCKING_LIMIT_MS;
+  return (
+    !existsSync(join(directory, 'owner.json')) &&
+    Date.now() - (statSync(directory, { throwIfNoEntry: false })?.birthtimeMs ?? 0) < LOCKING_LIMIT_MS
+  );
 }
 
 async function clear(directory: string): Promise<void> {

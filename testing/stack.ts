@@ -9,6 +9,7 @@ import { eventStoreUrl, startEventStore } from '../infra/local/stores/event-stor
 import { freePort } from '../infra/local/processes/ports.ts';
 import { ensureSecrets } from '../infra/local/secrets.ts';
 import { createTestDatabase } from './postgres.ts';
+import type { Through } from './projector-world.ts';
 import { createTestRedis } from './redis.ts';
 
 export type StackPart = AppName | 'event-store';
@@ -36,6 +37,11 @@ export type TestStack = {
 };
 
 export type TestStackOptions = {
+  /**
+   * Opens a pooler that the processes reach the stack's own database through; for what needs a session they have the
+   * database's own address.
+   */
+  through?: Through;
   /** Added to the environment of the processes. */
   env?: Record<string, string>;
   /** Parts that are not started (`start` may do it later). */
@@ -50,12 +56,20 @@ type Starters = Record<StackPart, () => Promise<Child>>;
  * Starts the event store, the four processes and the edge on free ports, over a database and a Redis of their own.
  * Resolves when all are ready. Whatever the test does not stop, `npm test` ends with the run.
  */
-export async function startStack({ env = {}, without = [], servers }: TestStackOptions = {}): Promise<TestStack> {
+export async function startStack({
+  env: given = {},
+  without = [],
+  servers,
+  through,
+}: TestStackOptions = {}): Promise<TestStack> {
   const dataDir = makeDirectory();
   const children = createChildren(dataDir, openChildRegistry(dataDir));
   const eventStorePort = await freePort();
   const stores =
-    servers === undefined ? await ownStores(eventStorePort) : { ...servers, close: () => Promise.resolve() };
+    servers === undefined
+      ? await ownStores(eventStorePort, through)
+      : { ...servers, env: {}, close: () => Promise.resolve() };
+  const env = { ...stores.env, ...given };
   const ports = {
     PORT: await freePort(),
     WRITE_API_PORT: await freePort(),
@@ -115,15 +129,24 @@ export async function startStack({ env = {}, without = [], servers }: TestStackO
   };
 }
 
-async function ownStores(
-  eventStorePort: number,
-): Promise<{ eventStoreUrl: string; databaseUrl: string; redisUrl: string; close: () => Promise<void> }> {
+type OwnStores = {
+  eventStoreUrl: string;
+  databaseUrl: string;
+  redisUrl: string;
+  env: Record<string, string>;
+  close: () => Promise<void>;
+};
+
+async function ownStores(eventStorePort: number, through: Through | undefined): Promise<OwnStores> {
   const [database, redis] = await Promise.all([createTestDatabase(), createTestRedis()]);
+  const pooler = await through?.(database.url);
   return {
     eventStoreUrl: eventStoreUrl(eventStorePort),
-    databaseUrl: database.url,
+    databaseUrl: pooler?.url ?? database.url,
     redisUrl: redis.url,
+    env: pooler === undefined ? {} : { DATABASE_LISTEN_URL: database.url },
     close: async () => {
+      await pooler?.close();
       await Promise.all([database.drop(), redis.close()]);
     },
   };

@@ -33,6 +33,11 @@ export const BANS: readonly Ban[] = [
     instead: 'a test runs or is removed; use skipIf with a reason for a tier that cannot be had',
     where: isTest,
   },
+  {
+    what: /\bquery(?:<[^(]*>)?\(\{[^}]*\bname\b/,
+    instead: 'name statements by queryPrepared, which knows whether a pooler stands in between',
+    where: (path) => path !== 'infra/postgres.ts',
+  },
   { what: /@ts-(?:ignore|nocheck|expect-error)/, instead: 'give it its type', where: (path) => !isTest(path) },
   { what: /\b(?:FIXME|XXX|HACK)\b/, instead: 'mend it or write an issue', where: () => true },
 ];

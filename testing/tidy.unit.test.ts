@@ -14,6 +14,7 @@ describe('the house rules', () => {
     ['commands/a.ts', 'const key = process.env.MASTER_KEY;'],
     ['infra/a.ts', "export * from './b.ts';"],
     ['domain/a.unit.test.ts', "it.skip('later', () => {});"],
+    ['infra/a.ts', "await sql.query<Row>({ text: 'select 1', name: 'one' });"],
     ['infra/a.ts', '// @ts-ignore'],
     ['infra/a.ts', '// FIXME later'],
   ])('catch a breach in %s: %s', (path, text) => {

@@ -5,6 +5,7 @@ import type { Children } from '../infra/local/processes/children.ts';
 import { ensurePrograms, FFMPEG, findProgram, type Program } from '../infra/local/stores/programs.ts';
 import { reasonOf } from '../infra/local/readiness.ts';
 import { bringUpKafka } from './kafka-server.ts';
+import { PGBOUNCER_FOLDERS } from './pgbouncer.ts';
 import { bringUpS3 } from './s3-server.ts';
 
 /** A part of the tests that needs something which not every machine has. */
@@ -62,12 +63,19 @@ const OPENSSL: Program = {
   binary: 'openssl',
   packages: { 'apt-get': 'openssl', dnf: 'openssl', apk: 'openssl', brew: 'openssl' },
 };
+const PGBOUNCER: Program = {
+  title: 'PgBouncer',
+  binary: 'pgbouncer',
+  packages: { 'apt-get': 'pgbouncer', dnf: 'pgbouncer', apk: 'pgbouncer', brew: 'pgbouncer' },
+  folders: () => PGBOUNCER_FOLDERS,
+};
 
 export const TIERS: readonly Tier[] = [
   { name: 'Kafka', mark: /TEST_KAFKA_BROKERS/, bringUp: kafka },
   { name: 'S3', mark: /TEST_S3_|s3ForTests/, bringUp: s3 },
   { name: 'ffmpeg', mark: /ffmpeg/i, bringUp: (context) => programs([FFMPEG], context) },
   { name: 'nginx', mark: /nginxForTests/, bringUp: (context) => programs([NGINX, OPENSSL], context) },
+  { name: 'PgBouncer', mark: /pgBouncerForTests/, bringUp: (context) => programs([PGBOUNCER], context) },
   { name: 'Chromium', mark: /chromium/i, bringUp: (context) => programs([CHROMIUM], context) },
 ];
 

@@ -32,6 +32,13 @@ describe('a world on a whole stack', () => {
       is_saved: true,
       comment_count: 1,
     });
+    expect((await ann.put('/v1/users/ann', { bio: 'Early riser' })).body).toMatchObject({
+      bio: 'Early riser',
+      is_verified: false,
+      follower_count: 1,
+      following_count: 0,
+      post_count: 1,
+    });
     await ben.delete(`/v1/posts/${post}/like`);
     expect((await ben.get(`/v1/posts/${post}`)).body).toMatchObject({ like_count: 0, is_liked: false });
     expect((await ann.delete(`/v1/posts/${post}`)).status).toBe(204);

@@ -406,6 +406,13 @@ describe('a profile', () => {
         profile_media_id: null,
       },
     });
+    // No projector runs here: what cannot be told is null, and the edit succeeds.
+    expect(answer.body).toMatchObject({
+      is_verified: false,
+      follower_count: null,
+      following_count: null,
+      post_count: null,
+    });
     expect(decodeToken(answer.headers.get('consistency-token') ?? '')?.owners).toEqual([ann.id]);
   });
 

@@ -11,7 +11,7 @@ import { createLog } from '../infra/process/log.ts';
 import { createMediaAddresses } from '../infra/object-store/media-addresses.ts';
 import { openMediaStore } from '../infra/object-store/media-store.ts';
 import { createPasswords } from '../infra/auth/passwords.ts';
-import { openPool } from '../infra/postgres.ts';
+import { openPool, sessionUrlOf, wayOf } from '../infra/postgres.ts';
 import { createLimits, limitsOf, noLimits } from '../infra/redis/rate-limit.ts';
 import { openRedis } from '../infra/redis/redis.ts';
 import { startTelemetry } from '../infra/process/telemetry.ts';
@@ -38,8 +38,9 @@ await runProcess(log, async (own) => {
     startTelemetry({ process: 'write-api', otlpEndpoint: config.OTEL_EXPORTER_OTLP_ENDPOINT }),
     (each) => each.shutdown(),
   );
-  const pool = own(openPool(config.DATABASE_URL, { size: config.DATABASE_POOL_SIZE, name: 'write-api' }), (each) =>
-    each.end(),
+  const pool = own(
+    openPool(config.DATABASE_URL, { ...wayOf(config), size: config.DATABASE_POOL_SIZE, name: 'write-api' }),
+    (each) => each.end(),
   );
   const vault = await openVault({ pool, masterKey: config.MASTER_KEY });
   const store = own(
@@ -60,22 +61,31 @@ await runProcess(log, async (own) => {
   });
   const tokens = createTokens(config.JWT_SECRET);
   const passwords = await createPasswords();
-  const ended = own(new ChangesListener(config.DATABASE_URL, SESSIONS_ENDED), (each) => each.close());
+  const ended = own(new ChangesListener(sessionUrlOf(config), SESSIONS_ENDED), (each) => each.close());
   ended.start();
+  const counts = createOwnCounts({
+    sql: pool,
+    builds: createBuildResolver(pool, codeVersions),
+    freshness: createPoolFreshness(pool, new Set()),
+    storeId: store.storeId,
+  });
   const app = createWriteApi({
     routes: [
-      ...identityRoutes({ ...vault, store, passwords, tokens, limits, holders: new LRUCache({ max: 100_000 }) }),
+      ...identityRoutes({
+        ...vault,
+        store,
+        passwords,
+        tokens,
+        limits,
+        counts,
+        holders: new LRUCache({ max: 100_000 }),
+      }),
       ...contentRoutes({
         log: { store, keys: vault.keys },
         objects: media.objects,
         addresses,
         takesVideos: videoSupport(config.VIDEO_UPLOADS),
-        counts: createOwnCounts({
-          sql: pool,
-          builds: createBuildResolver(pool, codeVersions),
-          freshness: createPoolFreshness(pool, new Set()),
-          storeId: store.storeId,
-        }),
+        counts,
       }),
     ],
     extras: media.kind === 'files' ? [uploadHandler(media.objects)] : [],

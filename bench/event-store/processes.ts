@@ -1,8 +1,7 @@
-import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
+import { startScript } from '../child.ts';
 
 /** A server process of the benchmark. */
 export interface ServerProcess {
@@ -11,13 +10,13 @@ export interface ServerProcess {
   stop(): Promise<void>;
 }
 
-function script(name: string): string {
-  return fileURLToPath(new URL(name, import.meta.url));
+function script(name: string): URL {
+  return new URL(name, import.meta.url);
 }
 
 /** Starts a server process and waits for the line that carries its address. Rejects if it ends before. */
 export async function startServer(file: string, args: readonly string[]): Promise<ServerProcess> {
-  const child = spawn(process.execPath, [script(file), ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = startScript(script(file), args);
   for await (const line of createInterface(child.stdout)) {
     const url = /(\w+:\/\/\S+)/.exec(line)?.[1];
     if (url !== undefined) return { url, pid: child.pid, stop: () => stop(child) };
@@ -34,7 +33,7 @@ async function stop(child: ChildProcess): Promise<void> {
 
 /** Runs a load process to its end; gives the number on its last line. Rejects if it fails. */
 export async function runLoad(file: string, args: readonly (string | number)[]): Promise<number> {
-  const child = spawn(process.execPath, [script(file), ...args.map(String)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = startScript(script(file), args.map(String));
   let output = '';
   child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
   await once(child, 'close');

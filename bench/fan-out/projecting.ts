@@ -1,10 +1,10 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { laneProjections, postgresProjections } from '../../projections/catalog.ts';
 import { BUILDS_CHANNEL, LEASE_CLASS } from '../../projections/builds/leases.ts';
 import { writeSetting } from '../../projections/builds/settings.ts';
+import { startScript } from '../child.ts';
 import type { Taken } from './contestants.ts';
 import { usedBetween } from './cpu.ts';
 import type { Bench } from './world.ts';
@@ -49,11 +49,7 @@ export async function resume({ models: { pool } }: Bench): Promise<void> {
  */
 export async function startProjector(bench: Bench): Promise<ChildProcess> {
   await rest(bench);
-  const child = spawn(
-    process.execPath,
-    [fileURLToPath(new URL('projector.child.ts', import.meta.url)), ...bench.urls],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
-  );
+  const child = startScript(new URL('projector.child.ts', import.meta.url), bench.urls);
   await once(child.stdout, 'data');
   return child;
 }

@@ -1,7 +1,6 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
+import { startScript } from '../child.ts';
 
 const Load = z.object({ rate: z.number(), p50: z.number(), p99: z.number(), failed: z.number(), bytes: z.number() });
 
@@ -23,9 +22,7 @@ export type LoadOptions = {
 /** Asks for feeds from a process of its own. */
 export async function load({ url, callers, connections, seconds, rate = 0, peer = false }: LoadOptions): Promise<Load> {
   const args = [url, callers, connections, seconds, rate, ...(peer ? ['peer'] : [])].map(String);
-  const child = spawn(process.execPath, [fileURLToPath(new URL('load.child.ts', import.meta.url)), ...args], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const child = startScript(new URL('load.child.ts', import.meta.url), args);
   let output = '';
   child.stdout.on('data', (chunk: Buffer) => {
     output += chunk.toString();

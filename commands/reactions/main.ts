@@ -5,7 +5,7 @@ import { createHealthApp } from '../../infra/http/app.ts';
 import { listen, tellOf } from '../../infra/http/server.ts';
 import { runProcess } from '../../infra/process/lifecycle.ts';
 import { createLog } from '../../infra/process/log.ts';
-import { openPool } from '../../infra/postgres.ts';
+import { openPool, sessionUrlOf, wayOf } from '../../infra/postgres.ts';
 import { startTelemetry } from '../../infra/process/telemetry.ts';
 import { openVault } from '../../infra/vault/vault.ts';
 import { createBuildResolver } from '../../projections/builds/builds.ts';
@@ -42,8 +42,9 @@ await runProcess(logger, async (own) => {
     startTelemetry({ process: 'reactor', otlpEndpoint: config.OTEL_EXPORTER_OTLP_ENDPOINT }),
     (each) => each.shutdown(),
   );
-  const pool = own(openPool(config.DATABASE_URL, { size: config.DATABASE_POOL_SIZE, name: 'reactor' }), (each) =>
-    each.end(),
+  const pool = own(
+    openPool(config.DATABASE_URL, { ...wayOf(config), size: config.DATABASE_POOL_SIZE, name: 'reactor' }),
+    (each) => each.end(),
   );
   const vault = await openVault({ pool, masterKey: config.MASTER_KEY });
   const store = own(
@@ -94,9 +95,11 @@ await runProcess(logger, async (own) => {
   const mediaWork = startMediaWork(deps, { concurrency: config.MEDIA_WORKERS }, stop.signal);
   const formatWork = startFormatWork(deps, stop.signal);
   const states = createReactionStates(reactions.map(({ name }) => name));
-  const leading = whileLeading({ databaseUrl: config.DATABASE_URL, log: logger, signal: stop.signal }, (signal) =>
-    runReactions({ ...deps, states, patience: PATIENCE }, { reactions, sweeps }, signal),
-  );
+  const leading = whileLeading({ databaseUrl: sessionUrlOf(config), log: logger, signal: stop.signal }, (signal) => {
+    // The lead is lost with its connection, maybe because the server crashed: models may be where they were before.
+    freshness.forget();
+    return runReactions({ ...deps, states, patience: PATIENCE }, { reactions, sweeps }, signal);
+  });
   own(stop, async (each) => {
     each.abort();
     await Promise.all([leading, deps.workers.close().then(() => Promise.all([mediaWork.ended, formatWork]))]);

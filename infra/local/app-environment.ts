@@ -21,6 +21,8 @@ const ANY = ['0.0.0.0', '::'];
  */
 const SHARED = [
   'DATABASE_READ_URL',
+  'DATABASE_LISTEN_URL',
+  'DATABASE_PREPARED',
   'KAFKA_BROKERS',
   'KAFKA_PREFIX',
   'S3_ENDPOINT',

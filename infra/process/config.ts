@@ -6,7 +6,8 @@ const whole = (least: number, most: number) => {
   return z.coerce.number(must).int(must).min(least, must).max(most, must);
 };
 const port = (fallback: number) => whole(0, 65_535).default(fallback);
-const count = (fallback: number) => whole(1, Number.MAX_SAFE_INTEGER).default(fallback);
+const atLeastOne = whole(1, Number.MAX_SAFE_INTEGER);
+const count = (fallback: number) => atLeastOne.default(fallback);
 const oneOf = <const Values extends readonly string[]>(values: Values) =>
   z.enum(values, `must be ${values.slice(0, -1).join(', ')} or ${values.at(-1) ?? ''}`);
 const url = (protocols: string[]) =>
@@ -53,6 +54,15 @@ const Environment = z.object({
   EVENTSTORE_ANSWER_LIMIT_MS: whole(100, 60_000).default(5_000),
   DATABASE_URL: postgresUrl,
   DATABASE_READ_URL: postgresUrl.optional(),
+  /**
+   * PostgreSQL itself, where the other addresses lead to a pooler in transaction mode: for LISTEN and locks of a
+   * session.
+   */
+  DATABASE_LISTEN_URL: postgresUrl.optional(),
+  /**
+   * Whether hot reads are prepared on each connection: `auto` unless DATABASE_LISTEN_URL says that there is a pooler.
+   */
+  DATABASE_PREPARED: oneOf(['auto', 'on', 'off']).default('auto'),
   DATABASE_POOL_SIZE: count(10),
   /** One address, or several comma-separated ones of a Redis Cluster. */
   REDIS_URL: z
@@ -96,8 +106,10 @@ const Environment = z.object({
   /** Failed log-ins in 15 minutes from one address, whatever the names. */
   LIMIT_FAILED_LOGINS_PER_ADDRESS: count(30),
   CELEBRITY_THRESHOLD: count(10_000),
-  CELEBRITY_REVOKE_BELOW: count(9_000),
-  SUPER_CELEBRITY_THRESHOLD: count(1_000_000),
+  /** Default: nine tenths of the threshold. */
+  CELEBRITY_REVOKE_BELOW: atLeastOne.optional(),
+  /** Default: a million, or the threshold where that is more. */
+  SUPER_CELEBRITY_THRESHOLD: atLeastOne.optional(),
   /**
    * Events that fan-out may be behind before an alert, before idle feeds are dropped, and before feeds are computed by
    * their readers.
@@ -126,8 +138,44 @@ function isNetwork(text: string): boolean {
   );
 }
 
+/**
+ * Settings that must not be larger than the one after them: out of order the later ones would never come into play, or
+ * at once.
+ */
+const ASCENDING = [
+  ['CELEBRITY_REVOKE_BELOW', 'CELEBRITY_THRESHOLD', 'SUPER_CELEBRITY_THRESHOLD'],
+  ['FAN_OUT_LAG_ALERT', 'FAN_OUT_LAG_ACTIVE', 'FAN_OUT_LAG_NONE'],
+] as const;
+
+/** Settings that are of no use without another one. */
+const NEEDS = [
+  ['S3_ENDPOINT', 'S3_ACCESS_KEY_ID'],
+  ['S3_ENDPOINT', 'S3_SECRET_ACCESS_KEY'],
+  ['S3_FALLBACK_BUCKET', 'S3_ENDPOINT'],
+] as const;
+
+/** The settings with the defaults that follow from others, and in agreement with each other. */
+const Agreed = Environment.transform((env) => ({
+  ...env,
+  CELEBRITY_REVOKE_BELOW: env.CELEBRITY_REVOKE_BELOW ?? Math.ceil((env.CELEBRITY_THRESHOLD * 9) / 10),
+  SUPER_CELEBRITY_THRESHOLD: env.SUPER_CELEBRITY_THRESHOLD ?? Math.max(1_000_000, env.CELEBRITY_THRESHOLD),
+})).superRefine((env, check) => {
+  const refuse = (name: keyof typeof env, message: string) => {
+    check.addIssue({ code: 'custom', path: [name], message });
+  };
+  for (const names of ASCENDING) {
+    for (const [i, name] of names.entries()) {
+      const next = names[i + 1];
+      if (next !== undefined && env[name] > env[next]) refuse(name, `must not be larger than ${next}`);
+    }
+  }
+  for (const [name, needed] of NEEDS)
+    if (env[name] !== undefined && env[needed] === undefined) refuse(needed, `is missing, and ${name} needs it`);
+  if (env.S3_FALLBACK_BUCKET === env.S3_BUCKET) refuse('S3_FALLBACK_BUCKET', 'must be another bucket than S3_BUCKET');
+});
+
 /** The program's settings, read once at start and handed on by parameter. */
-export type Config = z.infer<typeof Environment>;
+export type Config = z.infer<typeof Agreed>;
 
 /** A wrong or missing environment value; `message` has one line for each. */
 export class ConfigError extends Error {
@@ -139,10 +187,11 @@ export class ConfigError extends Error {
  */
 export function readConfig(env: Record<string, string | undefined>): Config {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
-  const parsed = Environment.safeParse(given);
+  const parsed = Agreed.safeParse(given);
   if (parsed.success) return parsed.data;
   const lines = parsed.error.issues.map(
-    (issue) => `${issue.path.join('.')}: ${given[String(issue.path[0])] === undefined ? 'is missing' : issue.message}`,
+    (issue) =>
+      `${issue.path.join('.')}: ${issue.code !== 'custom' && given[String(issue.path[0])] === undefined ? 'is missing' : issue.message}`,
   );
   throw new ConfigError(lines.join('\n'));
 }

@@ -38,6 +38,49 @@ describe('the environment', () => {
     expect(() => readConfig({ ...required, [name]: value })).toThrow(line);
   });
 
+  it.each([
+    [{ CELEBRITY_REVOKE_BELOW: '10001' }, /^CELEBRITY_REVOKE_BELOW: must not be larger than CELEBRITY_THRESHOLD$/],
+    [
+      { CELEBRITY_THRESHOLD: '50', SUPER_CELEBRITY_THRESHOLD: '49' },
+      /^CELEBRITY_THRESHOLD: must not be larger than SUPER_CELEBRITY_THRESHOLD$/,
+    ],
+    [{ FAN_OUT_LAG_ALERT: '500001' }, /^FAN_OUT_LAG_ALERT: must not be larger than FAN_OUT_LAG_ACTIVE$/],
+    [{ FAN_OUT_LAG_NONE: '499999' }, /^FAN_OUT_LAG_ACTIVE: must not be larger than FAN_OUT_LAG_NONE$/],
+    [
+      { S3_ENDPOINT: 'http://s3', S3_ACCESS_KEY_ID: 'k' },
+      /^S3_SECRET_ACCESS_KEY: is missing, and S3_ENDPOINT needs it$/,
+    ],
+    [
+      { S3_ENDPOINT: 'http://s3', S3_SECRET_ACCESS_KEY: 's' },
+      /^S3_ACCESS_KEY_ID: is missing, and S3_ENDPOINT needs it$/,
+    ],
+    [{ S3_FALLBACK_BUCKET: 'second' }, /^S3_ENDPOINT: is missing, and S3_FALLBACK_BUCKET needs it$/],
+    [
+      {
+        S3_ENDPOINT: 'http://s3',
+        S3_ACCESS_KEY_ID: 'k',
+        S3_SECRET_ACCESS_KEY: 's',
+        S3_BUCKET: 'one',
+        S3_FALLBACK_BUCKET: 'one',
+      },
+      /^S3_FALLBACK_BUCKET: must be another bucket than S3_BUCKET$/,
+    ],
+  ])('refuses settings that contradict each other: %o', (settings, line) => {
+    expect(() => readConfig({ ...required, ...settings })).toThrow(line);
+  });
+
+  it('takes settings that just agree, and fits defaults to what is set', () => {
+    expect(readConfig({ ...required, CELEBRITY_REVOKE_BELOW: '10000', FAN_OUT_LAG_ALERT: '500000' })).toMatchObject({
+      CELEBRITY_REVOKE_BELOW: 10_000,
+    });
+    expect(readConfig(required)).toMatchObject({ CELEBRITY_REVOKE_BELOW: 9_000, SUPER_CELEBRITY_THRESHOLD: 1_000_000 });
+    expect(readConfig({ ...required, CELEBRITY_THRESHOLD: '2' })).toMatchObject({ CELEBRITY_REVOKE_BELOW: 2 });
+    expect(readConfig({ ...required, CELEBRITY_THRESHOLD: '2000000' })).toMatchObject({
+      CELEBRITY_REVOKE_BELOW: 1_800_000,
+      SUPER_CELEBRITY_THRESHOLD: 2_000_000,
+    });
+  });
+
   it('names everything that is missing at once', () => {
     expect(() => readConfig({})).toThrow(ConfigError);
     expect(() => readConfig({})).toThrow(/EVENTSTORE_URL: is missing\nDATABASE_URL: is missing/);

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
 import type { DataKey, DataKeys } from './personal-data.ts';
-import type { Pool } from '../postgres.ts';
+import { queryPrepared, type Pool } from '../postgres.ts';
 import type { Wrapping } from './vault-wrapping.ts';
 
 /** The accounts' data keys: looked up in batches, kept in memory for a bounded time and number. */
@@ -43,6 +43,11 @@ export function createDataKeys(pool: Pool, wrapping: Wrapping, options: { kept?:
 
 type Source = { readonly pool: Pool; readonly wrapping: Wrapping; readonly cache: LRUCache<string, { key: DataKey }> };
 
+const STATEMENT = {
+  name: 'vault-data-keys',
+  text: 'select account_id, wrapped from vault.data_key where account_id = any($1)',
+};
+
 async function lookUp(
   { pool, wrapping, cache }: Source,
   accountIds: ReadonlySet<string>,
@@ -55,11 +60,7 @@ async function lookUp(
     else found.set(accountId, kept.key);
   }
   if (missing.length === 0) return found;
-  const { rows } = await pool.query({
-    name: 'vault-data-keys',
-    text: 'select account_id, wrapped from vault.data_key where account_id = any($1)',
-    values: [missing],
-  });
+  const rows = await queryPrepared(pool, STATEMENT, [missing]);
   for (const { account_id: accountId, wrapped } of Rows.parse(rows)) {
     const key = wrapped === null ? null : unwrap(wrapping, wrapped, accountId);
     cache.set(accountId, { key });

@@ -87,9 +87,28 @@ describe('waiting for a client’s own writes', () => {
     );
   });
 
-  it('ignores a token of another log', async () => {
-    const foreign = { ...token(1_000), storeId: '22222222-2222-4222-8222-222222222222' };
-    expect(await createFreshness(pool, new Set()).waitUntilPassed(builds, foreign, ['follows'], 5_000)).toBe('passed');
+  it('does not wait for models of another log, and does not say that they have passed anything', async () => {
+    const [first, foreign] = [token(1), { ...token(1), storeId: '22222222-2222-4222-8222-222222222222' }];
+    const freshness = createFreshness(pool, new Set(['home-feed']));
+    for (const place of [foreign, { ...foreign, position: at(1_000) }])
+      expect(await freshness.waitUntilPassed(builds, place, ['follows'], 20_000)).toBe('other_log');
+    expect(await freshness.waitUntilPassed(builds, foreign, ['follows'], 20_000)).toBe('other_log');
+    await pool.query('update projections.lane set store_id = $2 where build_id = $1 and lane = 7', [
+      laned.id,
+      foreign.storeId,
+    ]);
+    expect(
+      await freshness.waitUntilPassed(builds, { ...token(1_000), owners: 'all' }, ['follows', 'home-feed'], 30),
+    ).toBe('behind');
+    await pool.query('update projections.lane set position = $2 where build_id = $1', [laned.id, first.position]);
+    expect(await freshness.waitUntilPassed(builds, { ...first, owners: 'all' }, ['follows', 'home-feed'], 20_000)).toBe(
+      'other_log',
+    );
+    await pool.query('update projections.lane set store_id = $2, position = $3 where build_id = $1', [
+      laned.id,
+      STORE,
+      START_OF_LOG,
+    ]);
   });
 
   it('asks once for any number of requests that wait, and not again for what it has seen', async () => {

@@ -6,18 +6,24 @@ import type { Pool, Sql } from '../../infra/postgres.ts';
 import { LANES, lanesOf } from '../lane-keys.ts';
 import type { Builds } from '../projection.ts';
 
+/**
+ * What became of waiting: the models have passed the place, or not in time; or one of them follows another log, where
+ * the place means nothing. That is no reason to hold up a reader, and none to believe that anything has been passed.
+ */
+export type Passage = 'passed' | 'behind' | 'other_log';
+
 export type Freshness = {
   /**
    * Waits until each of `models`, in the builds that the request uses, has passed the token's position; partitioned
-   * ones only on the lanes of the token's owners. `behind` after `limitMs`: answer anyway and say so. Without a token,
-   * or with one of another log, nothing is waited for.
+   * ones only on the lanes of the token's owners. `behind` after `limitMs`: answer anyway and say so. Without a token
+   * nothing is waited for, nor for models of another log than the token's.
    */
   waitUntilPassed(
     builds: Builds,
     token: ConsistencyToken | undefined,
     models: readonly string[],
     limitMs?: number,
-  ): Promise<'passed' | 'behind'>;
+  ): Promise<Passage>;
   /**
    * Up to where all of `models` have passed the log `storeId` by now, on every lane; undefined while one of them
    * follows another log.
@@ -39,11 +45,7 @@ const POLL_MS = 4;
 const DEFAULT_LIMIT_MS = 2_000;
 
 type Place = { readonly storeId: string; readonly position: Position };
-type Waiter = {
-  readonly needs: readonly string[];
-  readonly token: ConsistencyToken;
-  resolve(outcome: 'passed' | 'behind'): void;
-};
+type Waiter = { readonly needs: readonly string[]; readonly token: ConsistencyToken; resolve(outcome: Passage): void };
 
 /**
  * Freshness on one server, primary or replica: give it the connection pool that answers the reads. However many
@@ -69,11 +71,14 @@ export function createFreshness(sql: Sql, laned: ReadonlySet<string>): Freshness
       );
       if (asked !== forgotten) continue;
       places = found;
-      for (const waiter of waiters) if (hasPassed(places, waiter)) settle(waiter, 'passed');
+      for (const waiter of waiters) {
+        const outcome = passageIn(places, waiter);
+        if (outcome !== 'behind') settle(waiter, outcome);
+      }
       if (waiters.size > 0) await delay(POLL_MS);
     }
   };
-  const settle = (waiter: Waiter, outcome: 'passed' | 'behind') => {
+  const settle = (waiter: Waiter, outcome: Passage) => {
     if (waiters.delete(waiter)) waiter.resolve(outcome);
   };
   const startPolling = () => {
@@ -99,7 +104,8 @@ export function createFreshness(sql: Sql, laned: ReadonlySet<string>): Freshness
     waitUntilPassed: (builds, token, models, limitMs = DEFAULT_LIMIT_MS) => {
       if (token === undefined) return Promise.resolve('passed');
       const needs = needsOfAll(builds, models, token.owners);
-      if (hasPassed(places, { needs, token })) return Promise.resolve('passed');
+      const known = passageIn(places, { needs, token });
+      if (known !== 'behind') return Promise.resolve(known);
       return new Promise((resolve) => {
         const limit = setTimeout(() => {
           settle(waiter, 'behind');
@@ -126,14 +132,16 @@ export function createFreshness(sql: Sql, laned: ReadonlySet<string>): Freshness
 }
 
 /**
- * Freshness over a pool. It forgets what was heard whenever the server ends an idle connection: a server that crashes
- * ends all of them, and comes back without the commits that it had not kept.
+ * Freshness over a pool. It forgets what was heard whenever a connection is lost or made: a server that crashes ends
+ * all of them, and comes back without the commits that it had not kept. A pooler hides that: who goes through one calls
+ * `forget` when a connection to the server itself is lost.
  */
 export function createPoolFreshness(pool: Pool, laned: ReadonlySet<string>): Freshness {
   const freshness = createFreshness(pool, laned);
-  pool.on('error', () => {
-    freshness.forget();
-  });
+  for (const event of ['error', 'remove', 'connect'] as const)
+    pool.on(event, () => {
+      freshness.forget();
+    });
   return freshness;
 }
 
@@ -162,11 +170,14 @@ function needsOf(
   return lanes.map((lane) => `${build}/${String(lane)}`);
 }
 
-function hasPassed(places: ReadonlyMap<string, Place>, { needs, token }: Pick<Waiter, 'needs' | 'token'>): boolean {
-  return needs.every((need) => {
-    const place = places.get(need);
-    return place !== undefined && (place.storeId !== token.storeId || place.position >= token.position);
-  });
+// Models of the token's log are waited for, also beside some that are of another one.
+function passageIn(places: ReadonlyMap<string, Place>, { needs, token }: Pick<Waiter, 'needs' | 'token'>): Passage {
+  const found = needs.map((need) => places.get(need));
+  const passed = found.every(
+    (place) => place !== undefined && (place.storeId !== token.storeId || place.position >= token.position),
+  );
+  if (!passed) return 'behind';
+  return found.every((place) => place?.storeId === token.storeId) ? 'passed' : 'other_log';
 }
 
 const PlaceRow = z.object({ need: z.string(), store_id: z.string(), position: Position });

@@ -125,5 +125,13 @@ const RELAY_TOLD = `
 -- Up to where each partition, by its number, was told of the log; null: up to the position, all of them.
 alter table projections.relay add column told text[];`;
 
+const INCARNATION = `
+-- Unlogged, so that recovery from a crash empties it, and a standby that takes over has it empty: who finds another id than
+-- before, or none, knows that commits which had not reached the disk may have been taken back.
+create unlogged table projections.incarnation (
+  one boolean primary key default true check (one),
+  id uuid not null default gen_random_uuid()
+);`;
+
 // Never changed once released: a change is a new one at the end.
-const MIGRATIONS = [FIRST_TABLES, TEMPORARY_BUILDS, SKIPPED_EVENTS, RELAY, RELAY_TOLD];
+const MIGRATIONS = [FIRST_TABLES, TEMPORARY_BUILDS, SKIPPED_EVENTS, RELAY, RELAY_TOLD, INCARNATION];

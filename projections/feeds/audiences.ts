@@ -1,5 +1,6 @@
+import { queryPrepared } from '../../infra/postgres.ts';
 import { idList, idsIn } from '../models/id-list.ts';
-import { queryPrepared, statementFor } from '../models/prepared.ts';
+import { statementFor } from '../models/prepared.ts';
 import type { ReadContext } from '../projection.ts';
 
 /** A part of an author's audience; `beyond` when so many others come before it that the audience counts as large. */

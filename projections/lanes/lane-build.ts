@@ -14,7 +14,7 @@ import type { TakenEvent } from '../runner/decoding.ts';
 import { BUCKETS, laneOf, LANES, lanesOf } from '../lane-keys.ts';
 import { LaneLedger } from './lane-ledger.ts';
 import { modelsAt, placeOfModels, type ModelsWanted } from './lane-models.ts';
-import { createLanes, earliestCheckpoint, type HeldLane } from './lane-positions.ts';
+import { createLanes, earliestCheckpoint, readIncarnation, type HeldLane } from './lane-positions.ts';
 import type { LaneContext, LaneProjection } from '../lane-projection.ts';
 import { LaneRounds } from './lane-batches.ts';
 import { LaneWorker, PoisonError, type WorkerDeps } from './lane-worker.ts';
@@ -75,6 +75,7 @@ export class LaneBuild {
     { build, projection, lanes }: Target,
     onEnded: (ended: Ended) => void,
   ): Promise<LaneBuild> {
+    const incarnation = await readIncarnation(deps.pool);
     // Where the lanes stand is read anew, and so must be where the models do.
     deps.freshness.forget();
     const builds = await deps.buildsFor(build);
@@ -87,7 +88,7 @@ export class LaneBuild {
       ),
     );
     const indexes = createSortedIndexes(deps.redis, { prefix: `${build.location}:`, buckets: BUCKETS });
-    const { ledger, held } = await LaneLedger.take({ pool: deps.pool, indexes, build }, lanes);
+    const { ledger, held } = await LaneLedger.take({ pool: deps.pool, indexes, build, incarnation }, lanes);
     return new LaneBuild(deps, { build, projection, lanes, indexes, ledger, held }, onEnded);
   }
 

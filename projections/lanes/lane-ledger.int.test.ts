@@ -10,7 +10,7 @@ import { createBuild, listBuilds } from '../builds/build-store.ts';
 import { retire } from '../builds/switch-over.ts';
 import { homeFeed } from '../feeds/home-feed.ts';
 import { LaneLedger } from './lane-ledger.ts';
-import { createLanes } from './lane-positions.ts';
+import { createLanes, readIncarnation } from './lane-positions.ts';
 import { prepareProjectionTables } from '../builds/schema.ts';
 
 const STORE = '11111111-1111-4111-8111-111111111111';
@@ -42,7 +42,10 @@ async function take(guarded: (indexes: SortedIndexes) => SortedIndexes = (indexe
   const build = await createBuild(pool, { projection: homeFeed, storeId: STORE, state: 'building' });
   await createLanes(pool, build, START_OF_LOG);
   const indexes = createSortedIndexes(redis, { prefix: `${build.location}:`, buckets: 4 });
-  const { ledger, held } = await LaneLedger.take({ pool, build, indexes: guarded(indexes) }, [0, 1, 2]);
+  const { ledger, held } = await LaneLedger.take(
+    { pool, build, incarnation: await readIncarnation(pool), indexes: guarded(indexes) },
+    [0, 1, 2],
+  );
   const moved = (n: number) => held.map((lane) => ({ ...lane, position: at(n) }));
   return { indexes, ledger, moved, marks: () => indexes.marks([0, 1, 2]) };
 }

@@ -10,7 +10,13 @@ export class RedisWentBackError extends Error {
   override readonly name = 'RedisWentBackError';
 }
 
-export type LedgerDeps = { readonly pool: Pool; readonly indexes: SortedIndexes; readonly build: Build };
+export type LedgerDeps = {
+  readonly pool: Pool;
+  readonly indexes: SortedIndexes;
+  readonly build: Build;
+  /** Of the server that the lanes read the models from; read before anything else is. */
+  readonly incarnation: string;
+};
 
 /**
  * Where the lanes of a build stand, as others can read it: positions in PostgreSQL, written after the effects, and
@@ -33,22 +39,28 @@ export class LaneLedger {
 
   /** Takes over some lanes of a build, each at the place up to which both PostgreSQL and Redis know its effects. */
   static async take(deps: LedgerDeps, lanes: readonly number[]): Promise<{ ledger: LaneLedger; held: HeldLane[] }> {
-    const { pool, indexes, build } = deps;
+    const { pool, indexes, build, incarnation } = deps;
     const taken = await takeLanes(pool, build.id, lanes);
     const marks = await indexes.marks(taken.map(({ lane }) => lane));
     const held = taken.map((lane, i): HeldLane => ({ ...lane, position: earlierOf(lane.position, marks[i]) }));
     await indexes.takeOver(held.map(({ lane, epoch, position }) => ({ lane, epoch, mark: position })));
-    await moveLanes(pool, build.id, held);
+    if ((await moveLanes(pool, { buildId: build.id, incarnation }, held)) < held.length)
+      throw new StaleEpochError(`lanes of ${build.location} were taken over, or PostgreSQL crashed`);
     return { ledger: new LaneLedger(deps, held), held };
   }
 
-  /** Stores positions that moved. Throws StaleEpochError when the lanes are somebody else's by now. */
+  /**
+   * Stores positions that moved. Throws StaleEpochError when the lanes are somebody else's by now, or PostgreSQL has
+   * crashed since they were taken: models may have been read that were no longer where they had been seen to be.
+   */
   async store(lanes: readonly HeldLane[]): Promise<void> {
     const moved = lanes
       .filter(({ lane, position }) => this.#stored.get(lane) !== position)
       .map(({ lane, epoch, position }) => ({ lane, epoch, position }));
-    const written = await moveLanes(this.#deps.pool, this.#deps.build.id, moved);
-    if (written < moved.length) throw new StaleEpochError(`lanes of ${this.#deps.build.location} were taken over`);
+    const { pool, build, incarnation } = this.#deps;
+    const written = await moveLanes(pool, { buildId: build.id, incarnation }, moved);
+    if (written < moved.length)
+      throw new StaleEpochError(`lanes of ${build.location} were taken over, or PostgreSQL crashed`);
     for (const { lane, position } of moved) this.#stored.set(lane, position);
   }
 

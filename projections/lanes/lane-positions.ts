@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { Position } from '../../domain/position.ts';
 import { inTransaction, type Pool, type Sql } from '../../infra/postgres.ts';
@@ -29,14 +30,41 @@ export async function takeLanes(sql: Sql, buildId: number, lanes: readonly numbe
   return rows.map((row) => LaneRow.parse(row));
 }
 
-/** Puts lanes where they are now, those alone that are still held under the epoch; returns how many that were. */
-export async function moveLanes(sql: Sql, buildId: number, lanes: readonly HeldLane[]): Promise<number> {
+/**
+ * Names the life of the server from one crash to the next; of a crash of any process of it, or of a standby that took
+ * over, it knows too.
+ */
+export async function readIncarnation(sql: Sql): Promise<string> {
+  await sql.query('insert into projections.incarnation default values on conflict do nothing');
+  const { rows } = await sql.query<{ id: string }>('select id from projections.incarnation');
+  // Emptied between the two: none of this name, so that nothing is stored.
+  return rows[0]?.id ?? randomUUID();
+}
+
+/** Lanes of a build, and the incarnation of the server that everything behind their positions was read from. */
+export type LanesOf = { readonly buildId: number; readonly incarnation: string };
+
+/**
+ * Puts lanes where they are now, those alone that are still held under the epoch, and none after a crash; returns how
+ * many that were.
+ */
+export async function moveLanes(
+  sql: Sql,
+  { buildId, incarnation }: LanesOf,
+  lanes: readonly HeldLane[],
+): Promise<number> {
   if (lanes.length === 0) return 0;
   const { rowCount } = await sql.query(
     `update projections.lane l set position = m.position, moved_at = now()
      from unnest($2::int[], $3::bigint[], $4::text[]) as m (lane, epoch, position)
-     where l.build_id = $1 and l.lane = m.lane and l.epoch = m.epoch`,
-    [buildId, lanes.map(({ lane }) => lane), lanes.map(({ epoch }) => epoch), lanes.map(({ position }) => position)],
+     where l.build_id = $1 and l.lane = m.lane and l.epoch = m.epoch and exists (select from projections.incarnation where id = $5)`,
+    [
+      buildId,
+      lanes.map(({ lane }) => lane),
+      lanes.map(({ epoch }) => epoch),
+      lanes.map(({ position }) => position),
+      incarnation,
+    ],
   );
   return rowCount ?? 0;
 }

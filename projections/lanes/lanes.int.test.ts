@@ -166,6 +166,30 @@ describe('lanes', () => {
     expect(b).toBeDefined();
   });
 
+  it('are left to another projector by one that cannot open them, which says why', async () => {
+    const url = new URL(world.databaseUrl);
+    url.searchParams.set('application_name', 'without-lanes');
+    const broken = await startLaneProjector({ ...addresses(), database: url.href }, { now: () => NOW });
+    await eventually('it feeds', () => broken.lanes.fed.length === LANE_PROJECTIONS.length);
+    await world.pool
+      .query(`create function public.refuse_lanes() returns trigger language plpgsql as $$ begin raise exception 'these lanes are refused'; end $$;
+      create trigger refuse_lanes before insert or update on projections.lane for each statement when (current_setting('application_name') = 'without-lanes') execute function public.refuse_lanes()`);
+    await world.pool.query(
+      "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'without-lanes' and query like 'listen%' or application_name = 'without-lanes' and query = 'select 1'",
+    );
+    await eventually(
+      'it cannot open them',
+      () => broken.lanes.trouble?.includes('refused') === true && broken.lanes.fed.length === 0,
+    );
+    const other = await start();
+    await eventually('the other one feeds', () => other.lanes.fed.length === LANE_PROJECTIONS.length);
+    expect(broken.lanes.trouble).toContain('refused');
+    await world.pool.query('drop trigger refuse_lanes on projections.lane; drop function public.refuse_lanes()');
+    await other.close();
+    await eventually('the first one feeds again', () => broken.lanes.fed.length === LANE_PROJECTIONS.length);
+    await broken.close();
+  });
+
   it('are taken over by another projector, whose writes then are the only ones that count', async () => {
     const history = createFeedHistory(NOW, 4);
     const first = await start();

@@ -7,6 +7,7 @@ import { ensureLiveBuild } from '../builds/switch-over.ts';
 import { LaneBuild, type Ended, type LaneBuildDeps } from './lane-build.ts';
 import type { LaneFeed, OpenLaneFeed } from './lane-feed.ts';
 import type { LaneProjection } from '../lane-projection.ts';
+import { Rests } from '../builds/rests.ts';
 import { readSettings } from '../builds/settings.ts';
 
 export type LanesOptions = {
@@ -29,12 +30,14 @@ export class Lanes {
   readonly #of: LanesOptions;
   readonly #feed: LaneFeed;
   readonly #fed = new Map<number, LaneBuild>();
-  /** The builds whose lanes are this process's, those among them too that could not be opened yet. */
+  /** The builds whose lanes are this process's. */
   readonly #taken = new Set<number>();
   /** Those that the feed was last told to follow the log for. */
   #followed: ReadonlySet<LaneBuild> = new Set();
   /** Stopped by an event, until an operator clears the stop. */
   readonly #halted = new Set<number>();
+  /** Those whose lanes could not be opened: another process may have them meanwhile. */
+  readonly #rests = new Rests();
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<void> = Promise.resolve();
   #closed = false;
@@ -142,18 +145,28 @@ export class Lanes {
   }
 
   async #takeUp(build: Build): Promise<void> {
-    if (this.#fed.has(build.id) || !(await this.#isDue(build))) return;
+    if (this.#fed.has(build.id)) return;
+    const rest = this.#rests.of(build.id);
+    if (rest !== undefined) throw rest.error;
+    if (!(await this.#isDue(build))) return;
     const lanes = await this.#feed.take(build.id);
     if (lanes === undefined) return;
     this.#taken.add(build.id);
     const projection = this.#of.projections.find(({ name }) => name === build.projection);
     if (projection === undefined) throw new Error(`no code for ${build.projection}`);
-    this.#fed.set(
-      build.id,
-      await LaneBuild.open(this.#of.lanes, { build, projection, lanes }, (ended) => {
-        this.#ended(build, ended);
-      }),
-    );
+    try {
+      this.#fed.set(
+        build.id,
+        await LaneBuild.open(this.#of.lanes, { build, projection, lanes }, (ended) => {
+          this.#ended(build, ended);
+        }),
+      );
+      this.#rests.end(build.id);
+    } catch (error) {
+      this.#rests.begin(build.id, error);
+      await this.#letGo(build.id);
+      throw error;
+    }
   }
 
   async #letGo(id: number): Promise<void> {

@@ -1,5 +1,6 @@
 import type { AccountId, PostId } from '../../domain/ids.ts';
-import { queryPrepared, statementFor } from '../models/prepared.ts';
+import { queryPrepared } from '../../infra/postgres.ts';
+import { statementFor } from '../models/prepared.ts';
 import type { Builds, ReadContext } from '../projection.ts';
 import { follows, isThere, mayMeet } from './viewer-rules.ts';
 

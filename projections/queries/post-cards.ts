@@ -1,6 +1,7 @@
 import type { AccountId, MediaId, PostId } from '../../domain/ids.ts';
+import { queryPrepared } from '../../infra/postgres.ts';
 import type { MediaKeys } from '../models/media.ts';
-import { queryPrepared, statementFor } from '../models/prepared.ts';
+import { statementFor } from '../models/prepared.ts';
 import type { Builds, ReadContext } from '../projection.ts';
 import { userColumns, type UserCard } from './user-cards.ts';
 import { countFor } from './viewer-counts.ts';

@@ -1,6 +1,7 @@
 import type { AccountId } from '../../domain/ids.ts';
+import { queryPrepared } from '../../infra/postgres.ts';
 import { cardVersion } from './post-cards.ts';
-import { queryPrepared, statementFor } from '../models/prepared.ts';
+import { statementFor } from '../models/prepared.ts';
 import type { Builds, ReadContext } from '../projection.ts';
 import { hasBlocks } from './viewer-counts.ts';
 import { follows, isThere } from './viewer-rules.ts';

@@ -45,6 +45,23 @@ export async function profileByUsername(
   );
 }
 
+/** How many follow an account, whom it follows and what it has posted, as its profile shows them. */
+export type ProfileCounts = Pick<Profile, 'followers' | 'following' | 'posts'>;
+
+/** The counts on an account's profile; zero for one that nothing is known of yet. */
+export async function profileCounts({ sql, builds }: ReadContext, accountId: AccountId): Promise<ProfileCounts> {
+  const { rows } = await sql.query<{ followers: string | null; following: string | null; posts: string | null }>(
+    `select c.followers, c.following, n.posts from (values ($1)) a (account_id)
+     left join ${builds.schema('follows')}.follow_count c using (account_id) left join ${builds.schema('posts')}.post_count n using (account_id)`,
+    [accountId],
+  );
+  return {
+    followers: Number(rows[0]?.followers ?? 0),
+    following: Number(rows[0]?.following ?? 0),
+    posts: Number(rows[0]?.posts ?? 0),
+  };
+}
+
 /**
  * The account under a username whose posts, stories and lists the viewer may see; undefined for a hidden one as for a
  * missing one.

@@ -1,5 +1,6 @@
 import type { AccountId } from '../../domain/ids.ts';
-import { queryPrepared, statementFor } from '../models/prepared.ts';
+import { queryPrepared } from '../../infra/postgres.ts';
+import { statementFor } from '../models/prepared.ts';
 import type { Builds, ReadContext } from '../projection.ts';
 
 /** What a viewer has shown to like lately: authors, from 0 to 1, and hashtags, the favourite one at 1. */

@@ -126,6 +126,23 @@ describe('the supervisor', () => {
     expect(runner.states()).toHaveLength(1);
   });
 
+  it('leaves a build that it cannot attach to others, says why, and feeds the rest', async () => {
+    const { id, location } = await live('likes');
+    await world.pool.query('create table public.kept as select * from projections.checkpoint where build_id = $1', [
+      id,
+    ]);
+    await world.pool.query('delete from projections.checkpoint where build_id = $1', [id]);
+    const { supervisor, runner } = await supervise([follows, likes]);
+    expect(runner.states().map(({ build }) => build.projection)).toEqual(['follows']);
+    await eventually('it says why', () => supervisor.trouble === `${location} has no checkpoint`);
+    const others = await Leases.open(world.databaseUrl);
+    await eventually('another one gets the lease', () => others.take(id));
+    await world.pool.query('insert into projections.checkpoint select * from public.kept');
+    await others.close();
+    await eventually('it feeds the build', () => runner.states().length === 2);
+    await eventually('its trouble is over', () => supervisor.trouble === undefined);
+  });
+
   it('obeys a pause at once, and goes on afterwards', async () => {
     const { runner } = await supervise([follows]);
     await writeSetting(world.pool, 'follows', { paused: true });

@@ -8,6 +8,7 @@ import { describe } from '../failures.ts';
 import { ensureLiveBuild } from '../builds/switch-over.ts';
 import { Leases } from '../builds/leases.ts';
 import type { PostgresProjection } from '../projection.ts';
+import { Rests } from '../builds/rests.ts';
 import type { Runner } from './runner.ts';
 import { readSettings } from '../builds/settings.ts';
 
@@ -33,11 +34,15 @@ export class Supervisor {
   readonly #attached = new Set<number>();
   readonly #refused = new Map<string, string>();
   readonly #stopsSeen = new Set<number>();
+  /** Builds that could not be attached: another process may have them meanwhile. */
+  readonly #rests = new Rests();
   #leases: Leases | undefined;
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<void> = Promise.resolve();
   #closed = false;
   #trouble: string | undefined;
+  /** What the first of the builds met that rest. */
+  #resting: string | undefined;
 
   constructor(supervision: Supervision) {
     this.#of = supervision;
@@ -64,7 +69,7 @@ export class Supervisor {
 
   /** Why it cannot look after the builds at this moment. */
   get trouble(): string | undefined {
-    return this.#trouble;
+    return this.#trouble ?? this.#resting;
   }
 
   /** Stops feeding and gives the leases back. */
@@ -164,8 +169,23 @@ export class Supervisor {
 
   async #takeUp(leases: Leases, wanted: readonly Build[]): Promise<void> {
     const fresh: Build[] = [];
-    for (const build of wanted) if (await this.#isDue(leases, build)) fresh.push(build);
-    if (fresh.length === 0) return;
+    try {
+      for (const build of wanted) if (await this.#isDue(leases, build)) fresh.push(build);
+      if (fresh.length > 0) await this.#attach(leases, fresh);
+    } catch (error) {
+      for (const { id } of wanted.filter((build) => leases.holds(build.id) && !this.#attached.has(build.id))) {
+        this.#rests.begin(id, error);
+        await leases.give(id).catch(() => undefined);
+      }
+      throw error;
+    }
+    this.#resting = wanted
+      .flatMap(({ id }) => this.#rests.of(id) ?? [])
+      .map(({ error }) => describe(error))
+      .at(0);
+  }
+
+  async #attach(leases: Leases, fresh: readonly Build[]): Promise<void> {
     const checkpoints = await readCheckpoints(
       this.#of.pool,
       fresh.map(({ id }) => id),
@@ -179,13 +199,21 @@ export class Supervisor {
     });
     // Whoever fed them before may have been killed between a change and its announcement, or was of an older release.
     if (ready.some(({ build }) => build.state === 'live')) await announceEverything(this.#of.pool);
-    for (const { build } of ready) this.#attached.add(build.id);
+    for (const { build } of ready) {
+      this.#attached.add(build.id);
+      this.#rests.end(build.id);
+    }
     this.#of.runner.attach(ready);
+    for (const { id, location } of fresh.filter((build) => !checkpoints.has(build.id))) {
+      this.#rests.begin(id, new Error(`${location} has no checkpoint`));
+      await leases.give(id);
+    }
   }
 
   // Not attached yet and free to take; or stopped by an event until an operator cleared the stop.
   async #isDue(leases: Leases, build: Build): Promise<boolean> {
     if (!this.#attached.has(build.id)) {
+      if (this.#rests.of(build.id) !== undefined) return false;
       if (!(await leases.take(build.id))) return false;
       // A new process tries again: its code may hold the cure.
       if (build.stopped !== undefined) await setStopped(this.#of.pool, build.id, undefined);

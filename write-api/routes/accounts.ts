@@ -14,8 +14,10 @@ import type { Limits } from '../../infra/redis/rate-limit.ts';
 import type { Credentials } from '../../infra/vault/vault-credentials.ts';
 import type { DataKeyStore } from '../../infra/vault/vault-data-keys.ts';
 import type { Sessions } from '../../infra/vault/vault-sessions.ts';
+import type { ProfileCounts } from '../../projections/queries/profiles.ts';
 import { freshTokens } from '../auth.ts';
 import { guardLogin } from '../login-guard.ts';
+import type { OwnCounts } from '../own-counts.ts';
 import type { WriteRefusal } from '../problem.ts';
 import { UsernameInPath } from './username-in-path.ts';
 
@@ -26,6 +28,7 @@ export type AccountRouteDeps = AccountFinder & {
   readonly passwords: Passwords;
   readonly tokens: Tokens;
   readonly limits: Limits;
+  readonly counts: Pick<OwnCounts, 'profile'>;
 };
 
 const tags = ['accounts'];
@@ -38,10 +41,15 @@ const Profile = z.object({
   profile_media_id: MediaId.nullable(),
   is_private: z.boolean(),
   privacy_level: Privacy,
+  is_verified: z.boolean(),
+  follower_count: z.int().nullable(),
+  following_count: z.int().nullable(),
+  post_count: z.int().nullable(),
 });
 
-function profileOf(account: ActiveAccount): z.input<typeof Profile> {
-  const { accountId, username, fullName, bio, website, profileMediaId, privacy } = account;
+// The edit has succeeded, whether or not its answer can tell the counts.
+function profileOf(account: ActiveAccount, counts: ProfileCounts | null): z.input<typeof Profile> {
+  const { accountId, username, fullName, bio, website, profileMediaId, privacy, verified } = account;
   return {
     user_id: accountId,
     username: username ?? '',
@@ -51,6 +59,10 @@ function profileOf(account: ActiveAccount): z.input<typeof Profile> {
     profile_media_id: profileMediaId,
     is_private: privacy === 'private',
     privacy_level: privacy,
+    is_verified: verified,
+    follower_count: counts?.followers ?? null,
+    following_count: counts?.following ?? null,
+    post_count: counts?.posts ?? null,
   };
 }
 
@@ -106,7 +118,13 @@ function edit(deps: AccountRouteDeps): Route<WriteRefusal> {
         privacy: body.privacy_level,
       };
       const edited = await editProfile(deps, context, { accountId: account.id, username: params.username, change });
-      return edited.ok ? { status: 200, body: profileOf(edited.account), written: edited.written } : edited;
+      return edited.ok
+        ? {
+            status: 200,
+            body: profileOf(edited.account, await deps.counts.profile(account.id)),
+            written: edited.written,
+          }
+        : edited;
     },
   });
 }

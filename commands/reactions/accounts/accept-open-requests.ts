@@ -6,13 +6,14 @@ import { activeAccount } from '../../accounts/find-account.ts';
 import { handle, type CommandContext, type Log } from '../../handle.ts';
 import { blocking, roundEndedByBlock, storedFollow } from '../../relations/relations.ts';
 import { ModelsBehindError, type Reaction } from '../reaction.ts';
+import type { Passage } from '../../../projections/builds/consistency.ts';
 
 const NAME = 'accept-open-requests';
 const PAGE = 200;
 
 export type AcceptOpenRequestsDeps = Log & {
   /** Waits, bounded, until the read model of follows has passed a position. */
-  readonly passed: (position: Position) => Promise<'passed' | 'behind'>;
+  readonly passed: (position: Position) => Promise<Passage>;
   /** Who waits to be let in by an account, in the order of ids. */
   readonly openRequests: (
     accountId: AccountId,
@@ -27,7 +28,7 @@ export function acceptOpenRequests(deps: AcceptOpenRequestsDeps): Reaction {
     handles: ['AccountMadePublic'],
     react: async (event, context) => {
       if (event.type !== 'AccountMadePublic') throw new Error(`${NAME} does not handle ${event.type}`);
-      if ((await deps.passed(event.position)) === 'behind')
+      if ((await deps.passed(event.position)) !== 'passed')
         throw new ModelsBehindError('the follows have not passed the opening of the account yet');
       await acceptAll(deps, context, event.data.accountId);
     },

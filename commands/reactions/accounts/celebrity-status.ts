@@ -6,6 +6,7 @@ import type { AccountId } from '../../../domain/ids.ts';
 import type { Position } from '../../../domain/position.ts';
 import { streamOf } from '../../../domain/streams.ts';
 import { celebritiesToReconsider, celebrityStanding } from '../../../projections/queries/celebrity-status.ts';
+import type { Passage } from '../../../projections/builds/consistency.ts';
 import type { ReadContext } from '../../../projections/projection.ts';
 import { handle, type CommandContext, type Log } from '../../handle.ts';
 import { ModelsBehindError, type Reaction, type Sweep } from '../reaction.ts';
@@ -19,7 +20,7 @@ export type CelebrityLine = { readonly grantAt: number; readonly revokeBelow: nu
 export type CelebrityStatusDeps = Log & {
   readonly read: () => Promise<ReadContext>;
   /** Waits, bounded, until the models that follower counts and status come from have passed a position. */
-  readonly passed: (position: Position) => Promise<'passed' | 'behind'>;
+  readonly passed: (position: Position) => Promise<Passage>;
   readonly line: CelebrityLine;
 };
 
@@ -43,7 +44,7 @@ export function celebrityStatus(deps: CelebrityStatusDeps): Reaction {
           changesLeft.set(account, left);
           continue;
         }
-        if ((await deps.passed(event.position)) === 'behind')
+        if ((await deps.passed(event.position)) !== 'passed')
           throw new ModelsBehindError(`the follower counts have not passed ${event.position} yet`);
         const standing = await celebrityStanding(await deps.read(), account);
         if (standing === undefined) continue;

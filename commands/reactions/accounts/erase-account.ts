@@ -10,6 +10,7 @@ import { loadState, type CommandContext, type Log } from '../../handle.ts';
 import { placesOf } from '../../accounts/register-account.ts';
 import { releaseName } from '../../accounts/reserve-name.ts';
 import { ModelsBehindError, type Reaction } from '../reaction.ts';
+import type { Passage } from '../../../projections/builds/consistency.ts';
 
 const NAME = 'erase-account';
 
@@ -21,7 +22,7 @@ export type EraseAccountDeps = Log & {
   /** Forgets recorded answers of an account's requests. */
   readonly forgetRequests: (accountId: AccountId) => Promise<void>;
   /** Waits, bounded, until every read model has passed a position. */
-  readonly passed: (position: Position) => Promise<'passed' | 'behind'>;
+  readonly passed: (position: Position) => Promise<Passage>;
 };
 
 /**
@@ -35,7 +36,7 @@ export function eraseErasedAccounts(deps: EraseAccountDeps): Reaction {
     handles: ['AccountErased'],
     react: async (event, context) => {
       if (event.type !== 'AccountErased') throw new Error(`${NAME} does not handle ${event.type}`);
-      if ((await deps.passed(event.position)) === 'behind')
+      if ((await deps.passed(event.position)) !== 'passed')
         throw new ModelsBehindError(`a read model has not passed the erasure of ${event.data.accountId} yet`);
       await carryOut(deps, context, event.data.accountId);
     },

@@ -6,7 +6,7 @@ import { webhookCdn } from '../../../infra/object-store/cdn.ts';
 import { accounts } from '../../../projections/models/accounts.ts';
 import { createBuildResolver, NoLiveBuildError } from '../../../projections/builds/builds.ts';
 import { codeVersions } from '../../../projections/catalog.ts';
-import { createFreshness } from '../../../projections/builds/consistency.ts';
+import { createFreshness, type Passage } from '../../../projections/builds/consistency.ts';
 import { media } from '../../../projections/models/media.ts';
 import { MEDIA_FILE_MODELS, mediaFiles } from '../../../projections/queries/media-files.ts';
 import { posts } from '../../../projections/models/posts.ts';
@@ -201,7 +201,7 @@ describe('purges that are owed', () => {
   /** The reaction passes the deletion of these media, one after the other, while the models stand still. */
   async function deleteUnseen(
     media: readonly MediaId[],
-    ask: (position: Position) => Promise<'passed' | 'behind'> = passed(20),
+    ask: (position: Position) => Promise<Passage> = passed(20),
   ): Promise<void> {
     await closeFeed();
     for (const mediaId of media) await goAway(mediaId);

@@ -4,6 +4,7 @@ import { Position } from '../../../domain/position.ts';
 import type { Cdn } from '../../../infra/object-store/cdn.ts';
 import type { EventStore } from '../../../infra/event-store/event-store.ts';
 import type { Pool, Sql } from '../../../infra/postgres.ts';
+import type { Passage } from '../../../projections/builds/consistency.ts';
 import { mediaPrefix } from './media-objects.ts';
 import type { Sweep } from '../reaction.ts';
 
@@ -12,7 +13,7 @@ export type PurgeDeps = {
   readonly cdn: Cdn;
   readonly store: Pick<EventStore, 'storeId'>;
   /** Waits, bounded, until the models that say which files may be served have passed a position. */
-  readonly passed: (position: Position) => Promise<'passed' | 'behind'>;
+  readonly passed: (position: Position) => Promise<Passage>;
 };
 
 export type OwedPurgeDeps = {
@@ -54,7 +55,7 @@ export async function purgeForGood(deps: PurgeDeps, position: Position, mediaIds
   await purge(deps.cdn, mediaIds);
   const behind =
     (await isAnyOwed(deps.pool, deps.store.storeId)) ||
-    (await deps.passed(position).catch(() => 'behind')) === 'behind';
+    (await deps.passed(position).catch(() => 'behind')) !== 'passed';
   if (behind) await owePurge(deps.pool, { storeId: deps.store.storeId, position }, mediaIds);
   else await purge(deps.cdn, mediaIds);
 }

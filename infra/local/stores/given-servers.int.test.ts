@@ -19,6 +19,7 @@ describe('a server that the environment names', () => {
 
   it.each([
     ['DATABASE_URL', () => checkPostgres('DATABASE_URL', `postgres://${NOBODY}/none`)],
+    ['DATABASE_LISTEN_URL', () => checkOthers({ DATABASE_LISTEN_URL: `postgres://${NOBODY}/none` })],
     ['DATABASE_READ_URL', () => checkOthers({ DATABASE_READ_URL: `postgres://${NOBODY}/none` })],
     ['REDIS_URL', () => checkRedis(`redis://${NOBODY}`)],
     ['KAFKA_BROKERS', () => checkOthers({ KAFKA_BROKERS: NOBODY })],

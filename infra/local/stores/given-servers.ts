@@ -60,9 +60,10 @@ export async function checkEventStore(url: string): Promise<void> {
 
 /** What else the environment may name: a replica, Kafka, an S3 server. */
 export async function checkOthers(env: Record<string, string>): Promise<void> {
-  const { DATABASE_READ_URL, S3_ENDPOINT } = env;
+  const { DATABASE_READ_URL, DATABASE_LISTEN_URL, S3_ENDPOINT } = env;
   await Promise.all([
     ...(DATABASE_READ_URL === undefined ? [] : [checkPostgres('DATABASE_READ_URL', DATABASE_READ_URL)]),
+    ...(DATABASE_LISTEN_URL === undefined ? [] : [checkPostgres('DATABASE_LISTEN_URL', DATABASE_LISTEN_URL)]),
     ...(S3_ENDPOINT === undefined ? [] : [checkS3(S3_ENDPOINT)]),
     checkKafka(env),
   ]);
