@@ -34,7 +34,10 @@ export function urlsOf(
 const isKey = (key: string | undefined) => key !== undefined;
 
 /** The squares of a profile picture; null where there is none. */
-export function picturesOf(addresses: MediaAddresses, card: UserCard): { 150: string; 320: string; 640: string } | null {
+export function picturesOf(
+  addresses: MediaAddresses,
+  card: UserCard,
+): { 150: string; 320: string; 640: string } | null {
   if (card.picture === null) return null;
   const { thumbnail, small, medium } = urlsOf(
     addresses,

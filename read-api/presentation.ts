@@ -122,7 +122,6 @@ const changingPart = ({ like_count, comment_count, is_liked, is_saved }: PostCar
   is_saved,
 });
 
-
 function presentMedium(addresses: MediaAddresses, access: Access, medium: PostMedium): z.input<typeof MediumBody> {
   const { media_id, kind, width, height, blurhash, duration_ms, alt_text } = medium;
   return {
