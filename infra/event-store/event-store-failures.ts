@@ -35,18 +35,12 @@ export class EventStoreCircuitOpenError extends EventStoreAwayError {
  */
 export type StoreTrouble = 'lost' | 'refused' | 'denied';
 
-// gRPC's codes.
-const [
-  CANCELLED,
-  UNKNOWN,
-  DEADLINE_EXCEEDED,
-  PERMISSION_DENIED,
-  RESOURCE_EXHAUSTED,
-  ABORTED,
-  INTERNAL,
-  UNAVAILABLE,
-  UNAUTHENTICATED,
-] = [1, 2, 4, 7, 8, 10, 13, 14, 16];
+// gRPC's codes: CANCELLED, DEADLINE_EXCEEDED, ABORTED (the server's own time-outs) and UNAVAILABLE; PERMISSION_DENIED
+// and UNAUTHENTICATED; UNKNOWN and INTERNAL.
+const LOST: readonly number[] = [1, 4, 10, 14];
+const DENIED: readonly number[] = [7, 16];
+const UNEXPLAINED: readonly number[] = [2, 13];
+const RESOURCE_EXHAUSTED = 8;
 
 /** What the client says, in an error without a code, when no node of a cluster answers. */
 const NOT_DISCOVERED = /^Failed to discover after \d+ attempts/;
@@ -101,23 +95,10 @@ function troubleOfCall(error: unknown): StoreTrouble | undefined {
   if (!failure.success) return undefined;
   const { code, details, metadata } = failure.data;
   if (metadata.get('exception')[0] === ErrorType.NOT_LEADER || NOT_NOW.test(details)) return 'refused';
-  switch (code) {
-    case CANCELLED:
-    case DEADLINE_EXCEEDED:
-    case ABORTED:
-    case UNAVAILABLE:
-      return 'lost';
-    case PERMISSION_DENIED:
-    case UNAUTHENTICATED:
-      return 'denied';
-    case RESOURCE_EXHAUSTED:
-      return TOO_LARGE.test(details) ? undefined : 'refused';
-    case INTERNAL:
-    case UNKNOWN:
-      return CUT_OFF.test(details) ? 'lost' : undefined;
-    default:
-      return undefined;
-  }
+  if (code === RESOURCE_EXHAUSTED) return TOO_LARGE.test(details) ? undefined : 'refused';
+  if (UNEXPLAINED.includes(code)) return CUT_OFF.test(details) ? 'lost' : undefined;
+  if (LOST.includes(code)) return 'lost';
+  return DENIED.includes(code) ? 'denied' : undefined;
 }
 
 /** Whether an error says that the store is away, cannot do it now or does not let us: time or an operator cures it. */

@@ -42,20 +42,25 @@ export class RangeReader {
   async read({ after, until, about, wanted }: Range): Promise<RecordedEvent[]> {
     // Else each range amid many events of the server's own would have all of them looked through up to the next of
     // ours.
-    if (this.#empty !== undefined && after >= this.#empty.after && until < this.#empty.before) return [];
+    if (this.#isEmpty(after, until)) return [];
     const events: RecordedEvent[] = [];
     // A read ends by its number of events and not at a place: the first page tells how densely ours lie, and how many
     // there will be.
     let size = clamp(about / 10);
     for (let from = after; ;) {
       const page = await readPage(this.#client, { from, size: size + START_INCLUDED, wanted }, SCAN_LIMIT_MS);
-      for (const { position, event } of page)
-        if (position > from && position <= until && event !== undefined) events.push(event);
+      events.push(
+        ...page.flatMap(({ position, event }) => (position > from && position <= until ? (event ?? []) : [])),
+      );
       this.#noteEmpty(page, until);
       from = page.at(-1)?.position ?? until;
       if (page.length < size || from >= until) return events;
       size = clamp(((events.length * bytesBetween(from, until)) / Math.max(1, bytesBetween(after, from))) * MARGIN);
     }
+  }
+
+  #isEmpty(after: Position, until: Position): boolean {
+    return this.#empty !== undefined && after >= this.#empty.after && until < this.#empty.before;
   }
 
   #noteEmpty(page: readonly Decoded[], until: Position): void {

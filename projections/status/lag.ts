@@ -58,16 +58,16 @@ type Tail = { readonly after: Position; readonly newestFirst: readonly Placed[] 
 // In growing pages: most places are nearly at the head.
 async function readTail(store: Pick<EventStore, 'readAll'>, lowest: Position, head: Position): Promise<Tail> {
   const newestFirst: Placed[] = [];
+  let after = head;
   for (const limit of PAGES) {
-    const before = newestFirst.at(-1)?.position ?? head;
-    let read = 0;
-    for await (const { position, createdAt } of store.readAll({ before, backwards: true, limit })) {
-      newestFirst.push({ position, createdAt });
-      read += 1;
-    }
-    if (read < limit || (newestFirst.at(-1)?.position ?? head) <= lowest) return { after: lowest, newestFirst };
+    const page: Placed[] = [];
+    for await (const { position, createdAt } of store.readAll({ before: after, backwards: true, limit }))
+      page.push({ position, createdAt });
+    for (const one of page) newestFirst.push(one);
+    after = page.at(-1)?.position ?? after;
+    if (page.length < limit || after <= lowest) return { after: lowest, newestFirst };
   }
-  return { after: newestFirst.at(-1)?.position ?? head, newestFirst };
+  return { after, newestFirst };
 }
 
 /** How many events the log has up to `head`, judged from a counted place. */
