@@ -82,23 +82,30 @@ async function measure({ ways, builds, viewers, posts }: World): Promise<Taken[]
     const rounds = ways.map((): number[] => []);
     for (let round = -1; round < ROUNDS; round += 1) {
       for (const [i, { pool }] of ways.entries()) {
-        const since = performance.now();
-        for (let call = 0; call < CALLS; call += 1)
-          await ask(
+        const ms = await timed((call) =>
+          ask(
             { sql: pool, builds },
             viewers[call % viewers.length] ?? newId.account(),
             posts.slice(call * 5, call * 5 + PAGE),
-          );
-        // The first warms up.
-        if (round >= 0) rounds[i]?.push((performance.now() - since) / CALLS);
+          ),
+        );
+        rounds[i]?.push(ms);
       }
     }
+    // The first round warms up.
     taken.push({
       read: name,
-      ms: rounds.map((all) => all.toSorted((a, b) => a - b)[Math.floor(ROUNDS / 2)] ?? Number.NaN),
+      ms: rounds.map(([, ...all]) => all.toSorted((a, b) => a - b)[Math.floor(ROUNDS / 2)] ?? Number.NaN),
     });
   }
   return taken;
+}
+
+// Milliseconds of a call.
+async function timed(ask: (call: number) => Promise<unknown>): Promise<number> {
+  const since = performance.now();
+  for (let call = 0; call < CALLS; call += 1) await ask(call);
+  return (performance.now() - since) / CALLS;
 }
 
 function describe(taken: readonly Taken[]): string {

@@ -59,6 +59,20 @@ const beginnings = new WeakMap<Pool, string>();
 /** Marks pools that know no named statements, and their clients; what stands in for one of them shows it too. */
 const WITHOUT_NAMES = Symbol('statements have no names');
 
+type Limits = { readonly statementTimeoutMs: number; readonly synchronousCommit: boolean };
+
+function beginningOf({ statementTimeoutMs, synchronousCommit }: Limits): string {
+  const limited = `begin; set local statement_timeout = ${String(statementTimeoutMs)}`;
+  return synchronousCommit ? limited : `${limited}; set local synchronous_commit = off`;
+}
+
+function withoutNames(pool: Pool): void {
+  Reflect.set(pool, WITHOUT_NAMES, true);
+  pool.on('connect', (client) => {
+    Reflect.set(client, WITHOUT_NAMES, true);
+  });
+}
+
 /**
  * A bounded pool. With `synchronousCommit: false` a commit does not wait for the disk: a crash of the server may take
  * back the last moments, each transaction whole; only for what can be done again from where it stood. Statements end
@@ -76,28 +90,20 @@ export function openPool(url: string, options: PoolOptions): Pool {
     statementTimeoutMs = STATEMENT_TIMEOUT_MS,
     synchronousCommit = true,
   } = options;
+  const sessionSettings = {
+    statement_timeout: statementTimeoutMs,
+    ...(!synchronousCommit && { options: '-c synchronous_commit=off' }),
+  };
   const pool = new pg.Pool({
     connectionString: url,
     max: size,
     application_name: name,
     connectionTimeoutMillis: 5_000,
     idleTimeoutMillis: 30_000,
-    ...(pooled
-      ? { query_timeout: statementTimeoutMs + UNANSWERED_AFTER_MS }
-      : { statement_timeout: statementTimeoutMs }),
-    ...(!pooled && !synchronousCommit && { options: '-c synchronous_commit=off' }),
+    ...(pooled ? { query_timeout: statementTimeoutMs + UNANSWERED_AFTER_MS } : sessionSettings),
   });
-  if (pooled)
-    beginnings.set(
-      pool,
-      `begin; set local statement_timeout = ${String(statementTimeoutMs)}${synchronousCommit ? '' : '; set local synchronous_commit = off'}`,
-    );
-  if (!prepares) {
-    Reflect.set(pool, WITHOUT_NAMES, true);
-    pool.on('connect', (client) => {
-      Reflect.set(client, WITHOUT_NAMES, true);
-    });
-  }
+  if (pooled) beginnings.set(pool, beginningOf({ statementTimeoutMs, synchronousCommit }));
+  if (!prepares) withoutNames(pool);
   // A broken idle connection is reported here; the pool drops it and the next query opens another, so nothing is left
   // to do.
   pool.on('error', () => undefined);

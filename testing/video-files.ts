@@ -86,6 +86,7 @@ export async function makeVideoFile(dir: string, file: VideoFile): Promise<strin
   return path;
 }
 
+// eslint-disable-next-line complexity -- one option of a file after the other, none inside another
 async function tracks(dir: string, file: VideoFile): Promise<[string[], string[]]> {
   const { container, codec, seconds, framesPerSecond, uneven, sound, odd } = file;
   const length = { none: 0, shorter: seconds / 2, same: seconds, longer: seconds + 3, later: seconds }[sound];

@@ -53,7 +53,7 @@ describe('a refused upload', () => {
   ];
   it.each(refusals)(
     'for %s is told %i, each of many times, though its body is still on its way',
-    async (_case, status, prepare, type, size) => {
+    async (_case, status, prepare, ...sent) => {
       const { url } = await store.presignUpload({
         key: `uploads/${String(status)}.jpg`,
         contentType: TYPE,
@@ -62,7 +62,7 @@ describe('a refused upload', () => {
       });
       const address = await prepare(url);
       for (let round = 0; round < 25; round += 1) {
-        const answers = await Promise.all(Array.from({ length: 5 }, () => upload(address, type, size)));
+        const answers = await Promise.all(Array.from({ length: 5 }, () => upload(address, ...sent)));
         expect(answers.map(statusOf)).toEqual(answers.map(() => status));
       }
     },

@@ -151,14 +151,15 @@ function names(media: MediaState, key: string): boolean {
       // What is being made of it will be named.
       return key === media.key || key.startsWith(mediaPrefix(media.mediaId));
     case 'processed':
-      return (
-        key === media.key ||
-        media.variants.some((variant) => variant.key === key) ||
-        isBeside(media.streams?.playlist, key)
-      );
+      return namesProcessed(media, key);
     default:
       return media satisfies never;
   }
+}
+
+function namesProcessed(media: Extract<MediaState, { status: 'processed' }>, key: string): boolean {
+  if (key === media.key || media.variants.some((variant) => variant.key === key)) return true;
+  return isBeside(media.streams?.playlist, key);
 }
 
 // A video's first playlist is named, and all its files lie beside and below it.

@@ -33,6 +33,40 @@ const NO_BODY: ReceivedBody = {
   release: () => Promise.resolve(),
 };
 
+// NaN: it comes in chunks, and nobody says how many.
+function declaredBytes({ headers }: IncomingMessage): number {
+  return headers['transfer-encoding'] === undefined ? Number(headers['content-length'] ?? 0) : Number.NaN;
+}
+
+function bufferOf(chunk: unknown): Buffer {
+  if (Buffer.isBuffer(chunk)) return chunk;
+  throw new TypeError('a body without an encoding comes in buffers');
+}
+
+type Filling = {
+  readonly pace: ReturnType<typeof keepPace>;
+  readonly limitBytes: number;
+  readonly onProgress: () => void;
+};
+
+// Undefined once all has come; otherwise why no more is taken.
+async function fill(
+  store: ReturnType<ReturnType<typeof createSpool>>,
+  chunks: AsyncIterator<unknown>,
+  { pace, limitBytes, onProgress }: Filling,
+): Promise<'late' | 'too_large' | 'no_room' | undefined> {
+  for (;;) {
+    const next = await Promise.race([chunks.next(), pace.late]);
+    if (next === 'late') return 'late';
+    if (next.done === true) return undefined;
+    const chunk = bufferOf(next.value);
+    if (store.bytes + chunk.length > limitBytes) return 'too_large';
+    if (!(await store.add(chunk))) return 'no_room';
+    pace.heard(chunk.length);
+    onProgress();
+  }
+}
+
 /**
  * Takes bodies whole before anybody else is troubled with them: small ones in memory, others in files in `directory`.
  * Never destroys the request, so that a refusal can be answered.
@@ -40,8 +74,8 @@ const NO_BODY: ReceivedBody = {
 export function createBodyReceiver(directory: string, limits: BodyLimits): BodyReceiver {
   const spool = createSpool(directory, limits);
   return async (request, { limitBytes, onProgress }) => {
-    const declared = Number(request.headers['content-length'] ?? 0);
-    if (request.headers['transfer-encoding'] === undefined && declared === 0) return { ok: true, body: NO_BODY };
+    const declared = declaredBytes(request);
+    if (declared === 0) return { ok: true, body: NO_BODY };
     if (declared > limitBytes) return { ok: false, code: 'too_large' };
     const store = spool(clientNetwork(request.socket.remoteAddress));
     const refuse = async (code: Extract<Reception, { ok: false }>['code']): Promise<Reception> => {
@@ -51,17 +85,8 @@ export function createBodyReceiver(directory: string, limits: BodyLimits): BodyR
     const pace = keepPace(limits);
     const chunks = request.iterator({ destroyOnReturn: false });
     try {
-      for (;;) {
-        const next = await Promise.race([chunks.next(), pace.late]);
-        if (next === 'late') return await refuse('late');
-        if (next.done === true) return { ok: true, body: store };
-        const chunk: unknown = next.value;
-        if (!Buffer.isBuffer(chunk)) throw new TypeError('a body without an encoding comes in buffers');
-        if (store.bytes + chunk.length > limitBytes) return await refuse('too_large');
-        if (!(await store.add(chunk))) return await refuse('no_room');
-        pace.heard(chunk.length);
-        onProgress();
-      }
+      const failure = await fill(store, chunks, { pace, limitBytes, onProgress });
+      return failure === undefined ? { ok: true, body: store } : await refuse(failure);
     } catch (error) {
       const refusal = await refuse('gone');
       if (request.destroyed) return refusal;

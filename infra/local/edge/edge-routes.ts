@@ -35,8 +35,7 @@ export function edgeRoute(method: string, requestTarget: string, preflightFor?: 
   const parts = partsOf(requestTarget);
   if (parts === undefined) return NOBODY;
   const { path, query } = parts;
-  const effective = method === 'OPTIONS' && preflightFor !== undefined ? preflightFor : method;
-  const isRead = effective === 'GET' || effective === 'HEAD';
+  const isRead = reads(method === 'OPTIONS' ? (preflightFor ?? method) : method);
   const rest = {
     url: path + query,
     live: path === LIVE_PATH,
@@ -44,9 +43,12 @@ export function edgeRoute(method: string, requestTarget: string, preflightFor?: 
   };
   const own = OWN_PAGES.get(path);
   if (own !== undefined) return isRead ? { target: own, ...rest } : NOBODY;
-  if (!PUBLIC_PATHS.has(path) && !PUBLIC_FOLDERS.some((folder) => path.startsWith(folder))) return NOBODY;
+  if (!isPublic(path)) return NOBODY;
   return { target: isRead && !path.startsWith('/upload/') ? 'read-api' : 'write-api', ...rest };
 }
+
+const reads = (method: string) => method === 'GET' || method === 'HEAD';
+const isPublic = (path: string) => PUBLIC_PATHS.has(path) || PUBLIC_FOLDERS.some((folder) => path.startsWith(folder));
 
 // As URLs are read everywhere (WHATWG), so that no reader behind the edge can see another path in one.
 function partsOf(requestTarget: string): { path: string; query: string } | undefined {

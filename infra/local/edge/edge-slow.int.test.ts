@@ -86,7 +86,7 @@ describe('slow clients at the edge', () => {
   });
 
   it('are not those whose request is being answered, however long that takes', async () => {
-    let answer = () => undefined as void;
+    let answer: () => void = () => undefined;
     const { port } = await edge({ perAddress: 2 }, (_request, response) => {
       answer = () => {
         response.end('late but right');
