@@ -251,7 +251,7 @@ describe('GET /v1/posts/{id}/comments and /v1/comments/{id}/replies', () => {
       user: { username: 'talker' },
       like_count: 1,
       is_liked: true,
-      reply_count: 3,
+      reply_count: 2,
       parent_comment_id: null,
     });
     const replies = await world.get(`/v1/comments/${c1.commentId}/replies?limit=1`, ben);
