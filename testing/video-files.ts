@@ -86,47 +86,69 @@ export async function makeVideoFile(dir: string, file: VideoFile): Promise<strin
   return path;
 }
 
-// eslint-disable-next-line complexity -- one option of a file after the other, none inside another
+type Words = { readonly inputs: readonly string[]; readonly outputs: readonly string[] };
+
 async function tracks(dir: string, file: VideoFile): Promise<[string[], string[]]> {
-  const { container, codec, seconds, framesPerSecond, uneven, sound, odd } = file;
-  const length = { none: 0, shorter: seconds / 2, same: seconds, longer: seconds + 3, later: seconds }[sound];
-  const tone = ['-f', 'lavfi', '-i', `sine=frequency=440:duration=${String(length)}`];
-  const inputs = [
+  const { codec, seconds, framesPerSecond, uneven } = file;
+  const picture = [
     '-f',
     'lavfi',
     '-i',
     `testsrc2=size=${String(PICTURE.width)}x${String(PICTURE.height)}:rate=${String(framesPerSecond)}:duration=${String(seconds)}`,
   ];
-  const outputs = ['-map', '0:v'];
-  if (sound !== 'none') {
-    inputs.push(...(sound === 'later' ? ['-itsoffset', '0.3'] : []), ...tone);
-    outputs.push('-map', '1:a', '-c:a', SOUND[container]);
-    if (odd === 'second sound') outputs.push('-map', '1:a');
-  }
-  const next = sound === 'none' ? 1 : 2;
-  if (odd === 'subtitles') {
+  const sound = soundOf(file);
+  const odd = await oddTrack(dir, file, sound.inputs.length === 0 ? 1 : 2);
+  const rhythm = uneven ? ['-filter:v:0', 'select=not(mod(n\\,3))+not(mod(n\\,7))'] : [];
+  // For the picture alone, or the encoder of the cover would take them too.
+  const own = (SPEED[codec] ?? []).map((word) => (word.startsWith('-') ? `${word}:v:0` : word));
+  return [
+    [...picture, ...sound.inputs, ...odd.inputs],
+    ['-map', '0:v', ...sound.outputs, ...odd.outputs, ...rhythm, '-c:v:0', codec, ...own],
+  ];
+}
+
+function soundOf({ container, seconds, sound, odd }: VideoFile): Words {
+  if (sound === 'none') return { inputs: [], outputs: [] };
+  const length = { shorter: seconds / 2, same: seconds, longer: seconds + 3, later: seconds }[sound];
+  return {
+    inputs: [
+      ...(sound === 'later' ? ['-itsoffset', '0.3'] : []),
+      '-f',
+      'lavfi',
+      '-i',
+      `sine=frequency=440:duration=${String(length)}`,
+    ],
+    outputs: ['-map', '1:a', '-c:a', SOUND[container], ...(odd === 'second sound' ? ['-map', '1:a'] : [])],
+  };
+}
+
+async function oddTrack(dir: string, file: VideoFile, next: number): Promise<Words> {
+  if (file.odd === 'subtitles') {
     await writeFile(join(dir, 'words.srt'), '1\n00:00:00,000 --> 00:00:09,000\nwords\n');
-    inputs.push('-i', join(dir, 'words.srt'));
-    outputs.push('-map', `${String(next)}:s`, '-c:s', SUBTITLES[container]);
+    return {
+      inputs: ['-i', join(dir, 'words.srt')],
+      outputs: ['-map', `${String(next)}:s`, '-c:s', SUBTITLES[file.container]],
+    };
   }
   if (hasCover(file)) {
-    inputs.push('-f', 'lavfi', '-i', 'color=red:size=64x64:duration=0.04:rate=25');
-    outputs.push(
-      '-map',
-      `${String(next)}:v`,
-      '-c:v:1',
-      'mjpeg',
-      '-pix_fmt:v:1',
-      'yuvj420p',
-      '-disposition:v:1',
-      'attached_pic',
-    );
+    return {
+      inputs: ['-f', 'lavfi', '-i', 'color=red:size=64x64:duration=0.04:rate=25'],
+      outputs: [
+        '-map',
+        `${String(next)}:v`,
+        '-c:v:1',
+        'mjpeg',
+        '-pix_fmt:v:1',
+        'yuvj420p',
+        '-disposition:v:1',
+        'attached_pic',
+      ],
+    };
   }
-  if (odd === 'timecode' && container !== 'webm') outputs.push('-timecode', '01:00:00:00');
-  const uneventful = uneven ? ['-filter:v:0', 'select=not(mod(n\\,3))+not(mod(n\\,7))'] : [];
-  // The picture's own options last, or the encoder of the cover would take them too.
-  const own = (SPEED[codec] ?? []).map((word) => (word.startsWith('-') && !word.includes(':') ? `${word}:v:0` : word));
-  return [inputs, [...outputs, ...uneventful, '-c:v:0', codec, ...own]];
+  return {
+    inputs: [],
+    outputs: file.odd === 'timecode' && file.container !== 'webm' ? ['-timecode', '01:00:00:00'] : [],
+  };
 }
 
 /** Writes how to turn the picture into the header of the first track, as cameras do. */
