@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newId } from '../infra/ids.ts';
+import { shownPosition } from '../infra/event-store/position-text.ts';
 import { openRedis, whenRedisReady } from '../infra/redis/redis.ts';
 import { createSortedIndexes } from '../infra/redis/sorted-indexes.ts';
 import { openVault } from '../infra/vault/vault.ts';
@@ -105,9 +106,32 @@ describe('shutterlog projections', () => {
           store: expect.stringMatching(/^(postgres|redis)$/),
         });
       const text = await shutterlog('projections', 'status', 'follows');
-      const place = await world.store.head();
+      const place = shownPosition(await world.store.head());
       expect(text.out).toMatch(new RegExp(`follows +postgres +1 +\\d+ +following +0 +0\\.0 +0 +${place}\n`));
       expect(text.out).toMatch(new RegExp(`head of the log +${place}\n`));
+    },
+    LIMIT_MS,
+  );
+
+  it(
+    'shows people short positions, and takes those as well as the ones of JSON',
+    async () => {
+      const parsed = (out: string) =>
+        out
+          .trim()
+          .split('\n')
+          .map((line) => (JSON.parse(line) as { position: string }).position);
+      const [first = '', second = ''] = parsed((await shutterlog('events', 'tail', '--limit', '2', '--json')).out);
+      expect(first).toMatch(/^[0-9a-f]{32}$/);
+      expect((await shutterlog('events', 'tail', '--limit', '1')).out).toContain(`\n  at ${shownPosition(second)}\n`);
+      for (const form of [first, shownPosition(first)])
+        expect(parsed((await shutterlog('events', 'tail', '--after', form, '--limit', '1', '--json')).out)).toEqual([
+          second,
+        ]);
+      expect(await shutterlog('events', 'tail', '--after', 'yesterday')).toMatchObject({
+        code: 2,
+        err: expect.stringContaining('yesterday is not a position'),
+      });
     },
     LIMIT_MS,
   );

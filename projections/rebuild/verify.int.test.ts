@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { shownPosition } from '../../infra/event-store/position-text.ts';
 import { newId } from '../../infra/ids.ts';
 import { eventMix } from '../../testing/event-mix.ts';
 import { happened, type Fact } from '../../testing/projection-spec.ts';
@@ -222,6 +223,7 @@ describe('a side build', () => {
     const before = await world.store.head();
     const placed = async (text: string) => (await placeInLog(world.store, text))?.position;
     expect(await placed(before)).toBe(before);
+    expect(await placed(shownPosition(before))).toBe(before);
     expect(await placed(new Date(Date.now() + 3_600_000).toISOString())).toBe(await world.store.head());
     expect(await placed('2001-01-01')).toMatch(/^0+$/);
     expect(await placeInLog(world.store, 'yesterday')).toBeUndefined();
