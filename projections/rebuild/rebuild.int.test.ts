@@ -379,9 +379,10 @@ describe('a rebuild', () => {
     await world.append(...manyFollows(5));
     await rebuild(deps(), options([follows]));
     const old = (await liveBuild('follows'))!;
-    await rebuild(deps(), options([{ ...follows, version: 2 }]));
-    expect((await resolveBuilds(world.pool, new Map([['follows', 1]]))).id('follows')).toBe(old.id);
-    expect((await resolveBuilds(world.pool, new Map([['follows', 2]]))).id('follows')).toBe(
+    const next = follows.version + 1;
+    await rebuild(deps(), options([{ ...follows, version: next }]));
+    expect((await resolveBuilds(world.pool, new Map([['follows', follows.version]]))).id('follows')).toBe(old.id);
+    expect((await resolveBuilds(world.pool, new Map([['follows', next]]))).id('follows')).toBe(
       (await liveBuild('follows'))!.id,
     );
   });

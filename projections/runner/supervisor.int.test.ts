@@ -187,9 +187,9 @@ describe('the supervisor', () => {
   });
 
   it('leaves a build of another version to code of that version, and says so', async () => {
-    const { runner } = await supervise([{ ...follows, version: 2 }]);
+    const { runner } = await supervise([{ ...follows, version: follows.version + 1 }]);
     expect(runner.states()).toEqual([]);
-    expect((await status([{ ...follows, version: 2 }]))[0]!.state).toBe('outdated');
+    expect((await status([{ ...follows, version: follows.version + 1 }]))[0]!.state).toBe('outdated');
   });
 
   it('says that nobody feeds a build', async () => {
