@@ -13,6 +13,7 @@ import { allProjections, codeVersions } from '../projections/catalog.ts';
 import { homeFeed } from '../projections/feeds/home-feed.ts';
 import { BUCKETS, keysOf } from '../projections/lane-keys.ts';
 import { likes } from '../projections/models/likes.ts';
+import { follows } from '../projections/models/follows.ts';
 import { saves } from '../projections/models/saves.ts';
 import { verifyLanes } from '../projections/rebuild/verify-lanes.ts';
 import { happened } from '../testing/projection-spec.ts';
@@ -107,7 +108,9 @@ describe('shutterlog projections', () => {
         });
       const text = await shutterlog('projections', 'status', 'follows');
       const place = shownPosition(await world.store.head());
-      expect(text.out).toMatch(new RegExp(`follows +postgres +1 +\\d+ +following +0 +0\\.0 +0 +${place}\n`));
+      expect(text.out).toMatch(
+        new RegExp(`follows +postgres +${String(follows.version)} +\\d+ +following +0 +0\\.0 +0 +${place}\n`),
+      );
       expect(text.out).toMatch(new RegExp(`head of the log +${place}\n`));
     },
     LIMIT_MS,
@@ -206,7 +209,9 @@ describe('shutterlog projections', () => {
           projection: 'saves',
           begins: 'again',
           instead_of: left[1].id,
-          message: expect.stringMatching(/^saves: beginning again .* \(it is of version 99, the code has 1\)$/),
+          message: expect.stringMatching(
+            new RegExp(`^saves: beginning again .* \\(it is of version 99, the code has ${String(saves.version)}\\)$`),
+          ),
         }),
       ]);
     },
