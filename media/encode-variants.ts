@@ -2,7 +2,7 @@ import sharp from 'sharp';
 import type { Sharp } from 'sharp';
 import { KERNEL, pixelsOf } from './pixels.ts';
 import type { Pixels } from './pixels.ts';
-import type { ImageOptions } from './process-image.ts';
+import type { ImageOptions } from './image-options.ts';
 import { VARIANTS, VARIANT_NAMES, VARIANT_TYPES } from './variants.ts';
 import type { Variant, VariantFormat, VariantName } from './variants.ts';
 

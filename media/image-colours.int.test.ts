@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { ADOBE_RGB, GREY_18, INKS, jpegWithProfile, P3, pngWithProfile, SRGB } from '../testing/icc-profiles.ts';
 import { filterOperation } from './filters.ts';
 import { processImage } from './process-image.ts';
-import type { ImageOptions } from './process-image.ts';
+import type { ImageOptions } from './image-options.ts';
 
 type Colour = readonly [number, number, number];
 

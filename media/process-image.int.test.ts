@@ -5,7 +5,8 @@ import { sharedPhotos } from '../testing/shared-photos.ts';
 import { drawPhoto } from '../scripts/draw-photo.ts';
 import { FILTER_NAMES, filterOperation } from './filters.ts';
 import { processImage } from './process-image.ts';
-import type { ImageOptions, ProcessedImage } from './process-image.ts';
+import type { ProcessedImage } from './process-image.ts';
+import type { ImageOptions } from './image-options.ts';
 import type { Variant, VariantName } from './variants.ts';
 
 const photo = await drawPhoto(5, { width: 1600, height: 1200 });

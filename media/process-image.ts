@@ -2,6 +2,7 @@ import sharp from 'sharp';
 import { decodeImage } from './decode-image.ts';
 import { encodeVariants } from './encode-variants.ts';
 import { filterOperation } from './filters.ts';
+import type { ImageOptions } from './image-options.ts';
 import type { FilterName } from './filters.ts';
 import { blurhashOf } from './photo-blurhash.ts';
 import { pixelsOf } from './pixels.ts';
@@ -11,21 +12,7 @@ import type { ColourPath, ProbedImage } from './probe-image.ts';
 import { refuse } from './refusal.ts';
 import type { MediaRefusal } from './refusal.ts';
 import { VARIANTS, VARIANT_NAMES } from './variants.ts';
-import type { Variant, VariantFormat, VariantName } from './variants.ts';
-
-export interface ImageOptions {
-  /** What the uploader said the file is; other content is refused. */
-  readonly declaredType?: string;
-  readonly filter?: FilterName;
-  /** Which sizes to make. Default: all five. */
-  readonly sizes?: readonly VariantName[];
-  /** Default: WebP. */
-  readonly format?: VariantFormat;
-  /** `reduced` trades quality for time when the backlog is long. Default: `normal`. */
-  readonly quality?: 'normal' | 'reduced';
-  /** Default: true. */
-  readonly blurhash?: boolean;
-}
+import type { Variant, VariantName } from './variants.ts';
 
 export interface ProcessedImage extends Omit<ProbedImage, 'colourPath'> {
   readonly variants: readonly Variant[];

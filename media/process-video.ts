@@ -1,6 +1,7 @@
 import { mkdir, readFile, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ImageOptions, ProcessedImage } from './process-image.ts';
+import type { ProcessedImage } from './process-image.ts';
+import type { ImageOptions } from './image-options.ts';
 import type { MediaRefusal } from './refusal.ts';
 import { refuse } from './refusal.ts';
 import { refusalOf, runTool } from './tool-process.ts';

@@ -3,7 +3,7 @@ import { startWorkerProcess } from './worker-process.ts';
 import type { WorkerEnd, WorkerProcess } from './worker-process.ts';
 import { OUT_OF_MEMORY_EXIT } from './worker-protocol.ts';
 import type { ImageInput, ProcessResult, WorkerAnswer, WorkerJob } from './worker-protocol.ts';
-import type { ImageOptions } from './process-image.ts';
+import type { ImageOptions } from './image-options.ts';
 
 export type { ImageInput, ProcessResult } from './worker-protocol.ts';
 

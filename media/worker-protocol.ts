@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { FILTER_NAMES } from './filters.ts';
-import type { ImageOptions, ProcessedImage } from './process-image.ts';
+import type { ProcessedImage } from './process-image.ts';
+import type { ImageOptions } from './image-options.ts';
 import type { MediaRefusal } from './refusal.ts';
 import { ALL_NAMES } from './variants.ts';
 

@@ -4,7 +4,8 @@ import { decode } from 'blurhash';
 import sharp from 'sharp';
 import { FILTER_NAMES } from '../media/filters.ts';
 import { processImage } from '../media/process-image.ts';
-import type { ImageOptions, ProcessedImage } from '../media/process-image.ts';
+import type { ProcessedImage } from '../media/process-image.ts';
+import type { ImageOptions } from '../media/image-options.ts';
 import { ALL_NAMES, VARIANTS } from '../media/variants.ts';
 import type { Variant, VariantFormat, VariantName } from '../media/variants.ts';
 

@@ -99,7 +99,13 @@ export const RULES: readonly Rule[] = [
   },
   {
     folder: 'read-api/feed/page/',
-    ours: [...READER, 'read-api/feed/cache/', 'read-api/feed/candidates/', 'read-api/feed/ranking/'],
+    ours: [
+      ...READER,
+      'read-api/cursor.ts',
+      'read-api/feed/cache/',
+      'read-api/feed/candidates/',
+      'read-api/feed/ranking/',
+    ],
   },
   { folder: 'cli/', ours: [...READER, 'commands/', 'media/'] },
 ];

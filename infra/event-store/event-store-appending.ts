@@ -12,7 +12,7 @@ import { z } from 'zod';
 import type { Position } from '../../domain/position.ts';
 import type { JsonObject } from '../../domain/recorded-event.ts';
 import { awayError, storeTrouble } from './event-store-failures.ts';
-import { positionOf } from './event-store-reading.ts';
+import { positionOf } from './event-store-positions.ts';
 
 /**
  * Where the stream must stand. Nothing is appended wherever it stands: a server knows such an append again, when it is

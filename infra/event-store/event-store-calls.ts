@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { START_OF_LOG, type Position } from '../../domain/position.ts';
 import { decodeRead, type Decoded, type Wanted } from './event-store-decoding.ts';
 import { awayError, EventStoreAwayError } from './event-store-failures.ts';
-import { parsePosition } from './event-store-reading.ts';
+import { parsePosition } from './event-store-positions.ts';
 
 /** One read of the log. It may begin with the event at the place that it starts from. */
 export type LogRead = {

@@ -1,6 +1,6 @@
 import type { Position } from '../../domain/position.ts';
 import type { RecordedEvent } from '../../domain/recorded-event.ts';
-import { positionOf } from './event-store-reading.ts';
+import { positionOf } from './event-store-positions.ts';
 import { lengthEnd, MalformedMessageError, next, skip, varint, type Cursor } from './protobuf.ts';
 
 /** A message of a read: where it stands in the log, and the event unless it is one of the system's. */

@@ -4,7 +4,8 @@ import streams from '@eventstore/db-client/generated/streams_pb.js';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeRead } from './event-store-decoding.ts';
-import { positionOf, toRecorded } from './event-store-reading.ts';
+import { toRecorded } from './event-store-reading.ts';
+import { positionOf } from './event-store-positions.ts';
 
 const number64 = fc.oneof(
   fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),

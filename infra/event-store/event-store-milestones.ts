@@ -1,6 +1,6 @@
 import { eventTypeFilter, START, type EventStoreDBClient } from '@eventstore/db-client';
 import { START_OF_LOG, type Position } from '../../domain/position.ts';
-import { parsePosition, positionOf } from './event-store-reading.ts';
+import { parsePosition, positionOf } from './event-store-positions.ts';
 
 /** A type that no event has: the server looks through the log and sends nothing but places. */
 const NO_SUCH_TYPE = ' no such type';

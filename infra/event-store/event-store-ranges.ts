@@ -4,7 +4,7 @@ import type { RecordedEvent } from '../../domain/recorded-event.ts';
 import { readPage } from './event-store-calls.ts';
 import type { Decoded, Wanted } from './event-store-decoding.ts';
 import { SCAN_LIMIT_MS } from './event-store-failures.ts';
-import { parsePosition } from './event-store-reading.ts';
+import { parsePosition } from './event-store-positions.ts';
 
 /** A part of the log: what lies behind `after`, up to and with `until`. */
 export type Range = {

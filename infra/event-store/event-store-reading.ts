@@ -3,6 +3,7 @@ import { START_OF_LOG, type Position } from '../../domain/position.ts';
 import type { RecordedEvent } from '../../domain/recorded-event.ts';
 import { abandon, EVERY_TYPE, NO_EVENT, openRead, readPage, type Answer } from './event-store-calls.ts';
 import { awayError, SCAN_LIMIT_MS } from './event-store-failures.ts';
+import { positionOf } from './event-store-positions.ts';
 
 const PAGE_AT_MOST = 5_000;
 
@@ -79,21 +80,4 @@ export function toRecorded(resolved: ResolvedEvent | AllStreamResolvedEvent): Re
     metadata: event.metadata,
     createdAt: event.created,
   };
-}
-
-// For every event that is read: the schema itself takes four times as long as its expression.
-const isPosition = (text: string): text is Position => /^[0-9a-f]{32}$/.test(text);
-const hex = (value: bigint) => value.toString(16).padStart(16, '0');
-
-/** The program's form of a position. */
-export function positionOf({ commit, prepare }: { commit: bigint; prepare: bigint }): Position {
-  const first = hex(commit);
-  const text = first + (prepare === commit ? first : hex(prepare));
-  if (!isPosition(text)) throw new Error(`${text} is no position`);
-  return text;
-}
-
-/** The client's form of a position. */
-export function parsePosition(position: Position): { commit: bigint; prepare: bigint } {
-  return { commit: BigInt(`0x${position.slice(0, 16)}`), prepare: BigInt(`0x${position.slice(16)}`) };
 }

@@ -9,7 +9,8 @@ import { follow } from './event-store-following.ts';
 import { Head } from './event-store-head.ts';
 import { milestones } from './event-store-milestones.ts';
 import { RangeReader, type Range } from './event-store-ranges.ts';
-import { parsePosition, readAll, type Reading } from './event-store-reading.ts';
+import { readAll, type Reading } from './event-store-reading.ts';
+import { parsePosition } from './event-store-positions.ts';
 import { readLastOf, readWholeStream } from './event-store-streams.ts';
 import { shareSubscriptions, type Portion } from './shared-subscription.ts';
 

@@ -1,5 +1,5 @@
 import { Position } from '../../domain/position.ts';
-import { parsePosition, positionOf } from './event-store-reading.ts';
+import { parsePosition, positionOf } from './event-store-positions.ts';
 
 const DECIMAL = /^(\d{1,20})(?:\/(\d{1,20}))?$/;
 const LARGEST = 2n ** 64n - 1n;

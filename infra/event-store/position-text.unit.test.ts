@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { positionOf } from './event-store-reading.ts';
+import { positionOf } from './event-store-positions.ts';
 import { readPosition, shownPosition } from './position-text.ts';
 
 describe('a position as people see it', () => {

@@ -5,7 +5,7 @@ import { untilErased } from './erasure.ts';
 import { applyPairFacts, type PairFact, type PairTable } from './pairs.ts';
 import type { PostgresProjection, ReadContext } from '../projection.ts';
 import { countTable } from './rows.ts';
-import { countFor } from '../queries/viewer-counts.ts';
+import { countFor } from './viewer-counts.ts';
 
 const handles = ['PostLiked', 'PostUnliked', 'PostDeleted', 'AccountErased'] as const;
 type Handled = EventOfType<(typeof handles)[number]>;

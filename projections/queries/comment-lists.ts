@@ -2,7 +2,7 @@ import type { AccountId, CommentId, PostId } from '../../domain/ids.ts';
 import { before, behind, type Page, type TimePlace } from './page.ts';
 import type { Builds, ReadContext } from '../projection.ts';
 import { userColumns, type UserCard } from './user-cards.ts';
-import { countFor } from './viewer-counts.ts';
+import { countFor } from '../models/viewer-counts.ts';
 import { isThere, mayMeet, maySeePost } from './viewer-rules.ts';
 
 /** A comment or reply as a reader sees it. */

@@ -4,7 +4,7 @@ import type { MediaKeys } from '../models/media.ts';
 import { statementFor } from '../models/prepared.ts';
 import type { Builds, ReadContext } from '../projection.ts';
 import { userColumns, type UserCard } from './user-cards.ts';
-import { countFor } from './viewer-counts.ts';
+import { countFor } from '../models/viewer-counts.ts';
 import { isThere, maySeePost } from './viewer-rules.ts';
 
 /** A medium of a post, in its post's order. */

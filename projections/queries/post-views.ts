@@ -3,7 +3,7 @@ import { queryPrepared } from '../../infra/postgres.ts';
 import { cardVersion } from './post-cards.ts';
 import { statementFor } from '../models/prepared.ts';
 import type { Builds, ReadContext } from '../projection.ts';
-import { hasBlocks } from './viewer-counts.ts';
+import { hasBlocks } from '../models/viewer-counts.ts';
 import { follows, isThere } from './viewer-rules.ts';
 
 /** What a post's card says to one viewer at this moment, and the version of everything else on it. */

@@ -1,7 +1,7 @@
 import type { AccountId } from '../../domain/ids.ts';
 import type { ReadContext } from '../projection.ts';
 import { userColumns, type UserCard } from './user-cards.ts';
-import { countFor } from './viewer-counts.ts';
+import { countFor } from '../models/viewer-counts.ts';
 import { follows, isThere, mayMeet, maySee } from './viewer-rules.ts';
 
 /** A profile page's head. `may_see`: whether the viewer may also see what the account shares. */

@@ -2,7 +2,7 @@ import type { AccountId, StoryId } from '../../domain/ids.ts';
 import type { PostMedium } from './post-cards.ts';
 import type { Builds, ReadContext } from '../projection.ts';
 import { userColumns, type UserCard } from './user-cards.ts';
-import { countFor } from './viewer-counts.ts';
+import { countFor } from '../models/viewer-counts.ts';
 import { isThere, maySeeStory } from './viewer-rules.ts';
 
 /** Everything that a reader sees of a story. `views` is for its author alone to be shown. */

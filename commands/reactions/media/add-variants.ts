@@ -4,7 +4,7 @@ import { mediaDecider } from '../../../domain/media.ts';
 import type { MediaState } from '../../../domain/media-state.ts';
 import { streamOf } from '../../../domain/streams.ts';
 import type { ObjectStore } from '../../../infra/object-store/object-store.ts';
-import type { ImageOptions } from '../../../media/process-image.ts';
+import type { ImageOptions } from '../../../media/image-options.ts';
 import type { MediaWorkers } from '../../../media/worker-pool.ts';
 import { handle, type CommandContext, type Log } from '../../handle.ts';
 import { storeVariant } from './media-objects.ts';

@@ -1,4 +1,4 @@
-import type { ImageOptions } from '../../../media/process-image.ts';
+import type { ImageOptions } from '../../../media/image-options.ts';
 import type { MediaQueue } from './media-queue.ts';
 
 /** How much is made of each picture while so many jobs wait; 0 is everything. */

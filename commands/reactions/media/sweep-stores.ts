@@ -12,7 +12,7 @@ import { mediaPrefix } from './media-objects.ts';
 import { sweepOwedPurges, type OwedPurgeDeps } from './purge-cdn.ts';
 import type { Sweep } from '../reaction.ts';
 import { sweepDeletedMedia, sweepStories, sweepStrayFiles, sweepUploads } from './sweep-media.ts';
-import { sweepOrphans, sweepUnusedUploads, type SweepUnusedDeps } from '../sweep-unused.ts';
+import { sweepOrphans, sweepUnusedUploads, type SweepUnusedDeps } from './sweep-unused.ts';
 
 type Deps = Log & OwedPurgeDeps & SweepUnusedDeps & { readonly objects: ObjectStore; readonly log: Logger };
 type IntegrityStores = Pick<MediaPair, 'primary'> & Partial<Pick<MediaPair, 'secondary'>>;

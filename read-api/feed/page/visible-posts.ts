@@ -4,7 +4,7 @@ import type { ChangesHeard } from '../../../infra/process/invalidation-source.ts
 import { postCards, type PostCard } from '../../../projections/queries/post-cards.ts';
 import { viewOf, type PostView } from '../../../projections/queries/post-views.ts';
 import type { Builds, ReadContext } from '../../../projections/projection.ts';
-import { hiddenCounts, type HiddenCounts } from '../../../projections/queries/viewer-counts.ts';
+import { hiddenCounts, type HiddenCounts } from '../../../projections/models/viewer-counts.ts';
 import { askedFacts, type FactsOf } from '../cache/fact-cache.ts';
 import type { Ranked } from '../cache/sessions.ts';
 

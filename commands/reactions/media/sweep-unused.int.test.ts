@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { AccountId, MediaId } from '../../domain/ids.ts';
-import { streamOf } from '../../domain/streams.ts';
-import { newId } from '../../infra/ids.ts';
-import { aPhoto, openContentWorld, type ContentWorld } from '../../testing/content-world.ts';
-import { startReactor, type TestReactor } from '../../testing/reactor.ts';
-import { postStory } from '../stories/post-story.ts';
-import { deleteMedia } from './media/delete-media.ts';
-import { GRACE_MS, sweepDeletedMedia } from './media/sweep-media.ts';
+import type { AccountId, MediaId } from '../../../domain/ids.ts';
+import { streamOf } from '../../../domain/streams.ts';
+import { newId } from '../../../infra/ids.ts';
+import { aPhoto, openContentWorld, type ContentWorld } from '../../../testing/content-world.ts';
+import { startReactor, type TestReactor } from '../../../testing/reactor.ts';
+import { postStory } from '../../stories/post-story.ts';
+import { deleteMedia } from './delete-media.ts';
+import { GRACE_MS, sweepDeletedMedia } from './sweep-media.ts';
 import { sweepOrphans, sweepUnusedUploads } from './sweep-unused.ts';
 
 const DAY_MS = 24 * 3_600_000;

@@ -1,17 +1,17 @@
-import { MediaId } from '../../domain/ids.ts';
-import { mediaDecider } from '../../domain/media.ts';
-import type { Position } from '../../domain/position.ts';
-import { streamOf } from '../../domain/streams.ts';
-import type { ListedObject, ObjectStore } from '../../infra/object-store/object-store.ts';
-import type { Pool, Sql } from '../../infra/postgres.ts';
-import { loadState, type Log } from '../handle.ts';
-import { DELETE_MEDIA, deleteOne } from './media/delete-media.ts';
-import { pause } from './runner/leadership.ts';
-import { forgetFile, notedFiles, unusedFiles } from './media/media-files.ts';
-import { mediaPrefix } from './media/media-objects.ts';
-import type { Sweep } from './reaction.ts';
-import { page, removeObjects, systemContext } from './media/sweep-media.ts';
-import type { MediaState } from '../../domain/media-state.ts';
+import { MediaId } from '../../../domain/ids.ts';
+import { mediaDecider } from '../../../domain/media.ts';
+import type { Position } from '../../../domain/position.ts';
+import { streamOf } from '../../../domain/streams.ts';
+import type { ListedObject, ObjectStore } from '../../../infra/object-store/object-store.ts';
+import type { Pool, Sql } from '../../../infra/postgres.ts';
+import { loadState, type Log } from '../../handle.ts';
+import { DELETE_MEDIA, deleteOne } from './delete-media.ts';
+import { pause } from '../runner/leadership.ts';
+import { forgetFile, notedFiles, unusedFiles } from './media-files.ts';
+import { mediaPrefix } from './media-objects.ts';
+import type { Sweep } from '../reaction.ts';
+import { page, removeObjects, systemContext } from './sweep-media.ts';
+import type { MediaState } from '../../../domain/media-state.ts';
 
 export type SweepUnusedDeps = Log & {
   readonly pool: Pool;

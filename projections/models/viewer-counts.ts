@@ -1,6 +1,6 @@
 import type { AccountId } from '../../domain/ids.ts';
 import { queryPrepared } from '../../infra/postgres.ts';
-import { statementFor } from '../models/prepared.ts';
+import { statementFor } from './prepared.ts';
 import type { Builds, ReadContext } from '../projection.ts';
 
 /**
