@@ -112,6 +112,13 @@ describe('docker-compose.yml', () => {
     );
   });
 
+  it('runs and mounts only files that the project has', () => {
+    const run = [...text.matchAll(/command: \["node", "([^"]+)"/g)].map(([, path = '']) => path);
+    const mounted = [...text.matchAll(/^ +- (\.\/[^:\s]+):/gm)].map(([, path = '']) => path);
+    expect(run).toContain('write-api/main.ts');
+    expect([...run, ...mounted].filter((path) => !existsSync(path))).toEqual([]);
+  });
+
   it('runs the processes with settings that they accept, on the usual ports and with the usual limits', () => {
     const { JWT_SECRET, MASTER_KEY } = required;
     const config = readConfig({

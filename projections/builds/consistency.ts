@@ -104,8 +104,8 @@ export function createFreshness(sql: Sql, laned: ReadonlySet<string>): Freshness
     waitUntilPassed: (builds, token, models, limitMs = DEFAULT_LIMIT_MS) => {
       if (token === undefined) return Promise.resolve('passed');
       const needs = needsOfAll(builds, models, token.owners);
-      const known = passageIn(places, { needs, token });
-      if (known !== 'behind') return Promise.resolve(known);
+      // Models may be built from this log meanwhile: only what has been passed stays so.
+      if (passageIn(places, { needs, token }) === 'passed') return Promise.resolve('passed');
       return new Promise((resolve) => {
         const limit = setTimeout(() => {
           settle(waiter, 'behind');

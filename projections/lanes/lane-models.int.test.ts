@@ -104,7 +104,7 @@ describe('the models of a build on Redis', () => {
     await waiting;
   });
 
-  it('tell how far they are once they have passed a place, and hold up nobody who follows another log', async () => {
+  it('tell how far they are once they have passed a place, and nothing while they follow another log', async () => {
     const wanted = {
       freshness: createFreshness(world.pool, new Set()),
       storeId: world.store.storeId,
@@ -115,7 +115,20 @@ describe('the models of a build on Redis', () => {
     const [first, second, third] = ['1', '2', '3'].map((digit) => Position.parse(digit.padStart(32, '0')));
     await world.pool.query('update projections.checkpoint set position = $2 where build_id = $1', [live.id, second]);
     expect(await placeOfModels(wanted, first!, third!)).toBe(second);
-    const another = { ...wanted, storeId: '22222222-2222-4222-8222-222222222222' };
-    expect(await placeOfModels(another, first!, third!)).toBe(third);
+    const storeId = '22222222-2222-4222-8222-222222222222';
+    let looks = 0;
+    const resolve = () => {
+      looks += 1;
+      return wanted.resolve();
+    };
+    let told: Position | undefined;
+    const waiting = placeOfModels({ ...wanted, storeId, resolve }, first!, third!).then((place) => {
+      told = place;
+    });
+    await expect.poll(() => looks).toBeGreaterThan(2);
+    expect(told).toBeUndefined();
+    await world.pool.query('update projections.checkpoint set store_id = $2 where build_id = $1', [live.id, storeId]);
+    await waiting;
+    expect(told).toBe(second);
   });
 });

@@ -48,7 +48,8 @@ const PAUSE_MS = 20;
 
 /**
  * The builds to read, once these very builds have passed a position: readers may be switched while one waits. A server
- * that is away is waited for. Rejects with an AbortError on `signal`.
+ * that is away is waited for, and so are models of another log: nothing may be read off those, and a rebuild from this
+ * log ends the wait. Rejects with an AbortError on `signal`.
  */
 export async function modelsAt(
   { freshness, storeId, models, resolve, signal }: ModelsWanted,
