@@ -4,9 +4,10 @@ import { accountDecider } from '../domain/account.ts';
 import type { AccountId } from '../domain/ids.ts';
 import type { RecordedEvent } from '../domain/recorded-event.ts';
 import { streamOf } from '../domain/streams.ts';
-import { shareOfLog } from '../infra/event-store/event-store.ts';
+import { timeOf } from '../infra/ids.ts';
 import { openPersonalData, type DataKeys } from '../infra/vault/personal-data.ts';
 import { vaultedAccount } from '../infra/vault/vault-account.ts';
+import { logSince } from './accounts-export-log.ts';
 import { causeOf, isKnownTo } from './accounts-export-scope.ts';
 import type { CliContext, ExitCode } from './context.ts';
 import { writePrivateFile } from './private-file.ts';
@@ -38,7 +39,7 @@ export async function exportAccount(
       : (permille: number) => {
           shown.at(permille, 1_000);
         };
-  const batches = eventsKnownTo(context, log, accountId, report);
+  const batches = eventsKnownTo(context, accountId, report);
   const text = documentText(head, describedEvents(batches, log.keys, accountId));
   try {
     if (out === undefined) await pipeline(text, process.stdout, { end: false });
@@ -73,25 +74,18 @@ async function* describedEvents(
   }
 }
 
+// No event can tell of an account before its id was made.
 async function* eventsKnownTo(
   context: CliContext,
-  { store }: Log,
   accountId: AccountId,
   report: (permille: number) => void,
 ): AsyncIterable<RecordedEvent[]> {
-  const head = await store.head();
-  let batch: RecordedEvent[] = [];
-  let read = 0;
-  for await (const event of store.readAll()) {
+  for await (const { events, share } of logSince(await context.store(), timeOf(accountId))) {
     context.signal.throwIfAborted();
-    if (isKnownTo(event, accountId)) batch.push(event);
-    read += 1;
-    if (read % BATCH !== 0) continue;
-    report(Math.floor(shareOfLog(event.position, head) * 1_000));
-    yield batch;
-    batch = [];
+    const known = events.filter((event) => isKnownTo(event, accountId));
+    for (let at = 0; at < known.length; at += BATCH) yield known.slice(at, at + BATCH);
+    report(Math.floor(share * 1_000));
   }
-  yield batch;
 }
 
 /** The account's own key; the fields that others' keys seal read null. */

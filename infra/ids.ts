@@ -12,6 +12,12 @@ export const newId = {
   message: () => MessageId.parse(typeid('msg').toString()),
 } as const;
 
+/** When an id was made, by the clock of who made it, to the millisecond; undefined for one that does not tell. */
+export function timeOf(id: AccountId): Date | undefined {
+  const bytes = parse(TypeID.fromString(id).toUUID());
+  return (bytes[6] ?? 0) >> 4 === 7 ? new Date(Buffer.from(bytes.subarray(0, 6)).readUIntBE(0, 6)) : undefined;
+}
+
 /** The id of the n-th event of a command: the same for every retry of the command (UUIDv5, RFC 9562). */
 export function eventIdOf(commandId: string, streamId: string, index: number): string {
   return v5(`${streamId}/${index}`, commandId);
