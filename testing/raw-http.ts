@@ -24,6 +24,28 @@ export async function exchangeRaw(port: number, ...parts: readonly (string | Uin
   }
 }
 
+/**
+ * Sends all of a request before it reads anything, as simple clients do. Gives what it then finds; nothing after a
+ * reset, which throws away what had arrived.
+ */
+export async function sendThenRead(port: number, ...parts: readonly (string | Uint8Array)[]): Promise<string> {
+  const socket = await openRaw(port);
+  socket.pause();
+  for (const part of parts)
+    await new Promise<void>((resolve) => {
+      socket.write(part, () => {
+        resolve();
+      });
+    });
+  try {
+    return await text(socket);
+  } catch {
+    return '';
+  } finally {
+    socket.destroy();
+  }
+}
+
 /** The status of a raw answer; NaN when there is none. */
 export function statusOf(answer: string): number {
   return Number(/^HTTP\/1\.1 (\d{3}) /.exec(answer)?.[1]);

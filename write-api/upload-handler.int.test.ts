@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import express from 'express';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { exchangeRaw, openRaw, statusOf } from '../testing/raw-http.ts';
+import { openRaw, sendThenRead, statusOf } from '../testing/raw-http.ts';
 import { problemHandler } from '../infra/http/problem.ts';
 import { listen, type RunningServer } from '../infra/http/server.ts';
 import { createLog } from '../infra/process/log.ts';
@@ -11,7 +11,8 @@ import { createFsObjectStore, type FsObjectStore } from '../infra/object-store/o
 import { uploadHandler } from './upload-handler.ts';
 
 const TYPE = 'image/jpeg';
-const SIZE = 300_000;
+/** More than the buffers of both sides hold: it is still on its way when a refusal comes. */
+const SIZE = 8_000_000;
 let dir = '';
 let store: FsObjectStore;
 let server: RunningServer;
@@ -39,7 +40,7 @@ describe('a refused upload', () => {
   const refusals: [string, number, (address: string) => Promise<string> | string, string, number][] = [
     ['a forged signature', 403, (address) => `${address}0`, TYPE, SIZE],
     ['another type', 415, (address) => address, 'image/png', SIZE],
-    ['more bytes than promised', 422, (address) => address, TYPE, 4 * SIZE],
+    ['more bytes than promised', 422, (address) => address, TYPE, 2 * SIZE],
     [
       'a spent address',
       409,
@@ -61,7 +62,7 @@ describe('a refused upload', () => {
         expiresInSeconds: 60,
       });
       const address = await prepare(url);
-      for (let round = 0; round < 25; round += 1) {
+      for (let round = 0; round < 5; round += 1) {
         const answers = await Promise.all(Array.from({ length: 5 }, () => upload(address, ...sent)));
         expect(answers.map(statusOf)).toEqual(answers.map(() => status));
       }
@@ -98,7 +99,7 @@ describe('a refused upload', () => {
 });
 
 function upload(address: string, type: string, size: number): Promise<string> {
-  return exchangeRaw(
+  return sendThenRead(
     server.port,
     `PUT ${address} HTTP/1.1\r\nhost: api\r\nconnection: close\r\ncontent-type: ${type}\r\ncontent-length: ${size}\r\n\r\n`,
     Buffer.alloc(size),

@@ -70,7 +70,16 @@ export function bodyReader(
  * connection, so that the refusal would never arrive.
  */
 export function bytesOf(request: IncomingMessage): Readable {
-  return Readable.from(request.iterator({ destroyOnReturn: false }), { objectMode: false });
+  const chunks = request.iterator({ destroyOnReturn: false });
+  // Without a `throw`: a failure further on would be thrown into the request's iterator, which then ends the connection.
+  const iterator: AsyncIterator<unknown> = {
+    next: () => chunks.next(),
+    return: async () => {
+      await chunks.return?.();
+      return { done: true, value: undefined };
+    },
+  };
+  return Readable.from({ [Symbol.asyncIterator]: () => iterator }, { objectMode: false });
 }
 
 function hasBody(request: Request): boolean {
